@@ -1,0 +1,72 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# What the setup scripts share: where the cache is, how to build one entry of
+# it exactly once, and how to fetch Debian packages without installing them.
+# Scripts print their result on stdout and talk to people on stderr.
+
+cache=${FORKGUARD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/forkguard}
+
+say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
+die() { say "error: $*"; exit 1; }
+
+# cache_entry NAME COMMAND...: prints the folder $cache/NAME. If it is not there
+# yet, COMMAND fills a folder given as its last argument, which is then renamed:
+# an entry is complete or absent. Concurrent callers wait for the first.
+cache_entry() {
+	local name=$1 dir=$cache/$1
+	shift
+	if [ ! -d "$dir" ]; then
+		mkdir -p "$cache"
+		exec 9>"$cache/$name.lock"
+		if ! flock -n 9; then
+			say "waiting for another process that is making $dir"
+			flock -w 1800 9 || die "$dir: still not made after 30 minutes"
+		fi
+		if [ ! -d "$dir" ]; then
+			rm -rf "$dir.new"
+			mkdir "$dir.new"
+			"$@" "$dir.new" 9>&- >&2
+			mv "$dir.new" "$dir"
+		fi
+		exec 9>&-
+	fi
+	printf '%s\n' "$dir"
+}
+
+# depends PACKAGE: the names of the packages that PACKAGE depends on, one a line.
+depends() {
+	LC_ALL=C apt-cache show --no-all-versions "$1" |
+		sed -n 's/^Depends: //p' | tr -s ',|' '\n' | awk '{ print $1 }'
+}
+
+# known PACKAGE: makes sure that apt knows PACKAGE, with fresh lists if need be.
+known() {
+	apt-cache show --no-all-versions "$1" >/dev/null 2>&1 && return
+	refresh
+	apt-cache show --no-all-versions "$1" >/dev/null ||
+		die "apt does not know the package $1"
+}
+
+refresh() {
+	[ "$(id -u)" = 0 ] || die "apt's package lists are out of date: run apt-get update as root"
+	timeout 600 apt-get -q update >&2
+}
+
+# unpack DIR PACKAGE...: downloads packages and unpacks them into DIR. Nothing
+# is installed.
+unpack() {
+	local dir=$1 debs
+	shift
+	debs=$(mktemp -d -p "$cache" debs.XXXXXX)
+	say "downloading $*"
+	(
+		cd "$debs" || exit
+		# Root's cache is out of reach for apt's own user.
+		timeout 1200 apt-get -q -o APT::Sandbox::User="$(id -un)" download "$@"
+		for deb in *.deb; do
+			dpkg -x "$deb" "$dir"
+		done
+	)
+	rm -r "$debs"
+}

@@ -1,0 +1,33 @@
+#!/bin/bash
+# SPDX-License-Identifier: GPL-2.0
+#
+# Installs the Debian packages that building, testing and demonstrating
+# forkguard need, if they are missing. No kernel is among them.
+set -eu
+# shellcheck source=tests/setup/lib.sh
+. "$(dirname -- "$0")/lib.sh"
+
+packages=(
+	# building
+	gcc make libc6-dev bc bison flex libelf-dev libssl-dev xz-utils cpio kmod
+	pkg-config libmnl-dev libpcap-dev
+	# linting
+	perl sparse clang-format shellcheck
+	# the lab and the tests
+	qemu-system-x86 seabios busybox-static iproute2 wireguard-tools tcpdump
+	python3 python3-pytest util-linux git
+)
+
+missing=()
+for package in "${packages[@]}"; do
+	status=$(dpkg-query -W -f '${db:Status-Abbrev}' "$package" 2>/dev/null || true)
+	[ "$status" = "ii " ] || missing+=("$package")
+done
+[ "${#missing[@]}" -gt 0 ] || exit 0
+
+say "missing Debian packages: ${missing[*]}"
+[ "$(id -u)" = 0 ] || die "installing them needs root: apt-get install ${missing[*]}"
+say "installing them with apt-get"
+refresh
+DEBIAN_FRONTEND=noninteractive timeout 1800 \
+	apt-get -q -y --no-install-recommends install "${missing[@]}" >&2 </dev/null
