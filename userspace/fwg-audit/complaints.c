@@ -1,0 +1,30 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Errors: said on stderr at once, and kept for the report. */
+#define _GNU_SOURCE
+#include "complaints.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+void die_of_memory(void)
+{
+	fputs("fwg-audit: out of memory\n", stderr);
+	exit(2);
+}
+
+void complain(struct complaints *complaints, const char *format, ...)
+{
+	va_list args;
+	char **list;
+
+	list = realloc(complaints->list, (complaints->count + 1) * sizeof(*list));
+	if (!list)
+		die_of_memory();
+	complaints->list = list;
+	va_start(args, format);
+	if (vasprintf(&list[complaints->count], format, args) < 0)
+		die_of_memory();
+	va_end(args);
+	fprintf(stderr, "fwg-audit: %s\n", list[complaints->count++]);
+}

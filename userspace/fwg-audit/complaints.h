@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Errors: said on stderr at once, and kept for the report. */
+#ifndef FWG_AUDIT_COMPLAINTS_H
+#define FWG_AUDIT_COMPLAINTS_H
+
+#include <stddef.h>
+
+struct complaints {
+	char **list;
+	size_t count;
+};
+
+__attribute__((format(printf, 2, 3))) void complain(struct complaints *complaints,
+						    const char *format, ...);
+_Noreturn void die_of_memory(void);
+
+#endif

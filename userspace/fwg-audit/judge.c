@@ -1,0 +1,143 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Remembers every nonce and its ciphertext, in bounded memory, and finds the reuses.
+ *
+ * One open-addressing table without deletion. The first message of a nonce is
+ * entered under the digest of the nonce; any other ciphertext of that nonce under
+ * the digest of both, so that the table stays fast however often one nonce comes.
+ * When the messages are too many for the table, the captures are read several
+ * times, and each pass sees to the nonces whose digest falls in its share.
+ * A message leads to one entry at most.
+ */
+#include "judge.h"
+
+#include <stdlib.h>
+#include <string.h>
+#include <sys/random.h>
+
+#include "siphash.h"
+
+struct entry {
+	struct digest key;
+	struct digest text;
+	uint64_t packet : 48; /* 0: the entry is free */
+	uint64_t file : 15;
+	uint64_t shared : 1; /* the nonce was also seen in another file */
+};
+
+struct judge {
+	struct entry *table;
+	size_t size, used;
+	unsigned int passes, pass;
+	uint64_t ephemerals, ephemerals_shared;
+	/* A random key for each use: nobody can prepare a capture whose digests collide. */
+	struct siphash_key nonce_key[KINDS], text_key, both_key;
+};
+
+struct judge *judge_new(size_t memory, uint64_t messages)
+{
+	struct judge *judge = calloc(1, sizeof(*judge));
+	uint64_t room = memory / sizeof(struct entry);
+
+	if (!judge)
+		return NULL;
+	if (room > messages / 3 * 4 + 64)
+		room = messages / 3 * 4 + 64;
+	judge->size = room;
+	/* Three quarters full on average: shares differ little in size. */
+	judge->passes = messages / (room / 4 * 3) + 1;
+	judge->table = calloc(room, sizeof(*judge->table));
+	if (!judge->table || getrandom(judge->nonce_key, sizeof(judge->nonce_key), 0) < 0 ||
+	    getrandom(&judge->text_key, sizeof(judge->text_key), 0) < 0 ||
+	    getrandom(&judge->both_key, sizeof(judge->both_key), 0) < 0) {
+		free(judge->table);
+		free(judge);
+		return NULL;
+	}
+	return judge;
+}
+
+unsigned int judge_passes(const struct judge *judge)
+{
+	return judge->passes;
+}
+
+void judge_pass(struct judge *judge, unsigned int pass)
+{
+	judge->pass = pass;
+	if (!pass)
+		return;
+	memset(judge->table, 0, judge->size * sizeof(*judge->table));
+	judge->used = 0;
+}
+
+/* The entry of @key, or the free one where it belongs. */
+static struct entry *find(struct judge *judge, const struct digest *key)
+{
+	size_t i = (unsigned __int128)key->hi * judge->size >> 64;
+
+	while (judge->table[i].packet && !digest_equal(&judge->table[i].key, key))
+		i = i + 1 == judge->size ? 0 : i + 1;
+	return &judge->table[i];
+}
+
+static bool enter(struct judge *judge, struct entry *entry, const struct digest *key,
+		  const struct digest *text, struct place place)
+{
+	/* One entry must stay free for find() to end. */
+	if (judge->used + 1 >= judge->size)
+		return false;
+	judge->used++;
+	entry->key = *key;
+	entry->text = *text;
+	entry->packet = place.packet;
+	entry->file = place.file;
+	return true;
+}
+
+/* On REUSE, @first tells where the nonce was seen first. */
+enum verdict judge_message(struct judge *judge, const struct message *m, struct place place,
+			   struct place *first)
+{
+	bool ephemeral = m->kind == INITIATION || m->kind == RESPONSE;
+	struct digest both[2], text;
+	struct entry *entry;
+
+	both[0] = siphash128(&judge->nonce_key[m->kind], m->nonce, m->nonce_len);
+	if (both[0].lo % judge->passes != judge->pass)
+		return ELSEWHERE;
+	text = siphash128(&judge->text_key, m->text, m->text_len);
+
+	entry = find(judge, &both[0]);
+	if (!entry->packet) {
+		if (!enter(judge, entry, &both[0], &text, place))
+			return FULL;
+		judge->ephemerals += ephemeral;
+		return FIRST;
+	}
+	if (ephemeral && entry->file != place.file && !entry->shared) {
+		entry->shared = true;
+		judge->ephemerals_shared++;
+	}
+	if (digest_equal(&entry->text, &text))
+		return AGAIN;
+	*first = (struct place){ entry->file, entry->packet };
+
+	both[1] = text;
+	both[0] = siphash128(&judge->both_key, both, sizeof(both));
+	entry = find(judge, &both[0]);
+	if (entry->packet)
+		return AGAIN;
+	return enter(judge, entry, &both[0], &text, place) ? REUSE : FULL;
+}
+
+/* Different ephemeral keys so far, and those of them that were in several files. */
+uint64_t judge_ephemerals(const struct judge *judge)
+{
+	return judge->ephemerals;
+}
+
+uint64_t judge_ephemerals_shared(const struct judge *judge)
+{
+	return judge->ephemerals_shared;
+}

@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* Remembers every nonce and its ciphertext, in bounded memory, and finds the reuses. */
+#ifndef FWG_AUDIT_JUDGE_H
+#define FWG_AUDIT_JUDGE_H
+
+#include "message.h"
+
+#define FILES_MAX 0x7fff
+
+/* Where a message was seen: files count from 0, packets from 1. */
+struct place {
+	uint32_t file;
+	uint64_t packet;
+};
+
+enum verdict {
+	ELSEWHERE, /* the message falls in the share of another pass */
+	FIRST, /* of its nonce */
+	AGAIN, /* the very same ciphertext as before */
+	REUSE, /* a ciphertext not seen before under a nonce that was */
+	FULL, /* the table is */
+};
+
+struct judge *judge_new(size_t memory, uint64_t messages);
+unsigned int judge_passes(const struct judge *judge);
+void judge_pass(struct judge *judge, unsigned int pass);
+enum verdict judge_message(struct judge *judge, const struct message *m, struct place place,
+			   struct place *first);
+uint64_t judge_ephemerals(const struct judge *judge);
+uint64_t judge_ephemerals_shared(const struct judge *judge);
+
+#endif

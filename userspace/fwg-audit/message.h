@@ -1,0 +1,38 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The WireGuard messages: what of each is the nonce, and what was encrypted under it. */
+#ifndef FWG_AUDIT_MESSAGE_H
+#define FWG_AUDIT_MESSAGE_H
+
+#include "packet.h"
+
+enum kind {
+	INITIATION = 1,
+	RESPONSE = 2,
+	COOKIE = 3,
+	TRANSPORT = 4,
+	KINDS,
+};
+
+#define NONCE_MAX 32
+
+struct message {
+	enum kind kind;
+	uint32_t sender; /* initiation and response: the index that the sender gives itself */
+	uint32_t receiver; /* all but initiation */
+	uint64_t counter; /* transport */
+	/*
+	 * What must never be seen with two different texts: receiver and
+	 * counter, the ephemeral key, or a cookie reply's random nonce.
+	 */
+	const uint8_t *nonce;
+	size_t nonce_len;
+	const uint8_t *text;
+	size_t text_len;
+};
+
+extern const char *const kind_name[KINDS];
+
+enum fate message_parse(const struct view *payload, struct message *m);
+size_t message_stride(const struct view *payload);
+
+#endif

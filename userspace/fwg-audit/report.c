@@ -1,0 +1,225 @@
+// SPDX-License-Identifier: GPL-2.0
+/* What the audit found, for people and for programs. */
+#include "report.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define BASE64_SIZE ((NONCE_MAX + 2) / 3 * 4 + 1)
+
+const char *report_verdict(const struct audit *audit)
+{
+	if (audit->reuses.total)
+		return "reuse";
+	return audit->complaints.count ? "inconclusive" : "clean";
+}
+
+static const char *base64(char out[BASE64_SIZE], const uint8_t *in, size_t len)
+{
+	static const char digits[] =
+		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+	char *o = out;
+
+	for (size_t i = 0; i < len; i += 3, o += 4) {
+		uint32_t bits = in[i] << 16;
+
+		if (i + 1 < len)
+			bits |= in[i + 1] << 8;
+		if (i + 2 < len)
+			bits |= in[i + 2];
+		o[0] = digits[bits >> 18];
+		o[1] = digits[bits >> 12 & 63];
+		o[2] = i + 1 < len ? digits[bits >> 6 & 63] : '=';
+		o[3] = i + 2 < len ? digits[bits & 63] : '=';
+	}
+	*o = 0;
+	return out;
+}
+
+static bool ambiguous(const struct audit *audit, const struct reuse *reuse)
+{
+	return reuse->kind == TRANSPORT && sessions_ambiguous(audit->sessions, reuse->receiver);
+}
+
+static void text_session(const struct session *session)
+{
+	printf("session 0x%08" PRIx32 ": %" PRIu64 " transport messages, %" PRIu64
+	       " of them distinct, counters %" PRIu64 " to %" PRIu64 ", in %" PRIu32 " files%s\n",
+	       session->receiver, session->messages, session->distinct, session->first,
+	       session->last, session->files,
+	       session->several_owners ? ", index chosen in several handshakes" : "");
+}
+
+static void text_reuse(const struct audit *audit, const struct reuse *reuse)
+{
+	char nonce[BASE64_SIZE];
+
+	printf("reuse: %s ", kind_name[reuse->kind]);
+	if (reuse->kind == TRANSPORT)
+		printf("0x%08" PRIx32 " counter %" PRIu64, reuse->receiver, reuse->counter);
+	else
+		printf("%s %s", reuse->kind == COOKIE ? "nonce" : "ephemeral",
+		       base64(nonce, reuse->nonce, reuse->nonce_len));
+	printf(": %s packet %" PRIu64 ", %s packet %" PRIu64 "%s\n",
+	       audit->captures[reuse->a.file].name, reuse->a.packet,
+	       audit->captures[reuse->b.file].name, reuse->b.packet,
+	       ambiguous(audit, reuse) ?
+		       " (or two sessions: the index was chosen in several handshakes)" :
+		       "");
+}
+
+void report_text(const struct audit *audit)
+{
+	const struct session *session;
+
+	for (size_t i = 0; i < audit->files; i++) {
+		const struct capture *c = &audit->captures[i];
+
+		printf("%s: %" PRIu64 " packets, %" PRIu64 " messages, %" PRIu64
+		       " packets of other kinds\n",
+		       c->name, c->packets, c->messages, c->others);
+	}
+	for (size_t i = 0; i < sessions_count(audit->sessions); i++) {
+		session = sessions_get(audit->sessions, i);
+		if (session->messages)
+			text_session(session);
+	}
+	if (sessions_unlisted(audit->sessions))
+		printf("further sessions: %" PRIu64 " transport messages\n",
+		       sessions_unlisted(audit->sessions));
+	printf("handshakes: %" PRIu64 " initiations, %" PRIu64 " responses, %" PRIu64
+	       " cookie replies; %" PRIu64 " ephemerals, %" PRIu64 " of them in several files\n",
+	       audit->kinds[INITIATION], audit->kinds[RESPONSE], audit->kinds[COOKIE],
+	       judge_ephemerals(audit->judge), judge_ephemerals_shared(audit->judge));
+	for (size_t i = 0; i < audit->reuses.count; i++)
+		text_reuse(audit, &audit->reuses.list[i]);
+	if (audit->reuses.total > audit->reuses.count)
+		printf("and %" PRIu64 " reuses more\n", audit->reuses.total - audit->reuses.count);
+	printf("%s: %" PRIu64 " messages judged, %" PRIu64 " reuses\n", report_verdict(audit),
+	       audit->judged, audit->reuses.total);
+}
+
+/* Length of the UTF-8 character at @s, 0 if it is none. */
+static size_t utf8(const uint8_t *s)
+{
+	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
+	size_t len = *s < 0x80 ? 1 : *s >> 5 == 6 ? 2 : *s >> 4 == 14 ? 3 : *s >> 3 == 30 ? 4 : 0;
+	uint32_t c = len > 1 ? *s & (0x7f >> len) : *s;
+
+	for (size_t i = 1; i < len; i++) {
+		if (s[i] >> 6 != 2)
+			return 0;
+		c = c << 6 | (s[i] & 63);
+	}
+	return len && c >= least[len] && c <= 0x10ffff && (c < 0xd800 || c > 0xdfff) ? len : 0;
+}
+
+/* File names are bytes, JSON is text: what is no character becomes U+FFFD. */
+static void json_string(const char *string)
+{
+	const uint8_t *s = (const uint8_t *)string;
+	size_t len;
+
+	putchar('"');
+	for (; *s; s += len ? len : 1) {
+		len = utf8(s);
+		if (!len)
+			fputs("\\ufffd", stdout);
+		else if (*s == '"' || *s == '\\')
+			printf("\\%c", *s);
+		else if (*s < 0x20)
+			printf("\\u%04x", *s);
+		else
+			fwrite(s, 1, len, stdout);
+	}
+	putchar('"');
+}
+
+static void json_file(const struct capture *c)
+{
+	uint64_t unjudged = 0;
+
+	for (int fate = 0; fate < FATES; fate++)
+		unjudged += c->unjudged[fate];
+	fputs("{\"name\":", stdout);
+	json_string(c->name);
+	printf(",\"packets\":%" PRIu64 ",\"messages\":%" PRIu64 ",\"other\":%" PRIu64
+	       ",\"unjudged\":%" PRIu64 "}",
+	       c->packets, c->messages, c->others, unjudged);
+}
+
+static void json_session(const struct session *session)
+{
+	printf("{\"receiver\":\"0x%08" PRIx32 "\",\"messages\":%" PRIu64 ",\"distinct\":%" PRIu64
+	       ",\"first_counter\":%" PRIu64 ",\"last_counter\":%" PRIu64 ",\"files\":%" PRIu32
+	       ",\"ambiguous\":%s}",
+	       session->receiver, session->messages, session->distinct, session->first,
+	       session->last, session->files, session->several_owners ? "true" : "false");
+}
+
+static void json_place(const struct audit *audit, const char *name, const struct place *place)
+{
+	printf(",\"%s\":{\"file\":", name);
+	json_string(audit->captures[place->file].name);
+	printf(",\"packet\":%" PRIu64 "}", place->packet);
+}
+
+static void json_reuse(const struct audit *audit, const struct reuse *reuse)
+{
+	bool ephemeral = reuse->kind == INITIATION || reuse->kind == RESPONSE;
+	char nonce[BASE64_SIZE];
+
+	base64(nonce, reuse->nonce, reuse->nonce_len);
+	printf("{\"kind\":\"%s\"", kind_name[reuse->kind]);
+	if (reuse->kind != INITIATION)
+		printf(",\"receiver\":\"0x%08" PRIx32 "\"", reuse->receiver);
+	if (reuse->kind == TRANSPORT)
+		printf(",\"counter\":%" PRIu64, reuse->counter);
+	else
+		printf(",\"%s\":\"%s\"", ephemeral ? "ephemeral" : "nonce", nonce);
+	json_place(audit, "a", &reuse->a);
+	json_place(audit, "b", &reuse->b);
+	printf(",\"ambiguous\":%s}", ambiguous(audit, reuse) ? "true" : "false");
+}
+
+void report_json(const struct audit *audit)
+{
+	const struct session *session;
+	const char *comma = "";
+
+	fputs("{\"files\":[", stdout);
+	for (size_t i = 0; i < audit->files; i++, comma = ",") {
+		fputs(comma, stdout);
+		json_file(&audit->captures[i]);
+	}
+	fputs("],\n\"sessions\":[", stdout);
+	comma = "";
+	for (size_t i = 0; i < sessions_count(audit->sessions); i++) {
+		session = sessions_get(audit->sessions, i);
+		if (!session->messages)
+			continue;
+		fputs(comma, stdout);
+		json_session(session);
+		comma = ",\n";
+	}
+	printf("],\n\"unlisted\":%" PRIu64 ",\"handshakes\":{\"initiations\":%" PRIu64
+	       ",\"responses\":%" PRIu64 ",\"cookies\":%" PRIu64 ",\"ephemerals\":%" PRIu64
+	       ",\"shared\":%" PRIu64 "},\n\"reuses\":[",
+	       sessions_unlisted(audit->sessions), audit->kinds[INITIATION], audit->kinds[RESPONSE],
+	       audit->kinds[COOKIE], judge_ephemerals(audit->judge),
+	       judge_ephemerals_shared(audit->judge));
+	comma = "";
+	for (size_t i = 0; i < audit->reuses.count; i++, comma = ",\n") {
+		fputs(comma, stdout);
+		json_reuse(audit, &audit->reuses.list[i]);
+	}
+	fputs("],\n\"errors\":[", stdout);
+	comma = "";
+	for (size_t i = 0; i < audit->complaints.count; i++, comma = ",\n") {
+		fputs(comma, stdout);
+		json_string(audit->complaints.list[i]);
+	}
+	printf("],\n\"judged\":%" PRIu64 ",\"reused\":%" PRIu64 ",\"verdict\":\"%s\"}\n",
+	       audit->judged, audit->reuses.total, report_verdict(audit));
+}

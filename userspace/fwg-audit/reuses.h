@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* The reuses found, in the order of the captures, and a bounded number of them. */
+#ifndef FWG_AUDIT_REUSES_H
+#define FWG_AUDIT_REUSES_H
+
+#include "judge.h"
+
+/* Those beyond are counted, but not listed. */
+#define REUSES_MAX 65536
+
+struct reuse {
+	enum kind kind;
+	uint32_t receiver;
+	uint64_t counter;
+	uint8_t nonce[NONCE_MAX];
+	size_t nonce_len;
+	struct place a, b; /* of the first message, and of the other one */
+	size_t offset; /* in the datagram of the other one */
+};
+
+struct reuses {
+	struct reuse *list;
+	size_t count, room;
+	uint64_t total;
+};
+
+bool reuses_add(struct reuses *reuses, const struct reuse *reuse);
+void reuses_sort(struct reuses *reuses);
+
+#endif
