@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A forkguard interface as the kernel describes it or as the user wants it:
+ * plain data that every other file here reads or fills.
+ */
+#ifndef FWG_DEVICE_H
+#define FWG_DEVICE_H
+
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "key.h"
+
+struct allowed_ip {
+	struct allowed_ip *next;
+	union {
+		struct in_addr v4;
+		struct in6_addr v6;
+	};
+	uint16_t family;
+	uint8_t cidr;
+};
+
+union endpoint {
+	struct sockaddr any; /* AF_UNSPEC: there is none */
+	struct sockaddr_in v4;
+	struct sockaddr_in6 v6;
+};
+
+/* As <linux/time_types.h> has it, whatever the C library's time_t. */
+struct moment {
+	int64_t sec;
+	int64_t nsec;
+};
+
+struct peer {
+	struct peer *next;
+	uint8_t public_key[KEY_LEN];
+	uint8_t preshared_key[KEY_LEN];
+	bool has_preshared_key;
+	bool has_persistent_keepalive;
+	bool replace_allowed_ips;
+	bool remove;
+	uint16_t persistent_keepalive;
+	union endpoint endpoint;
+	struct moment latest_handshake;
+	uint64_t rx_bytes;
+	uint64_t tx_bytes;
+	struct allowed_ip *allowed_ips;
+	struct allowed_ip *last_allowed_ip;
+};
+
+struct generation {
+	uint32_t source;
+	uint32_t check;
+	uint64_t forks;
+	bool has_tag;
+	uint8_t tag[FORKGUARD_GENERATION_TAG_LEN];
+};
+
+struct reset {
+	uint32_t cause;
+	uint32_t peers;
+	struct moment time;
+};
+
+/* All zero is an interface of which nothing is known or wanted. */
+struct device {
+	char name[IFNAMSIZ];
+	uint8_t private_key[KEY_LEN];
+	uint8_t public_key[KEY_LEN];
+	bool has_private_key;
+	bool has_public_key;
+	bool has_listen_port;
+	bool has_fwmark;
+	uint16_t listen_port;
+	uint32_t fwmark;
+	struct generation generation;
+	uint64_t resets;
+	struct reset last_reset;
+	struct peer *peers;
+	struct peer *last_peer;
+};
+
+/* Frees what @dev owns, wipes every key, leaves it all zero. */
+void device_clear(struct device *dev);
+
+/* Both append an empty one; NULL after a message when memory is short. */
+struct peer *device_add_peer(struct device *dev);
+struct allowed_ip *peer_add_allowed_ip(struct peer *peer);
+
+#endif

@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Writes forkguard's netlink attributes, and splits what is too long. */
+#include <linux/forkguard.h>
+
+#include "encode.h"
+
+#define ATTR(len) (MNL_ATTR_HDRLEN + MNL_ALIGN(len))
+
+/* The most that one allowed IP takes. */
+#define ALLOWED_IP_ROOM \
+	(ATTR(0) + ATTR(sizeof(uint16_t)) + ATTR(sizeof(struct in6_addr)) + ATTR(sizeof(uint8_t)))
+
+/* The most that one peer takes with its first allowed IP. */
+#define PEER_ROOM                                               \
+	(ATTR(0) + 2 * ATTR(KEY_LEN) + ATTR(sizeof(uint32_t)) + \
+	 ATTR(sizeof(struct sockaddr_in6)) + ATTR(sizeof(uint16_t)) + ATTR(0) + ALLOWED_IP_ROOM)
+
+static void put_allowed_ip(struct nlmsghdr *nlh, const struct allowed_ip *ip)
+{
+	struct nlattr *nest = mnl_attr_nest_start(nlh, 0);
+
+	mnl_attr_put_u16(nlh, FORKGUARD_ALLOWEDIP_A_FAMILY, ip->family);
+	if (ip->family == AF_INET)
+		mnl_attr_put(nlh, FORKGUARD_ALLOWEDIP_A_IPADDR, sizeof(ip->v4), &ip->v4);
+	else
+		mnl_attr_put(nlh, FORKGUARD_ALLOWEDIP_A_IPADDR, sizeof(ip->v6), &ip->v6);
+	mnl_attr_put_u8(nlh, FORKGUARD_ALLOWEDIP_A_CIDR_MASK, ip->cidr);
+	mnl_attr_nest_end(nlh, nest);
+}
+
+static void put_settings(struct nlmsghdr *nlh, const struct peer *peer)
+{
+	if (peer->has_preshared_key)
+		mnl_attr_put(nlh, FORKGUARD_PEER_A_PRESHARED_KEY, KEY_LEN, peer->preshared_key);
+	if (peer->endpoint.any.sa_family == AF_INET)
+		mnl_attr_put(nlh, FORKGUARD_PEER_A_ENDPOINT, sizeof(peer->endpoint.v4),
+			     &peer->endpoint.v4);
+	if (peer->endpoint.any.sa_family == AF_INET6)
+		mnl_attr_put(nlh, FORKGUARD_PEER_A_ENDPOINT, sizeof(peer->endpoint.v6),
+			     &peer->endpoint.v6);
+	if (peer->has_persistent_keepalive)
+		mnl_attr_put_u16(nlh, FORKGUARD_PEER_A_PERSISTENT_KEEPALIVE_INTERVAL,
+				 peer->persistent_keepalive);
+}
+
+/* Puts enc->peer, or as much of it as fits; true when all of it is written. */
+static bool put_peer(struct encoder *enc, struct nlmsghdr *nlh, size_t room)
+{
+	const struct peer *peer = enc->peer;
+	struct nlattr *nest = mnl_attr_nest_start(nlh, 0);
+	struct nlattr *ips;
+	uint32_t flags = 0;
+
+	mnl_attr_put(nlh, FORKGUARD_PEER_A_PUBLIC_KEY, KEY_LEN, peer->public_key);
+	if (enc->inside_peer) {
+		/* If someone removed it meanwhile, it is not to come back. */
+		flags = FORKGUARD_PEER_F_UPDATE_ONLY;
+	} else if (peer->remove) {
+		flags = FORKGUARD_PEER_F_REMOVE_ME;
+	} else {
+		if (peer->replace_allowed_ips)
+			flags = FORKGUARD_PEER_F_REPLACE_ALLOWEDIPS;
+		put_settings(nlh, peer);
+		enc->ip = peer->allowed_ips;
+	}
+	if (flags)
+		mnl_attr_put_u32(nlh, FORKGUARD_PEER_A_FLAGS, flags);
+	if (enc->ip) {
+		ips = mnl_attr_nest_start(nlh, FORKGUARD_PEER_A_ALLOWEDIPS);
+		do {
+			put_allowed_ip(nlh, enc->ip);
+			enc->ip = enc->ip->next;
+		} while (enc->ip && room - nlh->nlmsg_len >= ALLOWED_IP_ROOM);
+		mnl_attr_nest_end(nlh, ips);
+	}
+	mnl_attr_nest_end(nlh, nest);
+	enc->inside_peer = enc->ip;
+	return !enc->inside_peer;
+}
+
+static void put_interface(struct nlmsghdr *nlh, const struct device *dev)
+{
+	if (dev->has_private_key)
+		mnl_attr_put(nlh, FORKGUARD_DEVICE_A_PRIVATE_KEY, KEY_LEN, dev->private_key);
+	if (dev->has_listen_port)
+		mnl_attr_put_u16(nlh, FORKGUARD_DEVICE_A_LISTEN_PORT, dev->listen_port);
+	if (dev->has_fwmark)
+		mnl_attr_put_u32(nlh, FORKGUARD_DEVICE_A_FWMARK, dev->fwmark);
+}
+
+bool encode_device(struct encoder *enc, const struct device *dev, struct nlmsghdr *nlh, size_t room)
+{
+	struct nlattr *nest;
+
+	mnl_attr_put_strz(nlh, FORKGUARD_DEVICE_A_IFNAME, dev->name);
+	if (!enc->begun) {
+		put_interface(nlh, dev);
+		enc->peer = dev->peers;
+		enc->begun = true;
+	}
+	if (!enc->peer)
+		return false;
+
+	nest = mnl_attr_nest_start(nlh, FORKGUARD_DEVICE_A_PEERS);
+	do {
+		if (!put_peer(enc, nlh, room))
+			break;
+		enc->peer = enc->peer->next;
+	} while (enc->peer && room - nlh->nlmsg_len >= PEER_ROOM);
+	mnl_attr_nest_end(nlh, nest);
+	return enc->peer;
+}

@@ -1,0 +1,74 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The JSON writer: commas, names and escapes. */
+#include <inttypes.h>
+#include <stdbool.h>
+#include <stdio.h>
+
+#include "json.h"
+
+/* Does a value precede the next one in the object or array that is open? */
+static bool comma;
+
+static void put_string(const char *value)
+{
+	putchar('"');
+	for (; *value; value++) {
+		const unsigned char c = *value;
+
+		if (c == '"' || c == '\\')
+			printf("\\%c", c);
+		else if (c < ' ')
+			printf("\\u%04x", c);
+		else
+			putchar(c);
+	}
+	putchar('"');
+}
+
+static void begin(const char *name)
+{
+	if (comma)
+		putchar(',');
+	comma = true;
+	if (name) {
+		put_string(name);
+		putchar(':');
+	}
+}
+
+void json_open(const char *name, char bracket)
+{
+	begin(name);
+	putchar(bracket);
+	comma = false;
+}
+
+void json_close(char bracket)
+{
+	putchar(bracket);
+	comma = true;
+}
+
+void json_number(const char *name, uint64_t value)
+{
+	begin(name);
+	printf("%" PRIu64, value);
+}
+
+void json_null(const char *name)
+{
+	begin(name);
+	fputs("null", stdout);
+}
+
+void json_string(const char *name, const char *value)
+{
+	begin(name);
+	put_string(value);
+}
+
+void json_end(void)
+{
+	putchar('\n');
+	comma = false;
+}

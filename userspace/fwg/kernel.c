@@ -1,0 +1,268 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The questions that fwg asks the kernel, and its errors in words. */
+#include <err.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/forkguard.h>
+#include <linux/genetlink.h>
+#include <linux/if_link.h>
+#include <linux/rtnetlink.h>
+
+#include "encode.h"
+#include "kernel.h"
+#include "netlink.h"
+
+/* What changes during every one of so many dumps is not worth waiting for. */
+#define DUMP_TRIES 64
+
+static const char *reason(const struct netlink *nl, int error)
+{
+	if (nl->message[0])
+		return nl->message;
+	switch (-error) {
+	case ENOPROTOOPT:
+		return "The kernel module forkguard is not loaded";
+	case EPERM:
+		return "Not permitted, it takes CAP_NET_ADMIN (root)";
+	case EOPNOTSUPP:
+		return "Not a forkguard interface";
+	case EPROTO:
+		return "The kernel's answer is not understood";
+	case EINTR:
+		return "It changes all the time";
+	}
+	return strerror(-error);
+}
+
+/* Ends a conversation: closes the socket and says what failed, if it did. */
+static int finish(struct netlink *nl, int error, const char *what, const char *name)
+{
+	if (error)
+		warnx("%s%s: %s", what, name, reason(nl, error));
+	netlink_close(nl);
+	return error ? -1 : 0;
+}
+
+static int add_name(struct name_list *list, const char *name)
+{
+	void *names = reallocarray(list->names, list->count + 1, sizeof(*list->names));
+
+	if (!names)
+		return -ENOMEM;
+	list->names = names;
+	strcpy(list->names[list->count++], name);
+	return 0;
+}
+
+static bool is_forkguard(const struct nlattr *linkinfo)
+{
+	const struct nlattr *attr;
+
+	mnl_attr_for_each_nested(attr, linkinfo)
+		if (mnl_attr_get_type(attr) == IFLA_INFO_KIND &&
+		    !mnl_attr_validate(attr, MNL_TYPE_NUL_STRING))
+			return !strcmp(mnl_attr_get_str(attr), FORKGUARD_GENL_NAME);
+	return false;
+}
+
+static int read_link(const struct nlmsghdr *nlh, void *data)
+{
+	const struct nlattr *attr;
+	const char *name = NULL;
+	bool ours = false;
+
+	mnl_attr_for_each(attr, nlh, sizeof(struct ifinfomsg)) {
+		if (mnl_attr_get_type(attr) == IFLA_IFNAME &&
+		    !mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) &&
+		    mnl_attr_get_payload_len(attr) <= IFNAMSIZ)
+			name = mnl_attr_get_str(attr);
+		if (mnl_attr_get_type(attr) == IFLA_LINKINFO)
+			ours = is_forkguard(attr);
+	}
+	return name && ours ? add_name(data, name) : 0;
+}
+
+static int ask_links(struct netlink *nl, struct name_list *list)
+{
+	int tries = DUMP_TRIES, ret;
+
+	do {
+		struct nlmsghdr *nlh = netlink_message(nl, RTM_GETLINK, NLM_F_DUMP);
+
+		mnl_nlmsg_put_extra_header(nlh, sizeof(struct ifinfomsg));
+		list->count = 0;
+		ret = netlink_ask(nl, nlh, read_link, list);
+	} while (ret == -EINTR && --tries);
+	return ret;
+}
+
+int kernel_list_devices(struct name_list *list)
+{
+	struct netlink nl;
+	int ret = netlink_open(&nl, NETLINK_ROUTE);
+
+	list->names = NULL;
+	list->count = 0;
+	if (!ret)
+		ret = ask_links(&nl, list);
+	if (ret)
+		free(list->names);
+	return finish(&nl, ret, "Unable to list interfaces", "");
+}
+
+static int read_device(const struct nlmsghdr *nlh, void *data)
+{
+	return decode_device(nlh, data);
+}
+
+static int ask_device(struct netlink *nl, const char *name, struct device *dev)
+{
+	int tries = DUMP_TRIES, ret;
+
+	do {
+		struct nlmsghdr *nlh = netlink_command(nl, FORKGUARD_CMD_GET_DEVICE, NLM_F_DUMP);
+
+		mnl_attr_put_strz(nlh, FORKGUARD_DEVICE_A_IFNAME, name);
+		device_clear(dev);
+		ret = netlink_ask(nl, nlh, read_device, dev);
+	} while (ret == -EINTR && --tries);
+	return ret;
+}
+
+int kernel_get_device(const char *name, struct device *dev)
+{
+	struct netlink nl;
+	int ret = netlink_open_forkguard(&nl);
+
+	if (!ret)
+		ret = ask_device(&nl, name, dev);
+	return finish(&nl, ret, "Unable to access interface ", name);
+}
+
+int kernel_set_device(const struct device *dev)
+{
+	struct netlink nl;
+	struct encoder enc = { 0 };
+	int ret = netlink_open_forkguard(&nl);
+	bool more = true;
+
+	while (!ret && more) {
+		struct nlmsghdr *nlh = netlink_command(&nl, FORKGUARD_CMD_SET_DEVICE, NLM_F_ACK);
+
+		more = encode_device(&enc, dev, nlh, sizeof(nl.buffer));
+		ret = netlink_ask(&nl, nlh, NULL, NULL);
+	}
+	return finish(&nl, ret, "Unable to modify interface ", dev->name);
+}
+
+int kernel_reset(const char *name, const uint8_t *peer)
+{
+	struct netlink nl;
+	int ret = netlink_open_forkguard(&nl);
+
+	if (!ret) {
+		struct nlmsghdr *nlh = netlink_command(&nl, FORKGUARD_CMD_RESET, NLM_F_ACK);
+
+		mnl_attr_put_strz(nlh, FORKGUARD_DEVICE_A_IFNAME, name);
+		if (peer)
+			mnl_attr_put(nlh, FORKGUARD_DEVICE_A_PEER_KEY, KEY_LEN, peer);
+		ret = netlink_ask(&nl, nlh, NULL, NULL);
+	}
+	return finish(&nl, ret, "Unable to reset interface ", name);
+}
+
+int kernel_get_generation(struct generation *gen)
+{
+	struct device dev = { 0 };
+	struct netlink nl;
+	int ret = netlink_open_forkguard(&nl);
+
+	if (!ret) {
+		struct nlmsghdr *nlh =
+			netlink_command(&nl, FORKGUARD_CMD_GET_GENERATION, NLM_F_ACK);
+
+		ret = netlink_ask(&nl, nlh, read_device, &dev);
+	}
+	*gen = dev.generation;
+	return finish(&nl, ret, "Unable to read the generation", "");
+}
+
+struct watch {
+	const struct netlink *nl;
+	int (*print)(const struct event *event);
+	int stopped;
+};
+
+/* Is this the controller's notice that forkguard's family is gone? */
+static bool is_farewell(const struct netlink *nl, const struct nlmsghdr *nlh)
+{
+	const struct genlmsghdr *genl = mnl_nlmsg_get_payload(nlh);
+	const struct nlattr *attr;
+
+	if (nlh->nlmsg_type != GENL_ID_CTRL || genl->cmd != CTRL_CMD_DELFAMILY)
+		return false;
+	mnl_attr_for_each(attr, nlh, sizeof(*genl))
+		if (mnl_attr_get_type(attr) == CTRL_ATTR_FAMILY_ID &&
+		    !mnl_attr_validate(attr, MNL_TYPE_U16))
+			return mnl_attr_get_u16(attr) == nl->family;
+	return false;
+}
+
+static int read_event(const struct nlmsghdr *nlh, void *data)
+{
+	const struct genlmsghdr *genl = mnl_nlmsg_get_payload(nlh);
+	struct watch *watch = data;
+	struct event event;
+	int ret;
+
+	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*genl))
+		return -EPROTO;
+	if (is_farewell(watch->nl, nlh))
+		return -ENOPROTOOPT;
+	if (nlh->nlmsg_type != watch->nl->family || genl->cmd != FORKGUARD_CMD_RESET_EVENT)
+		return 0;
+	ret = decode_event(nlh, &event);
+	if (!ret && watch->print(&event)) {
+		watch->stopped = true;
+		return -ECANCELED;
+	}
+	return ret;
+}
+
+static int join(const struct netlink *nl, uint32_t group)
+{
+	return mnl_socket_setsockopt(nl->socket, NETLINK_ADD_MEMBERSHIP, &group, sizeof(group)) <
+			       0 ?
+		       -errno :
+		       0;
+}
+
+int kernel_watch(int (*print)(const struct event *event))
+{
+	struct netlink nl;
+	struct watch watch = { .nl = &nl, .print = print };
+	int ret = netlink_open_forkguard(&nl);
+
+	if (!ret)
+		ret = join(&nl, nl.events);
+	/*
+	 * Without the controller's notices (its group has the number of its
+	 * family) a module that is unloaded would leave us waiting for ever.
+	 */
+	if (!ret)
+		ret = join(&nl, GENL_ID_CTRL);
+	while (!ret) {
+		ret = netlink_listen(&nl, read_event, &watch);
+		if (ret == -ENOBUFS) {
+			warnx("Events were lost: they came faster than they could be printed");
+			ret = 0;
+		}
+	}
+	if (watch.stopped) {
+		netlink_close(&nl);
+		return -1;
+	}
+	return finish(&nl, ret, "Unable to watch events", "");
+}

@@ -1,0 +1,96 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Keys: conversion, comparison and reading; libsodium does it in constant time. */
+#include <ctype.h>
+#include <err.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sodium.h>
+
+#include "key.h"
+
+/* None of these need sodium_init(), which draws from an RNG that may block. */
+
+void key_to_text(char text[KEY_TEXT_SIZE], const uint8_t key[KEY_LEN])
+{
+	sodium_bin2base64(text, KEY_TEXT_SIZE, key, KEY_LEN, sodium_base64_VARIANT_ORIGINAL);
+}
+
+bool key_from_text(uint8_t key[KEY_LEN], const char *text, size_t len)
+{
+	size_t key_len = 0;
+
+	if (len == KEY_TEXT_LEN &&
+	    !sodium_base642bin(key, KEY_LEN, text, len, NULL, &key_len, NULL,
+			       sodium_base64_VARIANT_ORIGINAL) &&
+	    key_len == KEY_LEN)
+		return true;
+	explicit_bzero(key, KEY_LEN);
+	return false;
+}
+
+bool key_is_zero(const uint8_t key[KEY_LEN])
+{
+	return sodium_is_zero(key, KEY_LEN);
+}
+
+bool key_equal(const uint8_t a[KEY_LEN], const uint8_t b[KEY_LEN])
+{
+	return !sodium_memcmp(a, b, KEY_LEN);
+}
+
+/*
+ * Not stdio, whose buffer would keep a copy of the secret.
+ * Fills @text as far as the file goes; complains of anything after it.
+ */
+static ssize_t read_text(int fd, const char *name, char text[KEY_TEXT_LEN])
+{
+	size_t len = 0;
+	char c;
+
+	for (;;) {
+		ssize_t n = len < KEY_TEXT_LEN ? read(fd, text + len, KEY_TEXT_LEN - len) :
+						 read(fd, &c, 1);
+
+		if (n < 0) {
+			warn("Unable to read a key from `%s'", name);
+			return -1;
+		}
+		if (!n)
+			return len;
+		if (len < KEY_TEXT_LEN) {
+			len += n;
+		} else if (!isspace((unsigned char)c)) {
+			warnx("Trailing characters after the key in `%s'", name);
+			return -1;
+		}
+	}
+}
+
+int key_read(int fd, const char *name, bool may_be_empty, uint8_t key[KEY_LEN])
+{
+	char text[KEY_TEXT_LEN];
+	ssize_t len = read_text(fd, name, text);
+	int ret = -1;
+
+	if (!len && may_be_empty) {
+		memset(key, 0, KEY_LEN);
+		ret = 0;
+	} else if (len >= 0 && key_from_text(key, text, len)) {
+		ret = 0;
+	} else if (len >= 0) {
+		warnx("Not a key of %d base64 characters: the content of `%s'", KEY_TEXT_LEN, name);
+	}
+	explicit_bzero(text, sizeof(text));
+	return ret;
+}
+
+void key_print_line(const uint8_t key[KEY_LEN])
+{
+	char text[KEY_TEXT_SIZE];
+
+	key_to_text(text, key);
+	puts(text);
+	explicit_bzero(text, sizeof(text));
+}

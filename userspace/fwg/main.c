@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: GPL-2.0
+/* fwg: finds the subcommand, and what all subcommands share. */
+#include <err.h>
+#include <errno.h>
+#include <net/if.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "commands.h"
+
+static const struct command {
+	const char *name;
+	int (*run)(int argc, char *argv[]);
+	const char *arguments;
+	const char *purpose;
+} commands[] = {
+	{ "show", cmd_show, " [--json] [INTERFACE | all | interfaces] [FIELD]",
+	  "Shows configuration, traffic and forks" },
+	{ "set", cmd_set,
+	  " INTERFACE [listen-port PORT] [fwmark MARK] [private-key FILE] [peer KEY [remove] [preshared-key FILE] [endpoint HOST:PORT] [persistent-keepalive SECONDS] [allowed-ips IP/CIDR,...]]...",
+	  "Changes configuration" },
+	{ "reset", cmd_reset, " INTERFACE [peer KEY]",
+	  "Wipes sessions as a fork would; peers handshake anew" },
+	{ "generation", cmd_generation, " [--json]",
+	  "Shows how forks of this machine are detected" },
+	{ "monitor", cmd_monitor, " [--json]", "Prints each reset as it happens" },
+	{ "genkey", cmd_genkey, "", "Prints a new private key" },
+	{ "genpsk", cmd_genpsk, "", "Prints a new preshared key" },
+	{ "pubkey", cmd_pubkey, "", "Reads a private key from stdin, prints its public key" },
+};
+
+#define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))
+
+static bool is_help(const char *word)
+{
+	return !strcmp(word, "help") || !strcmp(word, "--help") || !strcmp(word, "-h");
+}
+
+static int help(void)
+{
+	printf("Usage: fwg [COMMAND] [ARGUMENTS]\n\n"
+	       "Without a command: show. See fwg(8).\n\n");
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		printf("  %-12s%s\n", commands[i].name, commands[i].purpose);
+	return 0;
+}
+
+static int run(int argc, char *argv[])
+{
+	for (size_t i = 0; i < COMMAND_COUNT; i++) {
+		const struct command *command = &commands[i];
+
+		if (strcmp(argv[0], command->name))
+			continue;
+		if (argc == 2 && is_help(argv[1])) {
+			printf("Usage: fwg %s%s\n", command->name, command->arguments);
+			return 0;
+		}
+		return command->run(argc, argv);
+	}
+	if (is_help(argv[0]))
+		return help();
+	warnx("No such command: `%s' (try `fwg help')", argv[0]);
+	return 1;
+}
+
+bool take_json(int *argc, char *argv[])
+{
+	for (int i = 1; i < *argc; i++) {
+		if (strcmp(argv[i], "--json"))
+			continue;
+		memmove(&argv[i], &argv[i + 1], (*argc - i) * sizeof(*argv));
+		--*argc;
+		return true;
+	}
+	return false;
+}
+
+bool too_many(int argc, char *argv[], int most)
+{
+	if (argc <= most + 1)
+		return false;
+	warnx("One word too many for %s: `%s'", argv[0], argv[most + 1]);
+	return true;
+}
+
+bool valid_interface(const char *name)
+{
+	if (*name && strlen(name) < IFNAMSIZ)
+		return true;
+	warnx("Not the name of an interface: `%s'", name);
+	return false;
+}
+
+int main(int argc, char *argv[])
+{
+	/* Our own, so that the keys which go through it can be wiped. */
+	static char output[BUFSIZ];
+	static char *show[] = { "show", NULL };
+	int status;
+
+	setvbuf(stdout, output, _IOFBF, sizeof(output));
+	status = argc > 1 ? run(argc - 1, argv + 1) : run(1, show);
+	if (ferror(stdout) || fflush(stdout)) {
+		warn("Unable to write the output");
+		status = 1;
+	}
+	explicit_bzero(output, sizeof(output));
+	return status;
+}

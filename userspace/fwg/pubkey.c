@@ -1,0 +1,28 @@
+// SPDX-License-Identifier: GPL-2.0
+/* `fwg pubkey`: from a private key on stdin to the public key. */
+#include <err.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sodium.h>
+
+#include "commands.h"
+#include "key.h"
+
+int cmd_pubkey(int argc, char *argv[])
+{
+	uint8_t private[KEY_LEN], public[KEY_LEN];
+	int ret;
+
+	if (too_many(argc, argv, 0) || key_read(STDIN_FILENO, "stdin", false, private))
+		return 1;
+	/* Never fails: the base point has no small order. */
+	ret = crypto_scalarmult_base(public, private);
+	explicit_bzero(private, sizeof(private));
+	if (ret) {
+		warnx("Unable to compute the public key");
+		return 1;
+	}
+	key_print_line(public);
+	return 0;
+}

@@ -1,0 +1,150 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Asks the resolver for services and hosts. */
+#include <ctype.h>
+#include <err.h>
+#include <errno.h>
+#include <limits.h>
+#include <netdb.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "resolve.h"
+
+#define DEFAULT_RETRIES 15
+
+bool resolve_port(const char *text, uint16_t *port)
+{
+	const struct servent *service;
+	unsigned long number;
+	char *end;
+
+	if (!isdigit((unsigned char)*text)) {
+		service = getservbyname(text, "udp");
+		if (service)
+			*port = ntohs(service->s_port);
+		return service;
+	}
+	errno = 0;
+	number = strtoul(text, &end, 10);
+	if (*end || errno || number > UINT16_MAX)
+		return false;
+	*port = number;
+	return true;
+}
+
+/* LONG_MAX is as good as infinity; -1 after a message. */
+static long read_retries(void)
+{
+	const char *text = getenv("WG_ENDPOINT_RESOLUTION_RETRIES");
+	long number;
+	char *end;
+
+	if (!text)
+		return DEFAULT_RETRIES;
+	if (!strcmp(text, "infinity"))
+		return LONG_MAX;
+	number = strtol(text, &end, 10);
+	if (!isdigit((unsigned char)*text) || *end) {
+		warnx("Not `infinity' nor a number: WG_ENDPOINT_RESOLUTION_RETRIES is `%s'", text);
+		return -1;
+	}
+	return number;
+}
+
+static bool is_permanent(int error)
+{
+	return error == EAI_NONAME || error == EAI_FAIL || error == EAI_NODATA;
+}
+
+static const char *reason(int error)
+{
+	return error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error);
+}
+
+/* The first address of @host; messages call it @text, as the user wrote it. */
+static struct addrinfo *look_up(const char *host, const char *text)
+{
+	const struct addrinfo hints = {
+		.ai_family = AF_UNSPEC,
+		.ai_socktype = SOCK_DGRAM,
+		.ai_protocol = IPPROTO_UDP,
+	};
+	long retries = read_retries();
+	unsigned int ms = 1000;
+	struct addrinfo *found;
+
+	if (retries < 0)
+		return NULL;
+	for (;;) {
+		int error = getaddrinfo(host, NULL, &hints, &found);
+		struct timespec pause = { ms / 1000, ms % 1000 * 1000000 };
+
+		if (!error)
+			return found;
+		if (is_permanent(error) || !retries--) {
+			warnx("%s: `%s'", reason(error), text);
+			return NULL;
+		}
+		warnx("%s: `%s', trying again in %.2f seconds", reason(error), text, ms / 1000.0);
+		nanosleep(&pause, NULL);
+		ms = ms * 6 / 5 < 20000 ? ms * 6 / 5 : 20000;
+	}
+}
+
+/* Cuts @text in two; false unless it is HOST:PORT or [HOST]:PORT. */
+static bool split(char *text, char **host, char **port)
+{
+	char *end = text[0] == '[' ? strchr(text, ']') : strrchr(text, ':');
+
+	if (!end)
+		return false;
+	*host = text[0] == '[' ? text + 1 : text;
+	if (*end == ']')
+		*end++ = '\0';
+	if (*end != ':')
+		return false;
+	*end = '\0';
+	*port = end + 1;
+	return true;
+}
+
+static int resolve(char *copy, const char *text, union endpoint *endpoint)
+{
+	struct addrinfo *found;
+	char *host, *name;
+	uint16_t port;
+
+	if (!split(copy, &host, &name)) {
+		warnx("Not HOST:PORT nor [HOST]:PORT: `%s'", text);
+		return -1;
+	}
+	if (!resolve_port(name, &port)) {
+		warnx("No port from 0 to 65535 at the end: `%s'", text);
+		return -1;
+	}
+	found = look_up(host, text);
+	if (!found)
+		return -1;
+	memset(endpoint, 0, sizeof(*endpoint));
+	memcpy(endpoint, found->ai_addr,
+	       found->ai_addrlen < sizeof(*endpoint) ? found->ai_addrlen : sizeof(*endpoint));
+	freeaddrinfo(found);
+	/* The port is at the same place in both kinds of address. */
+	endpoint->v4.sin_port = htons(port);
+	return 0;
+}
+
+int resolve_endpoint(const char *text, union endpoint *endpoint)
+{
+	char *copy = strdup(text);
+	int ret;
+
+	if (!copy) {
+		warn("Unable to keep an endpoint");
+		return -1;
+	}
+	ret = resolve(copy, text, endpoint);
+	free(copy);
+	return ret;
+}
