@@ -1,0 +1,6 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The lab: boots guests under QEMU, forks them and judges what they sent."""
+
+
+class LabError(Exception):
+    """Something went wrong that one line can tell."""

@@ -1,0 +1,223 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A guest: one QEMU process, its shell, its captures.
+
+Guests never outlive the lab: the kernel kills them when the process that
+started them ends, however it ends.
+"""
+
+import base64
+import ctypes
+import dataclasses
+import os
+import signal
+import socket
+import subprocess
+import time
+import uuid
+
+from . import LabError
+from .pcap import Capture
+from .qmp import Qmp
+
+BOOT_TIMEOUT = 90
+PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+def acceleration():
+    """KVM only where the CPU says so: a /dev/kvm alone promises nothing."""
+    with open("/proc/cpuinfo") as text:
+        flags = set(next((line for line in text if line.startswith("flags")),
+                         "").split())
+    if flags & {"vmx", "svm"} and os.access("/dev/kvm", os.R_OK | os.W_OK):
+        return ["-accel", "kvm", "-cpu", "host"]
+    return ["-accel", "tcg,thread=multi", "-cpu", "max"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Link:
+    """A cable to one other guest: datagrams between two unix sockets."""
+    local: str
+    remote: str
+
+    def backend(self, name):
+        return (f"dgram,id={name},local.type=unix,local.path={self.local},"
+                f"remote.type=unix,remote.path={self.remote}")
+
+
+@dataclasses.dataclass(frozen=True)
+class Machine:
+    """What a guest and all its forks have in common."""
+    kit: object
+    cpus: int = 1
+    memory: int = 256
+    mac: int = 1
+    generation_device: bool = True
+
+
+@dataclasses.dataclass(frozen=True)
+class Output:
+    status: int
+    text: str
+
+
+class Guest:
+    """Starts at once; `snapshot` names the file to restore it from, in which
+    case it is paused until cont()."""
+
+    def __init__(self, name, machine, nics, folder, snapshot=None):
+        self.name = name
+        self.machine = machine
+        self.folder = folder
+        self.generation = str(uuid.uuid4())
+        self.console = os.path.join(folder, f"{name}.console")
+        # All cards of a guest share one MAC: a clone that is plugged into
+        # another of them has its old neighbour's address in its cache.
+        mac = bytes((0x52, 0x54, 0, 0, 0, machine.mac))
+        self.captures = [Capture(os.path.join(folder, f"{name}.{i}.pcap"), mac)
+                         for i in range(len(nics))]
+        self._sockets = [os.path.join(folder, f"{name}.{s}")
+                         for s in ("qmp", "shell")]
+        self._shell = None
+        self._requests = 0
+        self._qmp = None
+        command = ["qemu-system-x86_64", "-name", name, "-M", "q35",
+                   *acceleration(),
+                   "-smp", str(machine.cpus), "-m", str(machine.memory),
+                   "-nodefaults", "-no-user-config", "-display", "none",
+                   "-no-reboot", "-S",
+                   "-kernel", machine.kit.vmlinuz,
+                   "-initrd", machine.kit.initrd,
+                   "-append", "console=ttyS0 quiet panic=-1",
+                   "-chardev", f"file,id=console,path={self.console}",
+                   "-serial", "chardev:console",
+                   "-chardev", f"socket,id=shell,path={self._sockets[1]},"
+                               "server=on,wait=off",
+                   "-serial", "chardev:shell",
+                   "-qmp", f"unix:{self._sockets[0]},server=on,wait=off"]
+        if machine.generation_device:
+            command += ["-device", f"vmgenid,guid={self.generation}"]
+        for i, nic in enumerate(nics):
+            command += ["-netdev", nic.backend(f"n{i}"),
+                        "-device", f"virtio-net-pci,netdev=n{i},romfile=,"
+                                   f"mac={mac.hex(':')}",
+                        "-object", f"filter-dump,id=dump{i},netdev=n{i},"
+                                   f"file={self.captures[i].path},maxlen=65535"]
+        if snapshot:
+            command += ["-incoming", f"exec:cat '{snapshot}'"]
+        with open(os.path.join(folder, f"{name}.qemu"), "w") as log:
+            self._process = subprocess.Popen(
+                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                preexec_fn=_die_with_parent)
+        _running.append(self)
+        try:
+            self._qmp = Qmp(self._sockets[0])
+        except LabError as error:
+            raise LabError(f"{error}; see {log.name}: {_tail(log.name)}") \
+                from None
+        # Connected before the guest runs: a port without a host loses bytes.
+        self._shell = socket.socket(socket.AF_UNIX)
+        self._shell.connect(self._sockets[1])
+        self._stream = self._shell.makefile("rb")
+        if not snapshot:
+            self.cont()
+
+    def wait_ready(self):
+        """Waits until the shell of a guest that boots answers."""
+        self._shell.settimeout(BOOT_TIMEOUT)
+        try:
+            if self._stream.readline() != b"ready\n":
+                raise LabError(f"{self.name}: no shell: {_tail(self.console)}")
+        except OSError:
+            raise LabError(f"{self.name}: not up after {BOOT_TIMEOUT} s: "
+                           f"{_tail(self.console)}") from None
+
+    def try_run(self, command, timeout=30):
+        """Runs a shell command in the guest."""
+        self._shell.settimeout(timeout)
+        self._requests += 1
+        encoded = base64.b64encode(command.encode()).decode()
+        try:
+            self._shell.sendall(f"{self._requests} {encoded}\n".encode())
+            while True:
+                line = self._stream.readline().split()
+                if not line:
+                    raise LabError(f"{self.name}: ended while it ran: "
+                                   f"{command}: {_tail(self.console)}")
+                if int(line[0]) == self._requests:
+                    break
+            text = self._stream.read(int(line[2])).decode(errors="replace")
+        except TimeoutError:
+            raise LabError(f"{self.name}: no answer in {timeout} s: {command}"
+                           ) from None
+        return Output(int(line[1]), text)
+
+    def run(self, command, timeout=30):
+        """Like try_run, but a command that fails is an error."""
+        output = self.try_run(command, timeout)
+        if output.status:
+            raise LabError(f"{self.name}: {command}: exit {output.status}: "
+                           f"{output.text.strip()}")
+        return output.text
+
+    def stop(self):
+        self._qmp("stop")
+
+    def cont(self):
+        self._qmp("cont")
+
+    def save(self, path, timeout=60):
+        """Writes the state of the guest, which stays stopped, to a file."""
+        self.stop()
+        self._qmp("migrate", uri=f"exec:cat > '{path}'")
+        deadline = time.monotonic() + timeout
+        while True:
+            status = self._qmp("query-migrate").get("status")
+            if status == "completed":
+                return
+            if status in ("failed", "cancelled"):
+                raise LabError(f"{self.name}: snapshot {status}")
+            if time.monotonic() > deadline:
+                raise LabError(f"{self.name}: snapshot took over {timeout} s")
+            time.sleep(0.02)
+
+    def wait_restored(self, timeout=60):
+        """Waits until a guest made from a snapshot can cont()."""
+        deadline = time.monotonic() + timeout
+        while self._qmp("query-status")["status"] == "inmigrate":
+            if time.monotonic() > deadline:
+                raise LabError(f"{self.name}: not restored in {timeout} s")
+            time.sleep(0.02)
+
+    def kill(self):
+        if self in _running:
+            _running.remove(self)
+        if self._process.poll() is None:
+            self._process.kill()
+            self._process.wait()
+        if self._qmp:
+            self._qmp.close()
+        if self._shell:
+            self._stream.close()
+            self._shell.close()
+        for path in self._sockets:
+            if os.path.exists(path):
+                os.unlink(path)
+
+
+_running = []
+
+
+def kill_all():
+    """Ends every guest of this process."""
+    while _running:
+        _running[-1].kill()
+
+
+def _die_with_parent():
+    _libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+def _tail(path, size=400):
+    with open(path, "rb") as text:
+        return text.read()[-size:].decode(errors="replace").strip()

@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Builds a guest's initramfs: busybox, iproute2, tools, a few modules."""
+
+import hashlib
+import os
+import re
+import shutil
+import stat
+import subprocess
+import tempfile
+
+from . import LabError
+
+# What a guest needs on top of a stock kernel's built-ins.
+MODULES = ("virtio_pci", "virtio_net", "wireguard")
+
+
+def write_cpio(root, path):
+    """Writes the folder root as a cpio archive (newc, owned by root)."""
+    with open(path, "wb") as out:
+        def entry(number, name, mode, data):
+            encoded = name.encode() + b"\0"
+            fields = (number, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0,
+                      len(encoded), 0)
+            header = b"070701" + b"".join(b"%08X" % f for f in fields)
+            for part in (header + encoded, data):
+                out.write(part + b"\0" * (-len(part) % 4))
+
+        number = 0
+        for folder, folders, files in os.walk(root):
+            folders.sort()
+            for name in sorted(folders + files):
+                full = os.path.join(folder, name)
+                mode = os.lstat(full).st_mode
+                if stat.S_ISLNK(mode):
+                    data = os.readlink(full).encode()
+                elif stat.S_ISREG(mode):
+                    with open(full, "rb") as source:
+                        data = source.read()
+                else:
+                    data = b""
+                number += 1
+                entry(number, os.path.relpath(full, root), mode, data)
+        entry(0, "TRAILER!!!", 0, b"")
+
+
+def libraries(program):
+    """The shared libraries, loader included, that a program is linked with."""
+    found = subprocess.run(["ldd", program], stdout=subprocess.PIPE,
+                           stderr=subprocess.DEVNULL, text=True, timeout=10)
+    return re.findall(r"(/\S+) \(0x", found.stdout)
+
+
+def with_dependencies(names, folder):
+    """Paths, below a kernel's module folder, of modules and all they need."""
+    needs = {}
+    with open(os.path.join(folder, "modules.dep")) as lines:
+        for line in lines:
+            path, rest = line.split(":")
+            needs[module_name(path)] = [path] + rest.split()
+    with open(os.path.join(folder, "modules.builtin")) as lines:
+        for line in lines:
+            needs[module_name(line.strip())] = []
+    missing = [n for n in names if n not in needs]
+    if missing:
+        raise LabError(f"no such kernel module in {folder}: {missing[0]}")
+    return {path for name in names for path in needs[name]}
+
+
+def module_name(path):
+    return os.path.basename(path).split(".")[0].replace("-", "_")
+
+
+def depends_of(module):
+    """The modules that a module outside the kernel's folder depends on."""
+    found = subprocess.run(["/sbin/modinfo", "-F", "depends", module],
+                           stdout=subprocess.PIPE, text=True, timeout=10,
+                           check=True)
+    return [n.replace("-", "_") for n in found.stdout.strip().split(",") if n]
+
+
+def build(path, init, release, modules, programs, extra_modules=()):
+    """Writes an initramfs. modules is KIT/lib/modules/RELEASE, extra_modules
+    are .ko files from elsewhere, programs a list of files to put in /bin."""
+    with tempfile.TemporaryDirectory(prefix="initramfs-") as root:
+        def put(source, target, mode=0o755):
+            target = os.path.join(root, target.lstrip("/"))
+            os.makedirs(os.path.dirname(target), exist_ok=True)
+            shutil.copyfile(source, target)
+            os.chmod(target, mode)
+
+        put(init, "/init")
+        put("/bin/busybox", "/bin/busybox")
+        for program in programs:
+            # The shell prefers its own applet of that name in /bin.
+            folder = "/sbin" if os.path.basename(program) == "ip" else "/bin"
+            put(program, f"{folder}/{os.path.basename(program)}")
+            for library in libraries(program):
+                put(library, library)
+
+        wanted = set(MODULES)
+        for module in extra_modules:
+            wanted.update(depends_of(module))
+        target = f"/lib/modules/{release}"
+        for module in with_dependencies(wanted, modules):
+            put(os.path.join(modules, module), f"{target}/{module}", 0o644)
+        for module in extra_modules:
+            put(module, f"{target}/{os.path.basename(module)}", 0o644)
+        for name in ("modules.builtin", "modules.order",
+                     "modules.builtin.modinfo"):
+            put(os.path.join(modules, name), f"{target}/{name}", 0o644)
+        subprocess.run(["/sbin/depmod", "-b", root, release], check=True,
+                       timeout=60)
+        write_cpio(root, path)
+
+
+def fingerprint(files):
+    """Names the contents of files: a cached image is rebuilt when it moves."""
+    digest = hashlib.sha256()
+    for path in files:
+        digest.update(path.encode() + b"\0")
+        with open(path, "rb") as source:
+            digest.update(hashlib.sha256(source.read()).digest())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What guests are made of: a stock kernel and an initramfs, both cached."""
+
+import dataclasses
+import os
+import shutil
+import subprocess
+
+from . import LabError, initramfs
+
+LAB = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+REPO = os.path.dirname(os.path.dirname(LAB))
+KERNELS = ("6.1", "6.12")
+SYSTEMS = ("forkguard", "wireguard")
+
+
+@dataclasses.dataclass(frozen=True)
+class Kit:
+    """A kernel and an initramfs that boot together."""
+    kernel: str
+    release: str
+    vmlinuz: str
+    initrd: str
+
+
+def cache():
+    base = os.environ.get("FORKGUARD_CACHE") or os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"),
+        "forkguard")
+    path = os.path.join(base, "lab")
+    os.makedirs(path, exist_ok=True)
+    return path
+
+
+def kernel_folder(kernel):
+    setup = os.path.join(REPO, "tests", "setup", "kernel.sh")
+    done = subprocess.run([setup, kernel], stdout=subprocess.PIPE, text=True,
+                          timeout=900)
+    if done.returncode:
+        raise LabError(f"{setup} {kernel} failed")
+    return done.stdout.strip().splitlines()[-1]
+
+
+def traffic_program():
+    source = os.path.join(LAB, "guest", "traffic.c")
+    path = os.path.join(cache(), "traffic-" + initramfs.fingerprint([source]),
+                        "traffic")
+    if not os.path.exists(path):
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        subprocess.run(["gcc", "-static", "-O2", "-Wall", "-Wextra",
+                        "-o", path + ".new", source], check=True, timeout=120)
+        os.rename(path + ".new", path)
+    return path
+
+
+def find_program(name):
+    path = shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
+    if not path:
+        raise LabError(f"program not installed: {name}")
+    return path
+
+
+def load(kernel, system):
+    """The kit for a kernel, with forkguard in it when that is what is tested
+    (a control runs without any of it, so that it is what Debian ships)."""
+    folder = kernel_folder(kernel)
+    with open(os.path.join(folder, "release")) as text:
+        release = text.read().strip()
+    modules = os.path.join(folder, "lib", "modules", release)
+    programs = [find_program("ip"), find_program("wg"), traffic_program()]
+    extra = []
+    if system == "forkguard":
+        programs.append(os.path.join(REPO, "build", "fwg"))
+        extra.append(os.path.join(REPO, "build", kernel, "forkguard.ko"))
+        for path, target in ((programs[-1], "userspace"), (extra[0], "module")):
+            if not os.path.exists(path):
+                raise LabError(f"not built: {path} (make {target})")
+    init = os.path.join(LAB, "guest", "init")
+    name = initramfs.fingerprint(
+        [init, initramfs.__file__, "/bin/busybox",
+         os.path.join(modules, "modules.dep")] + programs + extra)
+    initrd = os.path.join(cache(), f"initramfs-{release}-{system}-{name}.cpio")
+    if not os.path.exists(initrd):
+        initramfs.build(initrd + ".new", init, release, modules, programs,
+                        extra)
+        for old in os.listdir(cache()):
+            if old.startswith(f"initramfs-{release}-{system}-") and \
+                    old.endswith(".cpio"):
+                os.unlink(os.path.join(cache(), old))
+        os.rename(initrd + ".new", initrd)
+    return Kit(kernel, release, os.path.join(folder, "vmlinuz"), initrd)

@@ -1,0 +1,101 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Reads captures: which WireGuard messages a guest sent and received, when.
+
+For timelines and for showing what a broken nonce gives away. Whether a nonce
+was reused is for fwg-audit to say, see audit.py.
+"""
+
+import dataclasses
+import struct
+
+INITIATION, RESPONSE, COOKIE, TRANSPORT = 1, 2, 3, 4
+KEEPALIVE_LEN = 32
+_RECORD = struct.Struct("<IIII")
+
+
+@dataclasses.dataclass(frozen=True)
+class Message:
+    number: int     # of the packet in its file, from 1
+    time: float     # seconds, of a clock that stands still with the guest
+    sent: bool      # by the guest that the capture belongs to
+    kind: int
+    data: bytes     # the UDP payload
+
+    @property
+    def receiver(self):
+        return struct.unpack_from("<I", self.data,
+                                  8 if self.kind == RESPONSE else 4)[0]
+
+    @property
+    def counter(self):
+        return struct.unpack_from("<Q", self.data, 8)[0]
+
+    @property
+    def ephemeral(self):
+        start = 8 if self.kind == INITIATION else 12
+        return self.data[start:start + 32]
+
+    @property
+    def carries_data(self):
+        return self.kind == TRANSPORT and len(self.data) > KEEPALIVE_LEN
+
+
+@dataclasses.dataclass(frozen=True)
+class Capture:
+    """A capture file and whose it is: the MAC tells sent from received."""
+    path: str
+    mac: bytes
+
+
+class Reader:
+    """Reads the messages of a capture that may still be growing."""
+
+    def __init__(self, capture):
+        self._path = capture.path
+        self._mac = capture.mac
+        self._offset = 24
+        self._number = 0
+
+    def messages(self):
+        """What has been captured since the last call."""
+        with open(self._path, "rb") as capture:
+            capture.seek(self._offset)
+            data = capture.read()
+        found = []
+        at = 0
+        while at + _RECORD.size <= len(data):
+            seconds, micros, length, _ = _RECORD.unpack_from(data, at)
+            end = at + _RECORD.size + length
+            if end > len(data):
+                break
+            self._number += 1
+            frame = data[at + _RECORD.size:end]
+            payload = _tunnel_payload(frame)
+            if payload:
+                found.append(Message(self._number, seconds + micros / 1e6,
+                                     frame[6:12] == self._mac, payload[0],
+                                     payload))
+            at = end
+        self._offset += at
+        return found
+
+
+def read(capture):
+    return Reader(capture).messages()
+
+
+def _tunnel_payload(frame):
+    """What a frame's UDP datagram holds, if that may be WireGuard's."""
+    ethertype = frame[12:14]
+    if ethertype == b"\x08\x00" and frame[23] == 17:
+        udp = 14 + 4 * (frame[14] & 15)
+    elif ethertype == b"\x86\xdd" and frame[20] == 17:
+        udp = 14 + 40
+    else:
+        return None
+    size = struct.unpack_from(">H", frame, udp + 4)[0]
+    payload = frame[udp + 8:udp + size]
+    if len(payload) < KEEPALIVE_LEN or payload[0] not in (1, 2, 3, 4) or \
+            payload[1:4] != b"\0\0\0":
+        return None
+    return payload

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-2.0
+"""One end of a tunnel in a guest: keys, addresses, the commands for them.
+
+forkguard and stock WireGuard are configured alike, but for the link kind and
+the name of the tool.
+"""
+
+import base64
+import dataclasses
+import os
+import subprocess
+
+INTERFACE = "tun0"
+PORT = 51820
+IP = "/sbin/ip"
+TOOL = {"forkguard": "fwg", "wireguard": "wg"}
+
+
+@dataclasses.dataclass(frozen=True)
+class Identity:
+    private: str
+    public: str
+
+
+def identity():
+    def wg(command, text=""):
+        return subprocess.run(["wg", command], input=text, check=True,
+                              stdout=subprocess.PIPE, text=True,
+                              timeout=10).stdout.strip()
+    private = wg("genkey")
+    return Identity(private, wg("pubkey", private))
+
+
+def random_key():
+    """A preshared key, or the public key of a peer that nobody is."""
+    return base64.b64encode(os.urandom(32)).decode()
+
+
+class End:
+    """The tunnel interface of a guest. number 1 or 2 is which end it is."""
+
+    def __init__(self, system, number, identity):
+        self.system = system
+        self.number = number
+        self.identity = identity
+        self.tool = TOOL[system]
+        self.v4 = f"10.9.0.{number}"
+        self.v6 = f"fd09::{number}"
+
+    def bring_up(self, other, endpoint=None, psk=None):
+        """Shell commands that make the interface, with one peer."""
+        peer = (f"peer {other.identity.public} "
+                f"allowed-ips {other.v4}/32,{other.v6}/128")
+        if endpoint:
+            peer += f" endpoint {endpoint}"
+        if psk:
+            peer += " preshared-key /tmp/psk"
+        return f"""set -e; umask 077
+modprobe {self.system}
+echo {self.identity.private} >/tmp/private
+echo {psk or ''} >/tmp/psk
+{IP} link add {INTERFACE} type {self.system}
+{self.tool} set {INTERFACE} private-key /tmp/private listen-port {PORT} {peer}
+{IP} addr add {self.v4}/24 dev {INTERFACE}
+{IP} addr add {self.v6}/64 dev {INTERFACE} nodad
+{IP} link set {INTERFACE} up
+rm /tmp/private /tmp/psk
+"""
+
+    def show(self, guest, field):
+        return guest.run(f"{self.tool} show {INTERFACE} {field}").strip()
+
+
+def cable_up(number, card="eth0"):
+    """Shell commands for end 1 or 2 of a cable between two guests."""
+    return f"""{IP} addr add 192.168.9.{number}/24 dev {card}
+{IP} addr add fd99::{number}/64 dev {card} nodad
+{IP} link set {card} up
+"""
+
+
+def endpoint(number, family=4):
+    """The address of end 1 or 2 of a cable, as a tunnel endpoint."""
+    return (f"192.168.9.{number}:{PORT}" if family == 4 else
+            f"[fd99::{number}]:{PORT}")
