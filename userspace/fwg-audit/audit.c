@@ -134,15 +134,18 @@ static void complain_of_unjudged(struct audit *audit, const struct capture *capt
 /* The copies of a machine are to be compared with one another: no file may come twice. */
 static bool given_before(struct audit *audit, uint32_t file)
 {
-	struct capture *capture = &audit->captures[file];
+	const char *name = audit->captures[file].name;
+	struct stat st;
 
+	/* A file that is not there is for capture_read() to complain of. */
+	if (stat(name, &st) < 0)
+		return false;
 	for (uint32_t i = 0; i < file; i++) {
 		const struct capture *earlier = &audit->captures[i];
-		struct stat st;
 
-		if (earlier->opened && !stat(capture->name, &st) &&
-		    earlier->stat.st_dev == st.st_dev && earlier->stat.st_ino == st.st_ino) {
-			complain(&audit->complaints, "%s: the same file as %s", capture->name,
+		if (earlier->opened && earlier->stat.st_dev == st.st_dev &&
+		    earlier->stat.st_ino == st.st_ino) {
+			complain(&audit->complaints, "%s: the same file as %s", name,
 				 earlier->name);
 			return true;
 		}

@@ -56,11 +56,14 @@ static bool flushed(void)
 	return !fflush(stdout) && !ferror(stdout);
 }
 
-/* clang-format off: one a line */
+/* clang-format off */
 static const struct option options[] = {
-	{ "json", no_argument, NULL, 'j' },	    { "quiet", no_argument, NULL, 'q' },
-	{ "memory", required_argument, NULL, 'm' }, { "help", no_argument, NULL, 'h' },
-	{ "version", no_argument, NULL, 'V' },	    {},
+	{ "json", no_argument, NULL, 'j' },
+	{ "quiet", no_argument, NULL, 'q' },
+	{ "memory", required_argument, NULL, 'm' },
+	{ "help", no_argument, NULL, 'h' },
+	{ "version", no_argument, NULL, 'V' },
+	{},
 };
 /* clang-format on */
 

@@ -169,15 +169,20 @@ static enum fate family(uint32_t family, struct view *v)
 	return OTHER;
 }
 
-/* clang-format off: one a line */
 /* The link header: how long it is, and where in it the Ethernet type is. */
+/* clang-format off */
 static const struct link {
 	int link;
 	uint8_t header, type;
 } links[] = {
-	{ DLT_EN10MB, 14, 12 }, { DLT_LINUX_SLL, 16, 14 }, { DLT_LINUX_SLL2, 20, 0 },
-	{ DLT_NULL, 4, 0 },	{ DLT_LOOP, 4, 0 },	   { DLT_RAW, 0, 0 },
-	{ DLT_IPV4, 0, 0 },	{ DLT_IPV6, 0, 0 },
+	{ DLT_EN10MB, 14, 12 },
+	{ DLT_LINUX_SLL, 16, 14 },
+	{ DLT_LINUX_SLL2, 20, 0 },
+	{ DLT_NULL, 4, 0 },
+	{ DLT_LOOP, 4, 0 },
+	{ DLT_RAW, 0, 0 },
+	{ DLT_IPV4, 0, 0 },
+	{ DLT_IPV6, 0, 0 },
 };
 /* clang-format on */
 

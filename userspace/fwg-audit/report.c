@@ -45,7 +45,7 @@ static bool ambiguous(const struct audit *audit, const struct reuse *reuse)
 static void text_session(const struct session *session)
 {
 	printf("session 0x%08" PRIx32 ": %" PRIu64 " transport messages, %" PRIu64
-	       " of them distinct, counters %" PRIu64 " to %" PRIu64 ", in %" PRIu32 " files%s\n",
+	       " distinct, counters %" PRIu64 " to %" PRIu64 ", files: %" PRIu32 "%s\n",
 	       session->receiver, session->messages, session->distinct, session->first,
 	       session->last, session->files,
 	       session->several_owners ? ", index chosen in several handshakes" : "");
@@ -89,7 +89,7 @@ void report_text(const struct audit *audit)
 		printf("further sessions: %" PRIu64 " transport messages\n",
 		       sessions_unlisted(audit->sessions));
 	printf("handshakes: %" PRIu64 " initiations, %" PRIu64 " responses, %" PRIu64
-	       " cookie replies; %" PRIu64 " ephemerals, %" PRIu64 " of them in several files\n",
+	       " cookie replies; %" PRIu64 " ephemerals, %" PRIu64 " in more than one file\n",
 	       audit->kinds[INITIATION], audit->kinds[RESPONSE], audit->kinds[COOKIE],
 	       judge_ephemerals(audit->judge), judge_ephemerals_shared(audit->judge));
 	for (size_t i = 0; i < audit->reuses.count; i++)

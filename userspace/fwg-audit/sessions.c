@@ -3,10 +3,8 @@
 #include "sessions.h"
 
 #include <stdlib.h>
-#include <string.h>
 #include <sys/random.h>
 
-#include "bytes.h"
 #include "siphash.h"
 
 struct sessions {
