@@ -50,7 +50,7 @@ known() {
 
 refresh() {
 	[ "$(id -u)" = 0 ] || die "apt's package lists are out of date: run apt-get update as root"
-	timeout 600 apt-get -q update >&2
+	timeout --foreground 600 apt-get -q update >&2
 }
 
 # unpack DIR PACKAGE...: downloads packages and unpacks them into DIR. Nothing
@@ -63,7 +63,7 @@ unpack() {
 	(
 		cd "$debs" || exit
 		# Root's cache is out of reach for apt's own user.
-		timeout 1200 apt-get -q -o APT::Sandbox::User="$(id -un)" download "$@"
+		timeout --foreground 1200 apt-get -q -o APT::Sandbox::User="$(id -un)" download "$@"
 		for deb in *.deb; do
 			dpkg -x "$deb" "$dir"
 		done

@@ -9,10 +9,10 @@ set -eu
 
 packages=(
 	# building
-	gcc make libc6-dev bc bison flex libelf-dev libssl-dev xz-utils cpio kmod
-	pkg-config libmnl-dev libpcap-dev
+	gcc make patch libc6-dev bc bison flex libelf-dev libssl-dev xz-utils cpio kmod
+	pkg-config libmnl-dev libpcap-dev libsodium-dev
 	# linting
-	perl sparse clang-format shellcheck
+	perl sparse clang-format shellcheck pyflakes3
 	# the lab and the tests
 	qemu-system-x86 seabios busybox-static iproute2 wireguard-tools tcpdump
 	python3 python3-pytest util-linux git
@@ -29,5 +29,5 @@ say "missing Debian packages: ${missing[*]}"
 [ "$(id -u)" = 0 ] || die "installing them needs root: apt-get install ${missing[*]}"
 say "installing them with apt-get"
 refresh
-DEBIAN_FRONTEND=noninteractive timeout 1800 \
+DEBIAN_FRONTEND=noninteractive timeout --foreground 1800 \
 	apt-get -q -y --no-install-recommends install "${missing[@]}" >&2 </dev/null
