@@ -1,0 +1,54 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Runs the KUnit suites of a forkguard.ko in user-mode Linux."""
+
+import re
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import ktap
+
+HERE = Path(__file__).resolve().parent
+SUITE = re.compile(r"struct kunit_suite \w+ = \{[^}]*?\.name = \"([^\"]+)\"")
+
+
+@dataclass
+class Outcome:
+    """What a run showed: the suites, and what was wrong beyond failed tests."""
+
+    suites: list
+    problems: list
+
+    def tests(self):
+        """All tests as pairs of a name, as suite.test, and a result."""
+        for suite in self.suites:
+            for name, result in suite.tests.items():
+                yield f"{suite.name}.{name}", result
+
+
+def names(tree):
+    """The names of the suites in the sources of TREE."""
+    found = []
+    for source in sorted(Path(tree, "tests/kunit").glob("*.c")):
+        found += SUITE.findall(source.read_text())
+    return found
+
+
+def run(tree, module, seconds):
+    """Loads MODULE, built from TREE, with its tests enabled, and unloads it again."""
+    with tempfile.NamedTemporaryFile("r", errors="replace") as log:
+        options = ["-a", "kunit.enable=1", "-l", log.name, "-m", module, "-t", str(seconds)]
+        uml = subprocess.run(
+            [HERE / "uml", *options, "rmmod", "forkguard"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            check=False,
+        )
+        suites = ktap.parse(log.read())
+    problems = ktap.problems(suites, names(tree))
+    if uml.returncode:
+        problems.append(uml.stderr or f"user-mode Linux: status {uml.returncode}")
+    return Outcome(suites, problems)
