@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0
+#
+# What people type. The module's own build is in Kbuild, the tools' in
+# userspace/Makefile; what a command needs, it sets up itself.
+
+PREFIX ?= /usr/local
+DESTDIR ?=
+# The kernel that "install" builds the module for.
+KERNELRELEASE_HERE = $(shell uname -r)
+
+.DEFAULT_GOAL := all
+
+help:
+	@echo 'make            the module for the stock kernels 6.1 and 6.12, and the tools'
+	@echo 'make demo       fork guests, with and without the guarantee'
+	@echo 'make check      every test, and "N passed, N failed"'
+	@echo
+	@echo 'make module     build/6.1/forkguard.ko and build/6.12/forkguard.ko'
+	@echo 'make userspace  build/fwg and build/fwg-audit'
+	@echo 'make kunit      the unit tests of the module, in user-mode Linux'
+	@echo 'make mutants    prove that the unit tests can fail'
+	@echo 'make lint       checkpatch, sparse, clang-format, shellcheck'
+	@echo 'make install    the module for the running kernel, and the tools, below PREFIX'
+	@echo 'make clean      remove build/; the cache outside the tree stays'
+
+all: module userspace
+
+packages:
+	@tests/setup/packages.sh
+
+module: packages
+	@tests/setup/module.sh 6.1
+	@tests/setup/module.sh 6.12
+
+userspace: packages
+	@$(MAKE) --no-print-directory -C userspace
+
+kunit: packages
+	@tests/kunit/run
+
+mutants: packages
+	@tests/mutants/run
+
+lint: packages
+	@tests/lint
+
+check: packages
+	@tests/check
+
+demo: packages
+	@tests/lab/demo
+
+clean:
+	rm -rf build
+
+.PHONY: help all packages module userspace kunit mutants lint check demo install clean
