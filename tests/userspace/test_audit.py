@@ -575,8 +575,8 @@ def test_text(folder):
     done = run(a, b)
     assert done.returncode == 1 and not done.stderr
     assert done.stdout.decode() == f"""\
-{a}: 4 packets, 3 messages, 1 packets of other kinds
-{b}: 2 packets, 2 messages, 0 packets of other kinds
+{a}: 4 packets, 3 messages, 1 other packets
+{b}: 2 packets, 2 messages, 0 other packets
 session 0x1a2b3c4d: 3 transport messages, 3 distinct, counters 3 to 9, files: 2
 handshakes: 2 initiations, 0 responses, 0 cookie replies; 1 ephemerals, 1 in more than one file
 reuse: transport 0x1a2b3c4d counter 9: {a} packet 4, {b} packet 1

@@ -2,7 +2,7 @@
 /* The audit itself: a survey of all captures, then as many judging passes as needed. */
 #include "audit.h"
 
-#include <inttypes.h>
+#include <limits.h>
 #include <string.h>
 
 /* One reading of one capture. */
@@ -12,12 +12,12 @@ struct reading {
 	bool full;
 };
 
-typedef void message_visitor(struct reading *reading, const struct message *m, uint64_t packet,
-			     size_t offset);
+typedef void message_visitor(struct reading *reading, const struct message *m,
+			     unsigned long long packet, size_t offset);
 
 /* Hands on the messages in a frame. Returns CARRIES, or what became of it. */
-static enum fate messages_in(struct reading *reading, int link, uint64_t packet, struct view frame,
-			     message_visitor *visit)
+static enum fate messages_in(struct reading *reading, int link, unsigned long long packet,
+			     struct view frame, message_visitor *visit)
 {
 	size_t stride, offset = 0;
 	struct view payload, one;
@@ -48,8 +48,8 @@ static enum fate messages_in(struct reading *reading, int link, uint64_t packet,
 	return CARRIES;
 }
 
-static void survey_message(struct reading *reading, const struct message *m, uint64_t packet,
-			   size_t offset)
+static void survey_message(struct reading *reading, const struct message *m,
+			   unsigned long long packet, size_t offset)
 {
 	struct audit *audit = reading->audit;
 
@@ -62,7 +62,7 @@ static void survey_message(struct reading *reading, const struct message *m, uin
 		die_of_memory();
 }
 
-static bool survey_packet(void *context, int link, uint64_t packet, struct view frame)
+static bool survey_packet(void *context, int link, unsigned long long packet, struct view frame)
 {
 	struct reading *reading = context;
 	struct capture *capture = &reading->audit->captures[reading->file];
@@ -76,7 +76,8 @@ static bool survey_packet(void *context, int link, uint64_t packet, struct view 
 	return true;
 }
 
-static void judge(struct reading *reading, const struct message *m, uint64_t packet, size_t offset)
+static void judge(struct reading *reading, const struct message *m, unsigned long long packet,
+		  size_t offset)
 {
 	struct audit *audit = reading->audit;
 	struct reuse reuse = {
@@ -87,26 +88,20 @@ static void judge(struct reading *reading, const struct message *m, uint64_t pac
 		.b = { reading->file, packet },
 		.offset = offset,
 	};
+	enum verdict verdict;
 
-	switch (judge_message(audit->judge, m, reuse.b, &reuse.a)) {
-	case REUSE:
+	verdict = judge_message(audit->judge, m, reuse.b, &reuse.a);
+	if (verdict == FIRST || verdict == REUSE)
+		sessions_distinct(audit->sessions, m);
+	if (verdict == REUSE) {
 		memcpy(reuse.nonce, m->nonce, m->nonce_len);
 		if (!reuses_add(&audit->reuses, &reuse))
 			die_of_memory();
-		/* fall through */
-	case FIRST:
-		sessions_distinct(audit->sessions, m);
-		break;
-	case FULL:
-		reading->full = true;
-		break;
-	case AGAIN:
-	case ELSEWHERE:
-		break;
 	}
+	reading->full |= verdict == FULL;
 }
 
-static bool judge_packet(void *context, int link, uint64_t packet, struct view frame)
+static bool judge_packet(void *context, int link, unsigned long long packet, struct view frame)
 {
 	struct reading *reading = context;
 
@@ -125,8 +120,7 @@ static void complain_of_unjudged(struct audit *audit, const struct capture *capt
 	for (int fate = 0; fate < FATES; fate++)
 		if (capture->unjudged[fate])
 			complain(&audit->complaints,
-				 "%s: cannot judge %" PRIu64
-				 " packets that are %s, the first is packet %" PRIu64,
+				 "%s: cannot judge %llu packets that are %s, from packet %llu on",
 				 capture->name, capture->unjudged[fate], why[fate],
 				 capture->first_unjudged[fate]);
 }
@@ -163,7 +157,7 @@ static void survey(struct audit *audit)
 
 		if (given_before(audit, file))
 			continue;
-		error = capture_read(capture, UINT64_MAX, survey_packet, &reading);
+		error = capture_read(capture, ULLONG_MAX, survey_packet, &reading);
 		if (error)
 			complain(&audit->complaints, "%s: %s", capture->name, error);
 		complain_of_unjudged(audit, capture);

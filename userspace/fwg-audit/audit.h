@@ -15,8 +15,8 @@ struct audit {
 	struct judge *judge;
 	struct reuses reuses;
 	struct complaints complaints;
-	uint64_t kinds[KINDS]; /* messages of each kind */
-	uint64_t judged; /* messages of all kinds */
+	unsigned long long kinds[KINDS]; /* messages of each kind */
+	unsigned long long judged; /* messages of all kinds */
 };
 
 void audit_run(struct audit *audit, size_t memory);

@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <pcap/pcap.h>
 #include <string.h>
 #include <unistd.h>
@@ -33,8 +34,11 @@ static FILE *open_regular(struct capture *capture, const char **error)
 		*error = "empty file";
 	else if (capture->opened && !same(&capture->stat, &stat))
 		*error = changed;
-	else if (!(file = fdopen(fd, "rb")))
-		*error = strerror(errno);
+	if (!*error) {
+		file = fdopen(fd, "rb");
+		if (!file)
+			*error = strerror(errno);
+	}
 	if (!file) {
 		if (fd >= 0)
 			close(fd);
@@ -45,8 +49,8 @@ static FILE *open_regular(struct capture *capture, const char **error)
 	return file;
 }
 
-static const char *visit_all(pcap_t *pcap, uint64_t packets, capture_visitor *visit, void *context,
-			     char *buffer)
+static const char *visit_all(pcap_t *pcap, unsigned long long packets, capture_visitor *visit,
+			     void *context, char *buffer)
 {
 	int link = pcap_datalink(pcap), status;
 	struct pcap_pkthdr *header;
@@ -59,10 +63,10 @@ static const char *visit_all(pcap_t *pcap, uint64_t packets, capture_visitor *vi
 			 name ? name : "of an unknown number");
 		return buffer;
 	}
-	for (uint64_t n = 1; n <= packets; n++) {
+	for (unsigned long long n = 1; n <= packets; n++) {
 		status = pcap_next_ex(pcap, &header, &p);
 		if (status == PCAP_ERROR_BREAK)
-			return packets == UINT64_MAX ? NULL : changed;
+			return packets == ULLONG_MAX ? NULL : changed;
 		if (status != 1) {
 			snprintf(buffer, PCAP_ERRBUF_SIZE, "%s", pcap_geterr(pcap));
 			return buffer;
@@ -77,11 +81,11 @@ static const char *visit_all(pcap_t *pcap, uint64_t packets, capture_visitor *vi
 }
 
 /*
- * Visits the first @packets packets, UINT64_MAX for all there are. Returns NULL
+ * Visits the first @packets packets, ULLONG_MAX for all there are. Returns NULL
  * or what went wrong, valid until the next call.
  */
-const char *capture_read(struct capture *capture, uint64_t packets, capture_visitor *visit,
-			 void *context)
+const char *capture_read(struct capture *capture, unsigned long long packets,
+			 capture_visitor *visit, void *context)
 {
 	static char buffer[PCAP_ERRBUF_SIZE];
 	const char *error;

@@ -11,14 +11,14 @@ struct capture {
 	const char *name;
 	struct stat stat; /* as it was when it was first opened */
 	bool opened;
-	uint64_t packets, messages, others;
-	uint64_t unjudged[FATES], first_unjudged[FATES];
+	unsigned long long packets, messages, others;
+	unsigned long long unjudged[FATES], first_unjudged[FATES];
 };
 
 /* Packets count from 1. Returns false to stop. */
-typedef bool capture_visitor(void *context, int link, uint64_t packet, struct view frame);
+typedef bool capture_visitor(void *context, int link, unsigned long long packet, struct view frame);
 
-const char *capture_read(struct capture *capture, uint64_t packets, capture_visitor *visit,
-			 void *context);
+const char *capture_read(struct capture *capture, unsigned long long packets,
+			 capture_visitor *visit, void *context);
 
 #endif

@@ -4,6 +4,7 @@
 #define FWG_AUDIT_COMPLAINTS_H
 
 #include <stddef.h>
+#include <stdnoreturn.h>
 
 struct complaints {
 	char **list;
@@ -12,6 +13,6 @@ struct complaints {
 
 __attribute__((format(printf, 2, 3))) void complain(struct complaints *complaints,
 						    const char *format, ...);
-_Noreturn void die_of_memory(void);
+noreturn void die_of_memory(void);
 
 #endif

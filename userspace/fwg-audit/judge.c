@@ -29,12 +29,12 @@ struct judge {
 	struct entry *table;
 	size_t size, used;
 	unsigned int passes, pass;
-	uint64_t ephemerals, ephemerals_shared;
+	unsigned long long ephemerals, ephemerals_shared;
 	/* A random key for each use: nobody can prepare a capture whose digests collide. */
 	struct siphash_key nonce_key[KINDS], text_key, both_key;
 };
 
-struct judge *judge_new(size_t memory, uint64_t messages)
+struct judge *judge_new(size_t memory, unsigned long long messages)
 {
 	struct judge *judge = calloc(1, sizeof(*judge));
 	uint64_t room = memory / sizeof(struct entry);
@@ -74,7 +74,7 @@ void judge_pass(struct judge *judge, unsigned int pass)
 /* The entry of @key, or the free one where it belongs. */
 static struct entry *find(struct judge *judge, const struct digest *key)
 {
-	size_t i = (unsigned __int128)key->hi * judge->size >> 64;
+	size_t i = key->hi % judge->size;
 
 	while (judge->table[i].packet && !digest_equal(&judge->table[i].key, key))
 		i = i + 1 == judge->size ? 0 : i + 1;
@@ -82,7 +82,7 @@ static struct entry *find(struct judge *judge, const struct digest *key)
 }
 
 static bool enter(struct judge *judge, struct entry *entry, const struct digest *key,
-		  const struct digest *text, struct place place)
+		  const struct digest *text, struct place at)
 {
 	/* One entry must stay free for find() to end. */
 	if (judge->used + 1 >= judge->size)
@@ -90,13 +90,13 @@ static bool enter(struct judge *judge, struct entry *entry, const struct digest 
 	judge->used++;
 	entry->key = *key;
 	entry->text = *text;
-	entry->packet = place.packet;
-	entry->file = place.file;
+	entry->packet = at.packet;
+	entry->file = at.file;
 	return true;
 }
 
 /* On REUSE, @first tells where the nonce was seen first. */
-enum verdict judge_message(struct judge *judge, const struct message *m, struct place place,
+enum verdict judge_message(struct judge *judge, const struct message *m, struct place at,
 			   struct place *first)
 {
 	bool ephemeral = m->kind == INITIATION || m->kind == RESPONSE;
@@ -105,17 +105,17 @@ enum verdict judge_message(struct judge *judge, const struct message *m, struct 
 
 	both[0] = siphash128(&judge->nonce_key[m->kind], m->nonce, m->nonce_len);
 	if (both[0].lo % judge->passes != judge->pass)
-		return ELSEWHERE;
+		return SKIPPED;
 	text = siphash128(&judge->text_key, m->text, m->text_len);
 
 	entry = find(judge, &both[0]);
 	if (!entry->packet) {
-		if (!enter(judge, entry, &both[0], &text, place))
+		if (!enter(judge, entry, &both[0], &text, at))
 			return FULL;
 		judge->ephemerals += ephemeral;
 		return FIRST;
 	}
-	if (ephemeral && entry->file != place.file && !entry->shared) {
+	if (ephemeral && entry->file != at.file && !entry->shared) {
 		entry->shared = true;
 		judge->ephemerals_shared++;
 	}
@@ -128,16 +128,16 @@ enum verdict judge_message(struct judge *judge, const struct message *m, struct 
 	entry = find(judge, &both[0]);
 	if (entry->packet)
 		return AGAIN;
-	return enter(judge, entry, &both[0], &text, place) ? REUSE : FULL;
+	return enter(judge, entry, &both[0], &text, at) ? REUSE : FULL;
 }
 
 /* Different ephemeral keys so far, and those of them that were in several files. */
-uint64_t judge_ephemerals(const struct judge *judge)
+unsigned long long judge_ephemerals(const struct judge *judge)
 {
 	return judge->ephemerals;
 }
 
-uint64_t judge_ephemerals_shared(const struct judge *judge)
+unsigned long long judge_ephemerals_shared(const struct judge *judge)
 {
 	return judge->ephemerals_shared;
 }

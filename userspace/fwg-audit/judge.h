@@ -10,23 +10,23 @@
 /* Where a message was seen: files count from 0, packets from 1. */
 struct place {
 	uint32_t file;
-	uint64_t packet;
+	unsigned long long packet;
 };
 
 enum verdict {
-	ELSEWHERE, /* the message falls in the share of another pass */
+	SKIPPED, /* the message falls in the share of another pass */
 	FIRST, /* of its nonce */
 	AGAIN, /* the very same ciphertext as before */
 	REUSE, /* a ciphertext not seen before under a nonce that was */
 	FULL, /* the table is */
 };
 
-struct judge *judge_new(size_t memory, uint64_t messages);
+struct judge *judge_new(size_t memory, unsigned long long messages);
 unsigned int judge_passes(const struct judge *judge);
 void judge_pass(struct judge *judge, unsigned int pass);
-enum verdict judge_message(struct judge *judge, const struct message *m, struct place place,
+enum verdict judge_message(struct judge *judge, const struct message *m, struct place at,
 			   struct place *first);
-uint64_t judge_ephemerals(const struct judge *judge);
-uint64_t judge_ephemerals_shared(const struct judge *judge);
+unsigned long long judge_ephemerals(const struct judge *judge);
+unsigned long long judge_ephemerals_shared(const struct judge *judge);
 
 #endif

@@ -4,13 +4,14 @@
 #include <getopt.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <stdnoreturn.h>
 #include <string.h>
 
 #include "report.h"
 
 #define VERSION "0.1"
 #define MEMORY_DEFAULT 256
-#define MEMORY_MAX (1UL << 20)
+#define MEMORY_MAX 1048576
 
 enum {
 	EXIT_CLEAN,
@@ -32,7 +33,7 @@ static const char usage[] =
 	"\n"
 	"Exit status: 0 no reuse; 1 reuse; 2 an error, or nothing to judge.\n";
 
-static _Noreturn void refuse(const char *what, const char *word)
+static noreturn void refuse(const char *what, const char *word)
 {
 	fprintf(stderr, "fwg-audit: %s%s%s\n", what, word ? ": " : "", word ? word : "");
 	exit(EXIT_INCONCLUSIVE);
@@ -65,6 +66,7 @@ static const struct option options[] = {
 	{ "version", no_argument, NULL, 'V' },
 	{},
 };
+
 /* clang-format on */
 
 int main(int argc, char **argv)

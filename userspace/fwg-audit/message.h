@@ -19,7 +19,7 @@ struct message {
 	enum kind kind;
 	uint32_t sender; /* initiation and response: the index that the sender gives itself */
 	uint32_t receiver; /* all but initiation */
-	uint64_t counter; /* transport */
+	unsigned long long counter; /* transport */
 	/*
 	 * What must never be seen with two different texts: receiver and
 	 * counter, the ephemeral key, or a cookie reply's random nonce.

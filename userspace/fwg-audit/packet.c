@@ -184,6 +184,7 @@ static const struct link {
 	{ DLT_IPV4, 0, 0 },
 	{ DLT_IPV6, 0, 0 },
 };
+
 /* clang-format on */
 
 static const struct link *find_link(int link)

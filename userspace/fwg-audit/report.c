@@ -2,7 +2,6 @@
 /* What the audit found, for people and for programs. */
 #include "report.h"
 
-#include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -44,10 +43,10 @@ static bool ambiguous(const struct audit *audit, const struct reuse *reuse)
 
 static void text_session(const struct session *session)
 {
-	printf("session 0x%08" PRIx32 ": %" PRIu64 " transport messages, %" PRIu64
-	       " distinct, counters %" PRIu64 " to %" PRIu64 ", files: %" PRIu32 "%s\n",
-	       session->receiver, session->messages, session->distinct, session->first,
-	       session->last, session->files,
+	printf("session 0x%08x: %llu transport messages, %llu distinct, ", session->receiver,
+	       session->messages, session->distinct);
+	printf("counters %llu to %llu, files: %u%s\n", session->first, session->last,
+	       session->files,
 	       session->several_owners ? ", index chosen in several handshakes" : "");
 }
 
@@ -57,13 +56,12 @@ static void text_reuse(const struct audit *audit, const struct reuse *reuse)
 
 	printf("reuse: %s ", kind_name[reuse->kind]);
 	if (reuse->kind == TRANSPORT)
-		printf("0x%08" PRIx32 " counter %" PRIu64, reuse->receiver, reuse->counter);
+		printf("0x%08x counter %llu", reuse->receiver, reuse->counter);
 	else
 		printf("%s %s", reuse->kind == COOKIE ? "nonce" : "ephemeral",
 		       base64(nonce, reuse->nonce, reuse->nonce_len));
-	printf(": %s packet %" PRIu64 ", %s packet %" PRIu64 "%s\n",
-	       audit->captures[reuse->a.file].name, reuse->a.packet,
-	       audit->captures[reuse->b.file].name, reuse->b.packet,
+	printf(": %s packet %llu, %s packet %llu%s\n", audit->captures[reuse->a.file].name,
+	       reuse->a.packet, audit->captures[reuse->b.file].name, reuse->b.packet,
 	       ambiguous(audit, reuse) ?
 		       " (or two sessions: the index was chosen in several handshakes)" :
 		       "");
@@ -76,9 +74,8 @@ void report_text(const struct audit *audit)
 	for (size_t i = 0; i < audit->files; i++) {
 		const struct capture *c = &audit->captures[i];
 
-		printf("%s: %" PRIu64 " packets, %" PRIu64 " messages, %" PRIu64
-		       " packets of other kinds\n",
-		       c->name, c->packets, c->messages, c->others);
+		printf("%s: %llu packets, %llu messages, %llu other packets\n", c->name, c->packets,
+		       c->messages, c->others);
 	}
 	for (size_t i = 0; i < sessions_count(audit->sessions); i++) {
 		session = sessions_get(audit->sessions, i);
@@ -86,18 +83,18 @@ void report_text(const struct audit *audit)
 			text_session(session);
 	}
 	if (sessions_unlisted(audit->sessions))
-		printf("further sessions: %" PRIu64 " transport messages\n",
+		printf("further sessions: %llu transport messages\n",
 		       sessions_unlisted(audit->sessions));
-	printf("handshakes: %" PRIu64 " initiations, %" PRIu64 " responses, %" PRIu64
-	       " cookie replies; %" PRIu64 " ephemerals, %" PRIu64 " in more than one file\n",
-	       audit->kinds[INITIATION], audit->kinds[RESPONSE], audit->kinds[COOKIE],
-	       judge_ephemerals(audit->judge), judge_ephemerals_shared(audit->judge));
+	printf("handshakes: %llu initiations, %llu responses, %llu cookie replies; ",
+	       audit->kinds[INITIATION], audit->kinds[RESPONSE], audit->kinds[COOKIE]);
+	printf("%llu ephemerals, %llu in more than one file\n", judge_ephemerals(audit->judge),
+	       judge_ephemerals_shared(audit->judge));
 	for (size_t i = 0; i < audit->reuses.count; i++)
 		text_reuse(audit, &audit->reuses.list[i]);
 	if (audit->reuses.total > audit->reuses.count)
-		printf("and %" PRIu64 " reuses more\n", audit->reuses.total - audit->reuses.count);
-	printf("%s: %" PRIu64 " messages judged, %" PRIu64 " reuses\n", report_verdict(audit),
-	       audit->judged, audit->reuses.total);
+		printf("and %llu reuses more\n", audit->reuses.total - audit->reuses.count);
+	printf("%s: %llu messages judged, %llu reuses\n", report_verdict(audit), audit->judged,
+	       audit->reuses.total);
 }
 
 /* Length of the UTF-8 character at @s, 0 if it is none. */
@@ -136,33 +133,53 @@ static void json_string(const char *string)
 	putchar('"');
 }
 
+static void json_number(const char *name, unsigned long long value)
+{
+	printf(",\"%s\":%llu", name, value);
+}
+
 static void json_file(const struct capture *c)
 {
-	uint64_t unjudged = 0;
+	unsigned long long unjudged = 0;
 
 	for (int fate = 0; fate < FATES; fate++)
 		unjudged += c->unjudged[fate];
 	fputs("{\"name\":", stdout);
 	json_string(c->name);
-	printf(",\"packets\":%" PRIu64 ",\"messages\":%" PRIu64 ",\"other\":%" PRIu64
-	       ",\"unjudged\":%" PRIu64 "}",
-	       c->packets, c->messages, c->others, unjudged);
+	json_number("packets", c->packets);
+	json_number("messages", c->messages);
+	json_number("other", c->others);
+	json_number("unjudged", unjudged);
+	putchar('}');
 }
 
 static void json_session(const struct session *session)
 {
-	printf("{\"receiver\":\"0x%08" PRIx32 "\",\"messages\":%" PRIu64 ",\"distinct\":%" PRIu64
-	       ",\"first_counter\":%" PRIu64 ",\"last_counter\":%" PRIu64 ",\"files\":%" PRIu32
-	       ",\"ambiguous\":%s}",
-	       session->receiver, session->messages, session->distinct, session->first,
-	       session->last, session->files, session->several_owners ? "true" : "false");
+	printf("{\"receiver\":\"0x%08x\"", session->receiver);
+	json_number("messages", session->messages);
+	json_number("distinct", session->distinct);
+	json_number("first_counter", session->first);
+	json_number("last_counter", session->last);
+	json_number("files", session->files);
+	printf(",\"ambiguous\":%s}", session->several_owners ? "true" : "false");
+}
+
+static void json_handshakes(const struct audit *audit)
+{
+	printf(",\"handshakes\":{\"initiations\":%llu", audit->kinds[INITIATION]);
+	json_number("responses", audit->kinds[RESPONSE]);
+	json_number("cookies", audit->kinds[COOKIE]);
+	json_number("ephemerals", judge_ephemerals(audit->judge));
+	json_number("shared", judge_ephemerals_shared(audit->judge));
+	putchar('}');
 }
 
 static void json_place(const struct audit *audit, const char *name, const struct place *place)
 {
 	printf(",\"%s\":{\"file\":", name);
 	json_string(audit->captures[place->file].name);
-	printf(",\"packet\":%" PRIu64 "}", place->packet);
+	json_number("packet", place->packet);
+	putchar('}');
 }
 
 static void json_reuse(const struct audit *audit, const struct reuse *reuse)
@@ -173,9 +190,9 @@ static void json_reuse(const struct audit *audit, const struct reuse *reuse)
 	base64(nonce, reuse->nonce, reuse->nonce_len);
 	printf("{\"kind\":\"%s\"", kind_name[reuse->kind]);
 	if (reuse->kind != INITIATION)
-		printf(",\"receiver\":\"0x%08" PRIx32 "\"", reuse->receiver);
+		printf(",\"receiver\":\"0x%08x\"", reuse->receiver);
 	if (reuse->kind == TRANSPORT)
-		printf(",\"counter\":%" PRIu64, reuse->counter);
+		json_number("counter", reuse->counter);
 	else
 		printf(",\"%s\":\"%s\"", ephemeral ? "ephemeral" : "nonce", nonce);
 	json_place(audit, "a", &reuse->a);
@@ -189,7 +206,7 @@ void report_json(const struct audit *audit)
 	const char *comma = "";
 
 	fputs("{\"files\":[", stdout);
-	for (size_t i = 0; i < audit->files; i++, comma = ",") {
+	for (size_t i = 0; i < audit->files; i++, comma = ",\n") {
 		fputs(comma, stdout);
 		json_file(&audit->captures[i]);
 	}
@@ -203,12 +220,9 @@ void report_json(const struct audit *audit)
 		json_session(session);
 		comma = ",\n";
 	}
-	printf("],\n\"unlisted\":%" PRIu64 ",\"handshakes\":{\"initiations\":%" PRIu64
-	       ",\"responses\":%" PRIu64 ",\"cookies\":%" PRIu64 ",\"ephemerals\":%" PRIu64
-	       ",\"shared\":%" PRIu64 "},\n\"reuses\":[",
-	       sessions_unlisted(audit->sessions), audit->kinds[INITIATION], audit->kinds[RESPONSE],
-	       audit->kinds[COOKIE], judge_ephemerals(audit->judge),
-	       judge_ephemerals_shared(audit->judge));
+	printf("],\n\"unlisted\":%llu", sessions_unlisted(audit->sessions));
+	json_handshakes(audit);
+	fputs(",\n\"reuses\":[", stdout);
 	comma = "";
 	for (size_t i = 0; i < audit->reuses.count; i++, comma = ",\n") {
 		fputs(comma, stdout);
@@ -220,6 +234,7 @@ void report_json(const struct audit *audit)
 		fputs(comma, stdout);
 		json_string(audit->complaints.list[i]);
 	}
-	printf("],\n\"judged\":%" PRIu64 ",\"reused\":%" PRIu64 ",\"verdict\":\"%s\"}\n",
-	       audit->judged, audit->reuses.total, report_verdict(audit));
+	printf("],\n\"judged\":%llu", audit->judged);
+	json_number("reused", audit->reuses.total);
+	printf(",\"verdict\":\"%s\"}\n", report_verdict(audit));
 }

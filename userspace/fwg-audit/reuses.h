@@ -11,7 +11,7 @@
 struct reuse {
 	enum kind kind;
 	uint32_t receiver;
-	uint64_t counter;
+	unsigned long long counter;
 	uint8_t nonce[NONCE_MAX];
 	size_t nonce_len;
 	struct place a, b; /* of the first message, and of the other one */
@@ -21,7 +21,7 @@ struct reuse {
 struct reuses {
 	struct reuse *list;
 	size_t count, room;
-	uint64_t total;
+	unsigned long long total;
 };
 
 bool reuses_add(struct reuses *reuses, const struct reuse *reuse);

@@ -11,7 +11,7 @@ struct sessions {
 	struct session *list; /* in order of appearance */
 	uint32_t *slots; /* hash table of positions in @list, plus 1 */
 	uint32_t count, room; /* there are 2 * room slots */
-	uint64_t unlisted; /* transport messages of sessions for which there was no room */
+	unsigned long long unlisted; /* messages of sessions for which there was no room */
 	struct siphash_key key;
 };
 
@@ -140,7 +140,7 @@ const struct session *sessions_get(const struct sessions *s, size_t i)
 	return &s->list[i];
 }
 
-uint64_t sessions_unlisted(const struct sessions *s)
+unsigned long long sessions_unlisted(const struct sessions *s)
 {
 	return s->unlisted;
 }

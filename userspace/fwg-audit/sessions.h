@@ -6,12 +6,12 @@
 #include "judge.h"
 
 /* Sessions beyond these are judged like all others, but not listed. */
-#define SESSIONS_MAX (1U << 18)
+#define SESSIONS_MAX 262144
 
 struct session {
 	uint32_t receiver;
 	uint32_t files, last_file; /* how many files have transport messages of it */
-	uint64_t messages, distinct, first, last;
+	unsigned long long messages, distinct, first, last;
 	uint64_t owner; /* which ephemeral key came with the index, 0: not seen */
 	bool several_owners;
 };
@@ -22,6 +22,6 @@ void sessions_distinct(struct sessions *sessions, const struct message *m);
 bool sessions_ambiguous(const struct sessions *sessions, uint32_t receiver);
 size_t sessions_count(const struct sessions *sessions);
 const struct session *sessions_get(const struct sessions *sessions, size_t i);
-uint64_t sessions_unlisted(const struct sessions *sessions);
+unsigned long long sessions_unlisted(const struct sessions *sessions);
 
 #endif
