@@ -5,8 +5,7 @@
 
 PREFIX ?= /usr/local
 DESTDIR ?=
-# The kernel that "install" builds the module for.
-KERNELRELEASE_HERE = $(shell uname -r)
+MODULE_DIR = $(DESTDIR)/lib/modules/$(shell uname -r)/updates
 
 .DEFAULT_GOAL := all
 
@@ -49,6 +48,11 @@ check: packages
 
 demo: packages
 	@tests/lab/demo
+
+install:
+	install -D -m 644 "$$(tests/setup/module.sh running)" $(MODULE_DIR)/forkguard.ko
+	$(if $(DESTDIR),,depmod)
+	@$(MAKE) --no-print-directory -C userspace install PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
 
 clean:
 	rm -rf build

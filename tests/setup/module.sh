@@ -1,9 +1,10 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# module.sh 6.1|6.12|um [VARIABLE=VALUE]...: builds forkguard.ko for a kernel
-# kit or for user-mode Linux, there with its KUnit tests, and prints its path.
-# A warning in it is an error. Variables go to make.
+# module.sh 6.1|6.12|um|running [VARIABLE=VALUE]...: builds forkguard.ko for a
+# kernel kit, for user-mode Linux, there with its KUnit tests, or for the kernel
+# that is running, and prints its path. Variables go to make. A warning is an
+# error, except for the running kernel, which may be any.
 #
 # Out-of-tree modules are built beside their source, so each kernel has a tree
 # of links to the source: build/KERNEL.
@@ -15,15 +16,20 @@ top=$(cd -- "$(dirname -- "$0")/../.." && pwd)
 kernel=${1-}
 case $kernel in
 6.1 | 6.12)
-	kit=$("$top/tests/setup/kernel.sh" "$kernel")
-	arguments=(W=1)
+	kdir=$("$top/tests/setup/kernel.sh" "$kernel")/build
+	arguments=(W=1 KCFLAGS=-Werror)
 	;;
 um)
-	kit=$("$top/tests/setup/uml.sh")
-	arguments=(W=1 ARCH=um FORKGUARD_KUNIT=y)
+	kdir=$("$top/tests/setup/uml.sh")/build
+	arguments=(W=1 KCFLAGS=-Werror ARCH=um FORKGUARD_KUNIT=y)
+	;;
+running)
+	kdir=/lib/modules/$(uname -r)/build
+	[ -d "$kdir" ] || die "$kdir is missing: install linux-headers-$(uname -r)"
+	arguments=()
 	;;
 *)
-	die "which kernel? 6.1, 6.12 or um, not '$kernel'"
+	die "which kernel? 6.1, 6.12, um or running, not '$kernel'"
 	;;
 esac
 shift
@@ -40,6 +46,6 @@ find Kbuild module include tests/kunit -name Kbuild -o -name '*.[ch]' | while re
 	ln -s "$top/$file" "$link"
 done
 # There is no vmlinux to make BTF from.
-make -s -C "$kit/build" M="$tree" KCFLAGS=-Werror CONFIG_DEBUG_INFO_BTF_MODULES= \
+make -s -C "$kdir" M="$tree" CONFIG_DEBUG_INFO_BTF_MODULES= \
 	"${arguments[@]}" "$@" modules 9>&- >&2
 printf '%s\n' "$tree/forkguard.ko"
