@@ -6,6 +6,7 @@ started them ends, however it ends.
 """
 
 import base64
+import contextlib
 import ctypes
 import dataclasses
 import os
@@ -212,6 +213,17 @@ def kill_all():
     """Ends every guest of this process."""
     while _running:
         _running[-1].kill()
+
+
+@contextlib.contextmanager
+def all_stopped():
+    """While every guest stands still, captures do not grow."""
+    guests = list(_running)
+    for guest in guests:
+        guest.stop()
+    yield
+    for guest in guests:
+        guest.cont()
 
 
 def _die_with_parent():

@@ -36,6 +36,10 @@ class Message:
         return self.data[start:start + 32]
 
     @property
+    def is_handshake(self):
+        return self.kind in (INITIATION, RESPONSE)
+
+    @property
     def carries_data(self):
         return self.kind == TRANSPORT and len(self.data) > KEEPALIVE_LEN
 

@@ -67,6 +67,14 @@ echo {psk or ''} >/tmp/psk
 rm /tmp/private /tmp/psk
 """
 
+    def forget_sessions(self, other, endpoint):
+        """Shell commands after which a new handshake has to be made."""
+        if self.system == "forkguard":
+            return f"{self.tool} reset {INTERFACE}"
+        change = f"{self.tool} set {INTERFACE} peer {other.identity.public}"
+        return (f"{change} remove && {change} endpoint {endpoint} "
+                f"allowed-ips {other.v4}/32,{other.v6}/128")
+
     def show(self, guest, field):
         return guest.run(f"{self.tool} show {INTERFACE} {field}").strip()
 

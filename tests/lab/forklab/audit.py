@@ -1,0 +1,50 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Lets fwg-audit judge captures."""
+
+import collections
+import dataclasses
+import json
+import os
+import subprocess
+
+from . import LabError
+from .kit import REPO
+
+PROGRAM = os.path.join(REPO, "build", "fwg-audit")
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    judged: int         # messages
+    reuses: tuple       # as fwg-audit lists them
+    reused: int         # all of them, listed or not
+
+    def count(self, *kinds):
+        return sum(reuse["kind"] in kinds for reuse in self.reuses)
+
+
+def judge(captures):
+    """The verdict on captures of machines that share a past."""
+    if not os.path.exists(PROGRAM):
+        raise LabError(f"not built: {PROGRAM} (make userspace)")
+    done = subprocess.run([PROGRAM, "--json"] + [c.path for c in captures],
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+                          text=True, timeout=120)
+    if done.returncode not in (0, 1):
+        raise LabError(f"fwg-audit: {done.stderr.strip()}")
+    report = json.loads(done.stdout)
+    if bool(report["reused"]) != bool(done.returncode):
+        raise LabError("fwg-audit: exit code and report disagree")
+    return Verdict(report["judged"], tuple(report["reuses"]),
+                   report["reused"])
+
+
+def shared_ephemerals(clones):
+    """How many handshake messages of one machine bear an ephemeral key that
+    one of another machine bears too. clones: the messages of each machine."""
+    owners = collections.defaultdict(set)
+    for name, messages in clones.items():
+        for message in messages:
+            if message.sent and message.is_handshake:
+                owners[message.ephemeral].add(name)
+    return sum(len(names) > 1 for names in owners.values())

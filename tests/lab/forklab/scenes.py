@@ -1,0 +1,333 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The scenes: who is forked, how, and who talks to whom meanwhile.
+
+Each scene is a generator of rounds; a round is one fork with the verdict on
+it. Guests of one scene live from round to round: a clone of one round is what
+the next round forks, so that every fork is of another past.
+"""
+
+import dataclasses
+import os
+import random
+import time
+
+from . import LabError, audit, fork, kit, pcap, tunnel
+from .guest import Guest, Link, Machine, all_stopped
+from .timeline import Timeline, sessions, wait_handshakes, wait_recovered
+
+PEER_RATE = 200         # packets/s towards the guest that is forked
+HANDSHAKE_PEERS = 100   # never answer: their handshakes are begun again and again
+SETTLE = 1.0            # seconds of traffic before the first fork
+
+
+@dataclasses.dataclass(frozen=True)
+class Options:
+    kernel: str
+    system: str
+    folder: str
+    say: object                 # called with lines of progress
+    clones: int = 2
+    rounds: int = 2
+    rate: int = 4000            # packets/s of each guest that is forked
+    cpus: int = 2
+    recovery: float = 20.0      # seconds to wait for new keys
+    handshakes: bool = False    # fork amid handshakes as well
+
+
+@dataclasses.dataclass(frozen=True)
+class Round:
+    scene: str
+    system: str
+    kernel: str
+    rate: float                 # packets/s that were sent before the fork
+    clones: list                # a Timeline for each machine with a new ID
+    originals: list             # the same for those that kept theirs
+    captures: list              # all that were judged
+    shared: int                 # handshake ephemerals shared by machines
+    verdict: audit.Verdict
+
+    @property
+    def window(self):
+        return sum(len(t.window) for t in self.clones)
+
+    @property
+    def recovered(self):
+        return all(t.recovered is not None for t in self.clones)
+
+    @property
+    def originals_kept(self):
+        """Those that were not forked went on with the keys they had."""
+        return all(t.window and t.new_sent is None for t in self.originals)
+
+
+class Stage:
+    """Two guests in one tunnel; what all scenes begin with.
+
+    The second guest has a card in a network namespace of its own for each
+    machine that may talk to it at one time, and the same end of the tunnel in
+    each: a server that exists as often as the client.
+    """
+
+    def __init__(self, options, second_system, cards):
+        self.options = options
+        self.names = 0
+        self.ends = [tunnel.End(system, number, tunnel.identity())
+                     for number, system in ((1, options.system),
+                                            (2, second_system))]
+        self.machines = [
+            Machine(kit.load(options.kernel, options.system),
+                    cpus=options.cpus, mac=1),
+            Machine(kit.load(options.kernel, second_system), mac=2,
+                    cpus=options.cpus if cards == 1 else 1)]
+        options.say(f"booting two guests, {options.system} and "
+                    f"{second_system}, on {self.machines[0].kit.release}")
+        self.first = Guest("first.0", self.machines[0], [self.cable(0, 0)],
+                           options.folder)
+        self.second = Guest("second.0", self.machines[1],
+                            [self.cable(1, i) for i in range(cards)],
+                            options.folder)
+        self.first.wait_ready()
+        self.second.wait_ready()
+        one, two = self.ends
+        self.first.run(tunnel.cable_up(1) +
+                       one.bring_up(two, tunnel.endpoint(2)))
+        for card in range(cards):
+            self.in_namespace(card, f"{tunnel.IP} link set eth{card} netns "
+                              f"card{card}", make=True)
+            self.in_namespace(card, tunnel.cable_up(2, f"eth{card}") +
+                              two.bring_up(one))
+        self.first.run(f"ping -c 1 -W 20 {two.v4}")
+
+    def cable(self, end, number):
+        path = os.path.join(self.options.folder, f"cable{number}.")
+        return Link(path + "ab"[end], path + "ba"[end])
+
+    def in_namespace(self, card, commands, make=False):
+        if make:
+            self.second.run(f"{tunnel.IP} netns add card{card}\n{commands}")
+        else:
+            self.second.run(f"cat >/tmp/commands <<'EOF'\n{commands}\nEOF\n"
+                            f"{tunnel.IP} netns exec card{card} "
+                            "sh /tmp/commands")
+
+    def start_traffic(self, cards, back_rate=PEER_RATE):
+        one, two = self.ends
+        for card in range(cards):
+            self.in_namespace(card, f"traffic -r {back_rate} {one.v4} &")
+        if self.options.handshakes:
+            self.add_handshake_peers()
+        self.first.run(f"traffic -r {self.options.rate} {two.v4} &")
+        time.sleep(SETTLE)
+
+    def add_handshake_peers(self):
+        end = self.ends[0]
+        targets = [f"10.10.0.{i + 1}" for i in range(HANDSHAKE_PEERS)]
+        peers = " ".join(
+            f"peer {tunnel.random_key()} endpoint 192.168.9.2:9 "
+            f"allowed-ips {address}/32" for address in targets)
+        self.first.run(
+            f"{end.tool} set {tunnel.INTERFACE} {peers} && "
+            f"{tunnel.IP} route add 10.10.0.0/24 dev {tunnel.INTERFACE}")
+        self.first.run(f"traffic -p 7778 -r {HANDSHAKE_PEERS} "
+                       f"{' '.join(targets)} &")
+
+    def await_instant(self, timelines_reader):
+        """Lets the guests talk until the instant of the fork: one no-one can
+        foresee or, when asked for, one amid handshakes."""
+        if self.options.handshakes:
+            seen, found = wait_handshakes(timelines_reader,
+                                          HANDSHAKE_PEERS // 8, 0.15, 12)
+            if not found:
+                self.options.say("no handshakes under way: forking anyway")
+            return seen
+        time.sleep(random.uniform(0, 0.5))
+        return timelines_reader.messages()
+
+    def copy(self, guest, snapshot, plugs):
+        """Restores a guest from a snapshot, once for each plug, a cable."""
+        self.names += 1
+        role = guest.name.split(".")[0]
+        return fork.restore(snapshot, guest.machine,
+                            {f"{role}.{self.names}{chr(97 + i)}": [plug]
+                             for i, plug in enumerate(plugs)},
+                            self.options.folder)
+
+    def round(self, scene, past, clones, originals, captures):
+        """Judges a fork. past: the messages of each forked guest before it;
+        captures: of all machines that share it, before and after."""
+        options = self.options
+        machines = list(clones) + list(originals)
+        with all_stopped():
+            verdict = audit.judge(captures)
+            for machine in machines:
+                machine.update()
+        shared = sum(
+            audit.shared_ephemerals({t.name: t.messages for t in machines
+                                     if t.name.startswith(role)})
+            for role in ("first", "second"))
+        result = Round(scene, options.system, options.kernel,
+                       sum(send_rate(m) for m in past) / len(past),
+                       list(clones), list(originals), list(captures), shared,
+                       verdict)
+        options.say(describe(result))
+        return result
+
+
+def describe(result):
+    times = [f"{1000 * t.recovered:.0f} ms" if t.recovered is not None
+             else "not yet" for t in result.clones]
+    return (f"{result.verdict.judged} messages judged, "
+            f"{result.window} sent under old keys, "
+            f"reuses: {result.verdict.count('transport')} transport, "
+            f"{result.verdict.count('initiation', 'response')} handshake; "
+            f"new keys after {', '.join(times)}")
+
+
+def send_rate(messages):
+    """Data packets sent in the last second of a guest's time."""
+    end = messages[-1].time
+    return sum(m.sent and m.carries_data and m.time > end - 1
+               for m in messages)
+
+
+def follow(guest, past):
+    """The timeline of a machine made from a guest with that past."""
+    return Timeline(guest.name, pcap.Reader(guest.captures[0]),
+                    sessions(past))
+
+
+def template_clones(options):
+    """One guest, forked into clones, each talking on to the peer."""
+    stage = Stage(options, "wireguard", options.clones)
+    stage.start_traffic(options.clones)
+    template = stage.first
+    for number in range(options.rounds):
+        options.say(f"fork {number + 1} of {options.rounds}")
+        reader = pcap.Reader(template.captures[0])
+        past = reader.messages() + stage.await_instant(reader)
+        [snapshot] = fork.snapshot([template])
+        past += reader.messages()
+        template.kill()
+        clones = stage.copy(template, snapshot,
+                            [stage.cable(0, i) for i in range(options.clones)])
+        fork.resume(clones)
+        timelines = [follow(clone, past) for clone in clones]
+        wait_recovered(timelines, options.recovery)
+        yield stage.round("template-clones", [past], timelines, [], [
+            c for guest in [template] + clones for c in guest.captures])
+        template = clones[0]
+        for clone in clones[1:]:
+            clone.kill()
+        os.unlink(snapshot)
+    template.kill()
+    stage.second.kill()
+
+
+def forked_pair(options):
+    """Two guests in one tunnel, both forked; each pair of copies talks on."""
+    stage = Stage(options, options.system, 1)
+    stage.start_traffic(1, back_rate=options.rate)
+    pair = [stage.first, stage.second]
+    for number in range(options.rounds):
+        options.say(f"fork {number + 1} of {options.rounds}")
+        readers = [pcap.Reader(guest.captures[0]) for guest in pair]
+        pasts = [reader.messages() for reader in readers]
+        pasts[0] += stage.await_instant(readers[0])
+        snapshots = fork.snapshot(pair)
+        for past, reader in zip(pasts, readers):
+            past += reader.messages()
+        for guest in pair:
+            guest.kill()
+        copies = [stage.copy(guest, snapshot,
+                             [stage.cable(end, i)
+                              for i in range(options.clones)])
+                  for end, (guest, snapshot) in enumerate(zip(pair,
+                                                              snapshots))]
+        fork.resume(copies[0] + copies[1])
+        timelines = [follow(copy, past)
+                     for past, guests in zip(pasts, copies)
+                     for copy in guests]
+        wait_recovered(timelines, options.recovery)
+        yield stage.round("forked-pair", pasts, timelines, [], [
+            c for guest in pair + copies[0] + copies[1]
+            for c in guest.captures])
+        pair = [copies[0][0], copies[1][0]]
+        for guest in copies[0][1:] + copies[1][1:]:
+            guest.kill()
+        for snapshot in snapshots:
+            os.unlink(snapshot)
+    for guest in pair:
+        guest.kill()
+
+
+def rollback(options):
+    """A guest goes on after its snapshot, is stopped, and restored to its
+    past. Before it is stopped it makes a new handshake, so that to the peer
+    the restored guest's clock has gone backwards."""
+    stage = Stage(options, "wireguard", 1)
+    stage.start_traffic(1)
+    guest = stage.first
+    one, two = stage.ends
+    for number in range(options.rounds):
+        options.say(f"rollback {number + 1} of {options.rounds}")
+        reader = pcap.Reader(guest.captures[0])
+        past = reader.messages() + stage.await_instant(reader)
+        [snapshot] = fork.snapshot([guest])
+        past += reader.messages()
+        guest.cont()
+        time.sleep(1)
+        guest.run(one.forget_sessions(two, tunnel.endpoint(2)))
+        time.sleep(1)
+        guest.kill()
+        [restored] = stage.copy(guest, snapshot, [stage.cable(0, 0)])
+        fork.resume([restored])
+        timelines = [follow(restored, past)]
+        wait_recovered(timelines, options.recovery)
+        yield stage.round("rollback", [past], timelines, [],
+                          guest.captures + restored.captures)
+        guest = restored
+        os.unlink(snapshot)
+    guest.kill()
+    stage.second.kill()
+
+
+def original_runs_on(options):
+    """A clone runs beside the original, which keeps its generation ID and its
+    sessions and knows nothing of the fork."""
+    stage = Stage(options, "wireguard", 2)
+    stage.start_traffic(2)
+    original, card = stage.first, 0
+    for number in range(options.rounds):
+        options.say(f"fork {number + 1} of {options.rounds}")
+        reader = pcap.Reader(original.captures[0])
+        past = reader.messages() + stage.await_instant(reader)
+        [snapshot] = fork.snapshot([original])
+        past += reader.messages()
+        card = 1 - card
+        [clone] = stage.copy(original, snapshot, [stage.cable(0, card)])
+        fork.resume([original, clone])
+        followed = Timeline(original.name, reader, sessions(past))
+        timeline = follow(clone, past)
+        wait_recovered([timeline], options.recovery)
+        yield stage.round("original-runs-on", [past], [timeline], [followed],
+                          original.captures + clone.captures)
+        original.kill()
+        original = clone
+        os.unlink(snapshot)
+    original.kill()
+    stage.second.kill()
+
+
+SCENES = {
+    "template-clones": template_clones,
+    "forked-pair": forked_pair,
+    "rollback": rollback,
+    "original-runs-on": original_runs_on,
+}
+
+
+def run(name, options):
+    """The rounds of a scene; all guests have ended afterwards."""
+    if name not in SCENES:
+        raise LabError(f"no such scene: {name}")
+    return SCENES[name](options)

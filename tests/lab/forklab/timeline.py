@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What a machine did after a fork, told from its captures.
+
+Times are the guest's own: seconds from the first packet that it sent after
+the fork, which under the lab's load is at most a millisecond after resume.
+"""
+
+import time
+
+from . import pcap
+
+MORE = 0.5      # seconds of traffic wanted under the new key
+POLL = 0.1
+
+
+def sessions(messages):
+    """The receiver indices of all sessions that messages belong to."""
+    return {m.receiver for m in messages if m.kind == pcap.TRANSPORT}
+
+
+class Timeline:
+    """Follows the capture of one machine from a fork on. old: the sessions of
+    its past; reader: its capture, at the instant of the fork."""
+
+    def __init__(self, name, reader, old):
+        self.name = name
+        self.old = old
+        self.messages = []
+        self._reader = reader
+        self._resumed = None
+        self.window = []        # sent under a key from before the fork
+        self.new_sent = None    # first data sent under a new key
+        self.new_received = None
+        self.last = 0.0         # latest packet
+
+    def update(self):
+        for m in self._reader.messages():
+            self.messages.append(m)
+            if m.sent and self._resumed is None:
+                self._resumed = m.time
+            # Until it has sent something, the clock is not the guest's yet.
+            if self._resumed is None:
+                continue
+            self.last = m.time - self._resumed
+            if m.kind != pcap.TRANSPORT:
+                continue
+            if m.sent and m.receiver in self.old:
+                self.window.append(m)
+            elif m.sent and self.new_sent is None:
+                self.new_sent = self.last
+            elif not m.sent and m.carries_data and \
+                    m.receiver not in self.old and self.new_received is None:
+                self.new_received = self.last
+
+    @property
+    def recovered(self):
+        """Seconds until data went both ways under a new key, or None."""
+        if self.new_sent is None or self.new_received is None:
+            return None
+        return max(self.new_sent, self.new_received)
+
+
+def wait_recovered(timelines, timeout):
+    """Follows machines until all have recovered and talked on for a while, or
+    the time is up."""
+    deadline = time.monotonic() + timeout
+    while time.monotonic() < deadline:
+        for timeline in timelines:
+            timeline.update()
+        if all(t.recovered is not None and t.last > t.recovered + MORE
+               for t in timelines):
+            return
+        time.sleep(POLL)
+
+
+def wait_handshakes(reader, wanted, within, timeout):
+    """Waits until `wanted` initiations have been sent in the last `within`
+    seconds of the guest's time: handshakes are being made right now. Returns
+    the messages read and whether it was so."""
+    deadline = time.monotonic() + timeout
+    seen, recent = [], []
+    while time.monotonic() < deadline:
+        fresh = reader.messages()
+        seen += fresh
+        recent += [m.time for m in fresh
+                   if m.sent and m.kind == pcap.INITIATION]
+        if seen:
+            recent = [t for t in recent if t > seen[-1].time - within]
+        if len(recent) >= wanted:
+            return seen, True
+        time.sleep(0.003)
+    return seen, False
