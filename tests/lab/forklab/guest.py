@@ -10,6 +10,7 @@ import contextlib
 import ctypes
 import dataclasses
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -22,6 +23,8 @@ from .qmp import Qmp
 
 BOOT_TIMEOUT = 90
 PR_SET_PDEATHSIG = 1
+SPLAT = re.compile("WARNING:|BUG:|Oops|refcount_t|general protection|"
+                   "Kernel panic|unregister_netdevice")
 _libc = ctypes.CDLL(None)
 
 
@@ -89,7 +92,7 @@ class Guest:
                    "-no-reboot", "-S",
                    "-kernel", machine.kit.vmlinuz,
                    "-initrd", machine.kit.initrd,
-                   "-append", "console=ttyS0 quiet panic=-1",
+                   "-append", "console=ttyS0 loglevel=5 panic=-1",
                    "-chardev", f"file,id=console,path={self.console}",
                    "-serial", "chardev:console",
                    "-chardev", f"socket,id=shell,path={self._sockets[1]},"
@@ -190,6 +193,12 @@ class Guest:
                 raise LabError(f"{self.name}: not restored in {timeout} s")
             time.sleep(0.02)
 
+    def splats(self):
+        """What the kernel complained of on the console."""
+        with open(self.console, errors="replace") as text:
+            return [f"{self.name}: {line.strip()}" for line in text
+                    if SPLAT.search(line)]
+
     def kill(self):
         if self in _running:
             _running.remove(self)
@@ -213,6 +222,11 @@ def kill_all():
     """Ends every guest of this process."""
     while _running:
         _running[-1].kill()
+
+
+def splats():
+    """What the kernels of all guests complained of."""
+    return [line for guest in _running for line in guest.splats()]
 
 
 @contextlib.contextmanager

@@ -12,7 +12,7 @@ import tempfile
 from . import LabError
 
 # What a guest needs on top of a stock kernel's built-ins.
-MODULES = ("virtio_pci", "virtio_net", "wireguard")
+MODULES = ("virtio_pci", "virtio_net", "veth", "wireguard")
 
 
 def write_cpio(root, path):

@@ -94,7 +94,7 @@ static void write_payload(char *payload, size_t size)
 	};
 	static const char *const secret[] = {
 		"Do not pass this on: the safe behind the clock opens with %08u.",
-		"For your eyes only: account 20030416, new transaction PIN %08u.",
+		"For your eyes only: the PIN of account 20030416 is now %08u.",
 	};
 	uint64_t stamp = __rdtsc();
 	/* The low bits tell clones apart; stir them into all others. */

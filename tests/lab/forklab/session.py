@@ -1,0 +1,53 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The frame of a run: a folder, a time limit, and no guest left behind."""
+
+import contextlib
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import time
+
+from . import LabError
+from .guest import kill_all
+
+KEPT = (".pcap", ".console", ".qemu")
+
+
+def progress(start=time.monotonic()):
+    """A function that prints lines of progress with the time they took."""
+    def say(text):
+        print(f"[{time.monotonic() - start:5.0f} s] {text}", file=sys.stderr,
+              flush=True)
+    return say
+
+
+@contextlib.contextmanager
+def session(limit, keep=None):
+    """Gives a folder for the files of one run. What is worth keeping of it is
+    moved to `keep`, also after a failure."""
+    def ended(number, _):
+        if number == signal.SIGALRM:
+            raise LabError(f"not done within its time limit of {limit} s")
+        raise LabError(f"ended by {signal.Signals(number).name}")
+
+    before = {number: signal.signal(number, ended) for number in
+              (signal.SIGALRM, signal.SIGTERM, signal.SIGHUP)}
+    signal.alarm(limit)
+    # Not in `keep`: the path of a unix socket has to be short.
+    folder = tempfile.mkdtemp(prefix="forklab-")
+    try:
+        yield folder
+    finally:
+        signal.alarm(0)
+        kill_all()
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        if keep:
+            os.makedirs(keep, exist_ok=True)
+            for name in os.listdir(folder):
+                if name.endswith(KEPT):
+                    shutil.move(os.path.join(folder, name),
+                                os.path.join(keep, name))
+        shutil.rmtree(folder)
