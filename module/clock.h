@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* clock: the time that a handshake initiation may claim. */
+#ifndef _FORKGUARD_CLOCK_H
+#define _FORKGUARD_CLOCK_H
+
+#include <linux/time64.h>
+
+void clock_init(void);
+struct timespec64 clock_now(void);
+
+#endif /* _FORKGUARD_CLOCK_H */
