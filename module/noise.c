@@ -1,0 +1,1260 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * noise: handshakes and sessions; see noise.h. The guarantee is in seal().
+ *
+ * Locking: noise_peer.lock guards the handshake and which session is in which
+ * slot; noise_local.lock guards the identity. Neither is held during a
+ * Diffie-Hellman: handshakes are computed on the stack and put into place at
+ * the end, so that a reset never waits for one. Sessions are freed by RCU.
+ */
+
+#include "noise.h"
+#include "clock.h"
+#include "generation.h"
+#include "replay.h"
+
+#include <crypto/algapi.h>
+#include <linux/ktime.h>
+#include <linux/rcupdate.h>
+#include <linux/rhashtable.h>
+#include <linux/scatterlist.h>
+#include <linux/slab.h>
+#include <linux/spinlock.h>
+
+#include "compat.h"
+
+static const u8 construction[] = "Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s";
+static const u8 prologue[] = "WireGuard v1 zx2c4 Jason@zx2c4.com";
+
+struct noise_local {
+	struct generation_scope scope;
+	const struct noise_owner_ops *ops;
+	struct rhashtable peers; /* by public key */
+	struct rhashtable sessions; /* by index, those of handshakes included */
+
+	spinlock_t lock; /* guards all below */
+	bool has_identity;
+	u32 identity; /* counts the keys that this device has had */
+	u8 private_key[NOISE_PUBLIC_KEY_LEN];
+	u8 public_key[NOISE_PUBLIC_KEY_LEN];
+};
+
+/* A handshake between two messages, or on the stack during one. */
+struct noise_handshake {
+	struct generation_stamp stamp;
+	u32 identity;
+	u8 hash[NOISE_HASH_LEN];
+	u8 chaining_key[NOISE_HASH_LEN];
+	u8 key[NOISE_SYMMETRIC_KEY_LEN];
+	u8 ephemeral_private[NOISE_PUBLIC_KEY_LEN];
+};
+
+/* Both keys of a session, in the order in which the initiator uses them. */
+struct noise_keys {
+	u8 initiator[NOISE_SYMMETRIC_KEY_LEN];
+	u8 responder[NOISE_SYMMETRIC_KEY_LEN];
+};
+
+/*
+ * Exists from the first message of a handshake on, to hold its index; has keys
+ * and is in a slot of its peer once @established.
+ */
+struct noise_session {
+	struct rhash_head node;
+	__le32 index;
+	__le32 remote_index;
+	struct noise_peer *peer;
+	struct generation_stamp stamp;
+	u64 birth; /* coarse boot time, ns */
+	bool initiator;
+	bool established;
+	u8 send_key[NOISE_SYMMETRIC_KEY_LEN];
+	u8 receive_key[NOISE_SYMMETRIC_KEY_LEN];
+	atomic64_t nonce;
+	struct replay_window replay;
+	struct rcu_head rcu;
+};
+
+/* The current session is sent with; all are received with. */
+enum slot {
+	SLOT_CURRENT,
+	SLOT_PREVIOUS,
+	SLOT_NEXT, /* the peer has not shown yet that it has the keys */
+	SLOTS,
+};
+
+struct noise_peer {
+	struct rhash_head node;
+	u8 public_key[NOISE_PUBLIC_KEY_LEN];
+	struct noise_local *local;
+	struct fg_peer *owner;
+	struct generation_scope scope;
+
+	spinlock_t lock; /* guards all below */
+	bool removed;
+	u8 psk[NOISE_SYMMETRIC_KEY_LEN];
+	struct timespec64 last_claimed; /* timestamp of our latest initiation */
+	u8 last_timestamp[NOISE_TIMESTAMP_LEN]; /* ... and of the peer's */
+	u64 last_initiation; /* when that came: coarse boot time, ns */
+	struct noise_handshake handshake; /* of @pending, which we initiated */
+	struct noise_session *pending;
+	struct noise_session __rcu *slots[SLOTS];
+	struct rcu_head rcu;
+};
+
+static const struct rhashtable_params peer_params = {
+	.key_len = NOISE_PUBLIC_KEY_LEN,
+	.key_offset = offsetof(struct noise_peer, public_key),
+	.head_offset = offsetof(struct noise_peer, node),
+	.automatic_shrinking = true,
+};
+
+static const struct rhashtable_params session_params = {
+	.key_len = sizeof(__le32),
+	.key_offset = offsetof(struct noise_session, index),
+	.head_offset = offsetof(struct noise_session, node),
+	.automatic_shrinking = true,
+};
+
+/*
+ * seal() - the one door from plaintext to the wire
+ *
+ * Whatever forkguard sends encrypted was encrypted here: in place, in @len
+ * bytes of @sg, which has room for the tag behind them. The stamp is read again
+ * after the last byte is computed. A fork before that makes every clone wipe
+ * what it has; a fork after it finds bytes that no longer change, and every
+ * clone sends the same. So no two clones ever send different ciphertexts under
+ * one key and nonce.
+ *
+ * The check must stay the last thing that is done here.
+ */
+static int __must_check seal(struct scatterlist *sg, size_t len, const u8 *ad, size_t ad_len,
+			     u64 nonce, const u8 key[NOISE_SYMMETRIC_KEY_LEN],
+			     const struct generation_scope *scope,
+			     const struct generation_stamp *stamp)
+{
+	bool sealed = chacha20poly1305_encrypt_sg_inplace(sg, len, ad, ad_len, nonce, key);
+
+	if (likely(sealed && generation_is_current(scope, stamp)))
+		return 0;
+
+	sg_zero_buffer(sg, sg_nents(sg), len + NOISE_TAG_LEN, 0);
+	generation_notice();
+	return -ESTALE;
+}
+
+/* HMAC-BLAKE2s (RFC 2104), of two inputs in a row. */
+static void hmac(u8 out[NOISE_HASH_LEN], const u8 key[NOISE_HASH_LEN], const u8 *in, size_t len,
+		 const u8 *in2, size_t len2)
+{
+	struct blake2s_state state;
+	u8 pad[BLAKE2S_BLOCK_SIZE] __aligned(sizeof(u32)) = {};
+	u8 inner[NOISE_HASH_LEN];
+	int i;
+
+	memcpy(pad, key, NOISE_HASH_LEN);
+	for (i = 0; i < sizeof(pad); i++)
+		pad[i] ^= 0x36;
+	blake2s_init(&state, NOISE_HASH_LEN);
+	blake2s_update(&state, pad, sizeof(pad));
+	blake2s_update(&state, in, len);
+	blake2s_update(&state, in2, len2);
+	blake2s_final(&state, inner);
+
+	for (i = 0; i < sizeof(pad); i++)
+		pad[i] ^= 0x36 ^ 0x5c;
+	blake2s_init(&state, NOISE_HASH_LEN);
+	blake2s_update(&state, pad, sizeof(pad));
+	blake2s_update(&state, inner, sizeof(inner));
+	blake2s_final(&state, out);
+
+	memzero_explicit(&state, sizeof(state));
+	memzero_explicit(pad, sizeof(pad));
+	memzero_explicit(inner, sizeof(inner));
+}
+
+/*
+ * HKDF as in section 4.3 of the Noise specification: @n outputs, of which
+ * those that are NULL are computed and forgotten. An output may be the
+ * chaining key itself.
+ */
+static void kdf(u8 *const out[], u8 n, const u8 chaining_key[NOISE_HASH_LEN], const u8 *in,
+		size_t len)
+{
+	u8 temp[NOISE_HASH_LEN], last[NOISE_HASH_LEN] = {};
+	u8 i;
+
+	hmac(temp, chaining_key, in, len, NULL, 0);
+	for (i = 1; i <= n; i++) {
+		hmac(last, temp, last, i > 1 ? sizeof(last) : 0, &i, 1);
+		if (out[i - 1])
+			memcpy(out[i - 1], last, NOISE_HASH_LEN);
+	}
+	memzero_explicit(temp, sizeof(temp));
+	memzero_explicit(last, sizeof(last));
+}
+
+static void mix_hash(struct noise_handshake *hs, const u8 *in, size_t len)
+{
+	struct blake2s_state state;
+
+	blake2s_init(&state, NOISE_HASH_LEN);
+	blake2s_update(&state, hs->hash, NOISE_HASH_LEN);
+	blake2s_update(&state, in, len);
+	blake2s_final(&state, hs->hash);
+}
+
+static void mix_key(struct noise_handshake *hs, const u8 *in, size_t len)
+{
+	kdf((u8 *const[]){ hs->chaining_key, hs->key }, 2, hs->chaining_key, in, len);
+}
+
+static void mix_psk(struct noise_handshake *hs, const u8 psk[NOISE_SYMMETRIC_KEY_LEN])
+{
+	u8 temp[NOISE_HASH_LEN];
+
+	kdf((u8 *const[]){ hs->chaining_key, temp, hs->key }, 3, hs->chaining_key, psk,
+	    NOISE_SYMMETRIC_KEY_LEN);
+	mix_hash(hs, temp, sizeof(temp));
+	memzero_explicit(temp, sizeof(temp));
+}
+
+/* A public key of low order gives a shared secret of zero: no handshake. */
+static int __must_check mix_dh(struct noise_handshake *hs,
+			       const u8 private_key[NOISE_PUBLIC_KEY_LEN],
+			       const u8 public_key[NOISE_PUBLIC_KEY_LEN])
+{
+	u8 shared[NOISE_PUBLIC_KEY_LEN];
+	bool ok = curve25519(shared, private_key, public_key);
+
+	if (ok)
+		mix_key(hs, shared, sizeof(shared));
+	memzero_explicit(shared, sizeof(shared));
+	return ok ? 0 : -EKEYREJECTED;
+}
+
+/* The ephemeral of either side; with a PSK in the pattern, it is a key too. */
+static void mix_ephemeral(struct noise_handshake *hs, const u8 public_key[NOISE_PUBLIC_KEY_LEN])
+{
+	mix_hash(hs, public_key, NOISE_PUBLIC_KEY_LEN);
+	mix_key(hs, public_key, NOISE_PUBLIC_KEY_LEN);
+}
+
+/* @out has room for the tag and, being mapped, is not on a stack. */
+static int __must_check encrypt_and_hash(struct noise_handshake *hs,
+					 const struct generation_scope *scope, u8 *out,
+					 const u8 *in, size_t len)
+{
+	struct scatterlist sg;
+	int err;
+
+	sg_init_one(&sg, out, len + NOISE_TAG_LEN);
+	memcpy(out, in, len);
+	err = seal(&sg, len, hs->hash, NOISE_HASH_LEN, 0, hs->key, scope, &hs->stamp);
+	if (!err)
+		mix_hash(hs, out, len + NOISE_TAG_LEN);
+	return err;
+}
+
+static int __must_check decrypt_and_hash(struct noise_handshake *hs, u8 *out, const u8 *in,
+					 size_t len)
+{
+	if (!chacha20poly1305_decrypt(out, in, len, hs->hash, NOISE_HASH_LEN, 0, hs->key))
+		return -EBADMSG;
+	mix_hash(hs, in, len);
+	return 0;
+}
+
+static void handshake_begin(struct noise_handshake *hs, const u8 *prologue, size_t len,
+			    const u8 responder[NOISE_PUBLIC_KEY_LEN])
+{
+	blake2s(hs->chaining_key, construction, NULL, NOISE_HASH_LEN, sizeof(construction) - 1, 0);
+	memcpy(hs->hash, hs->chaining_key, NOISE_HASH_LEN);
+	mix_hash(hs, prologue, len);
+	mix_hash(hs, responder, NOISE_PUBLIC_KEY_LEN);
+}
+
+/* Draw the ephemeral of a handshake, whose stamp was read before. */
+static int __must_check draw_ephemeral(struct noise_handshake *hs,
+				       u8 public_key[NOISE_PUBLIC_KEY_LEN])
+{
+	generation_draw(&hs->stamp, hs->ephemeral_private, NOISE_PUBLIC_KEY_LEN);
+	curve25519_clamp_secret(hs->ephemeral_private);
+	return curve25519_generate_public(public_key, hs->ephemeral_private) ? 0 : -EKEYREJECTED;
+}
+
+static void split(struct noise_keys *keys, const struct noise_handshake *hs)
+{
+	kdf((u8 *const[]){ keys->initiator, keys->responder }, 2, hs->chaining_key, NULL, 0);
+}
+
+/* Messages: e, es, s, ss, payload ... */
+static int __must_check write_initiation(struct noise_handshake *hs,
+					 const struct generation_scope *scope,
+					 const u8 private_key[NOISE_PUBLIC_KEY_LEN],
+					 const u8 public_key[NOISE_PUBLIC_KEY_LEN],
+					 const u8 responder[NOISE_PUBLIC_KEY_LEN], u8 *ephemeral,
+					 u8 *encrypted_static, u8 *encrypted_payload,
+					 const u8 *payload, size_t len)
+{
+	int err;
+
+	mix_ephemeral(hs, ephemeral);
+	err = mix_dh(hs, hs->ephemeral_private, responder);
+	if (err)
+		return err;
+	err = encrypt_and_hash(hs, scope, encrypted_static, public_key, NOISE_PUBLIC_KEY_LEN);
+	if (err)
+		return err;
+	err = mix_dh(hs, private_key, responder);
+	if (err)
+		return err;
+	return encrypt_and_hash(hs, scope, encrypted_payload, payload, len);
+}
+
+/* ... and e, ee, se, psk, payload. */
+static int __must_check write_response(struct noise_handshake *hs,
+				       const struct generation_scope *scope,
+				       const u8 initiator[NOISE_PUBLIC_KEY_LEN],
+				       const u8 initiator_ephemeral[NOISE_PUBLIC_KEY_LEN],
+				       const u8 psk[NOISE_SYMMETRIC_KEY_LEN], u8 *ephemeral,
+				       u8 *encrypted_payload, const u8 *payload, size_t len)
+{
+	int err;
+
+	mix_ephemeral(hs, ephemeral);
+	err = mix_dh(hs, hs->ephemeral_private, initiator_ephemeral);
+	if (err)
+		return err;
+	err = mix_dh(hs, hs->ephemeral_private, initiator);
+	if (err)
+		return err;
+	mix_psk(hs, psk);
+	return encrypt_and_hash(hs, scope, encrypted_payload, payload, len);
+}
+
+static int __must_check read_response(struct noise_handshake *hs,
+				      const u8 private_key[NOISE_PUBLIC_KEY_LEN],
+				      const u8 psk[NOISE_SYMMETRIC_KEY_LEN], const u8 *ephemeral,
+				      u8 *payload, const u8 *encrypted_payload, size_t len)
+{
+	int err;
+
+	mix_ephemeral(hs, ephemeral);
+	err = mix_dh(hs, hs->ephemeral_private, ephemeral);
+	if (err)
+		return err;
+	err = mix_dh(hs, private_key, ephemeral);
+	if (err)
+		return err;
+	mix_psk(hs, psk);
+	return decrypt_and_hash(hs, payload, encrypted_payload, len);
+}
+
+/* TAI64N, as 8 and 4 bytes big endian. */
+static void encode_timestamp(u8 out[NOISE_TIMESTAMP_LEN], const struct timespec64 *time)
+{
+	__be64 sec = cpu_to_be64(0x400000000000000aULL + time->tv_sec);
+	__be32 nsec = cpu_to_be32(time->tv_nsec);
+
+	memcpy(out, &sec, sizeof(sec));
+	memcpy(out + sizeof(sec), &nsec, sizeof(nsec));
+}
+
+/*
+ * The time to claim in an initiation: coarse, to give away nothing about the
+ * timing of what this machine computes, and always later than the last.
+ */
+static void claim_time(struct noise_peer *peer, struct timespec64 now,
+		       u8 timestamp[NOISE_TIMESTAMP_LEN])
+{
+	lockdep_assert_held(&peer->lock);
+
+	now.tv_nsec = ALIGN_DOWN(now.tv_nsec,
+				 rounddown_pow_of_two(NSEC_PER_SEC / INITIATIONS_PER_SECOND));
+	if (timespec64_compare(&now, &peer->last_claimed) <= 0) {
+		now = peer->last_claimed;
+		timespec64_add_ns(&now, 1);
+	}
+	peer->last_claimed = now;
+	encode_timestamp(timestamp, &now);
+}
+
+static struct noise_session *session_create(struct noise_peer *peer,
+					    const struct generation_stamp *stamp)
+{
+	struct noise_session *session = kzalloc(sizeof(*session), GFP_KERNEL);
+	int err;
+
+	if (!session)
+		return NULL;
+	session->peer = peer;
+	session->stamp = *stamp;
+	replay_init(&session->replay);
+	do {
+		generation_draw(stamp, &session->index, sizeof(session->index));
+		err = rhashtable_lookup_insert_fast(&peer->local->sessions, &session->node,
+						    session_params);
+	} while (err == -EEXIST);
+	if (err) {
+		kfree(session);
+		return NULL;
+	}
+	return session;
+}
+
+/*
+ * Wipe a session at once. Whoever is using it finds its stamp revoked by the
+ * time it could see a wiped key or counter.
+ */
+static void session_retire(struct noise_session *session)
+{
+	if (!session)
+		return;
+	rhashtable_remove_fast(&session->peer->local->sessions, &session->node, session_params);
+	generation_revoke(&session->stamp);
+	memzero_explicit(session->send_key, sizeof(session->send_key));
+	memzero_explicit(session->receive_key, sizeof(session->receive_key));
+	atomic64_set(&session->nonce, 0);
+	spin_lock_bh(&session->replay.lock);
+	session->replay.next = 0;
+	memset(session->replay.seen, 0, sizeof(session->replay.seen));
+	spin_unlock_bh(&session->replay.lock);
+	kfree_rcu(session, rcu);
+}
+
+static struct noise_session *in_slot(struct noise_peer *peer, enum slot slot)
+{
+	return rcu_dereference_protected(peer->slots[slot], lockdep_is_held(&peer->lock));
+}
+
+static void retire_pending(struct noise_peer *peer)
+{
+	lockdep_assert_held(&peer->lock);
+
+	session_retire(peer->pending);
+	peer->pending = NULL;
+	memzero_explicit(&peer->handshake, sizeof(peer->handshake));
+}
+
+/* Give a session its keys, and its slot by the rules of section 6.2. */
+static void establish(struct noise_peer *peer, struct noise_session *session,
+		      const struct noise_keys *keys, __le32 remote_index, bool initiator)
+{
+	struct noise_session *previous = in_slot(peer, SLOT_PREVIOUS);
+	struct noise_session *next = in_slot(peer, SLOT_NEXT);
+
+	session->remote_index = remote_index;
+	session->initiator = initiator;
+	session->birth = ktime_get_coarse_boottime_ns();
+	memcpy(session->send_key, initiator ? keys->initiator : keys->responder,
+	       NOISE_SYMMETRIC_KEY_LEN);
+	memcpy(session->receive_key, initiator ? keys->responder : keys->initiator,
+	       NOISE_SYMMETRIC_KEY_LEN);
+	/* Pairs with noise_session_find(). */
+	smp_store_release(&session->established, true);
+
+	if (!initiator) {
+		/* Not to be sent with until the peer has shown that it has it. */
+		rcu_assign_pointer(peer->slots[SLOT_NEXT], session);
+		session_retire(next);
+		return;
+	}
+	if (next) {
+		rcu_assign_pointer(peer->slots[SLOT_PREVIOUS], next);
+		rcu_assign_pointer(peer->slots[SLOT_NEXT], NULL);
+		session_retire(previous);
+		previous = in_slot(peer, SLOT_CURRENT);
+	} else {
+		rcu_assign_pointer(peer->slots[SLOT_PREVIOUS], in_slot(peer, SLOT_CURRENT));
+	}
+	rcu_assign_pointer(peer->slots[SLOT_CURRENT], session);
+	session_retire(previous);
+}
+
+/* A copy of the identity for one handshake. */
+static int __must_check copy_identity(struct noise_local *local, struct noise_handshake *hs,
+				      u8 private_key[NOISE_PUBLIC_KEY_LEN],
+				      u8 public_key[NOISE_PUBLIC_KEY_LEN])
+{
+	bool ok;
+
+	spin_lock_bh(&local->lock);
+	ok = local->has_identity;
+	hs->identity = local->identity;
+	memcpy(private_key, local->private_key, NOISE_PUBLIC_KEY_LEN);
+	memcpy(public_key, local->public_key, NOISE_PUBLIC_KEY_LEN);
+	spin_unlock_bh(&local->lock);
+	return ok ? 0 : -ENOKEY;
+}
+
+/* May what was computed with @hs be put into place still? */
+static int __must_check still_valid(struct noise_peer *peer, const struct noise_handshake *hs)
+{
+	lockdep_assert_held(&peer->lock);
+
+	if (peer->removed || READ_ONCE(peer->local->identity) != hs->identity)
+		return -ENOKEY;
+	return generation_is_current(&peer->scope, &hs->stamp) ? 0 : -ESTALE;
+}
+
+/**
+ * noise_initiate() - begin a handshake
+ * @peer: the responder; a handshake with it that is not finished is given up
+ * @msg: the message to send, without type and MACs; not on a stack
+ *
+ * Context: process.
+ * Return: 0; -ESTALE when the machine was forked meanwhile, and @msg is of no
+ * use; -ENOKEY without a private key; -EKEYREJECTED for a public key of low
+ * order; -ENOMEM.
+ */
+int noise_initiate(struct noise_peer *peer, struct message_initiation *msg)
+{
+	u8 private_key[NOISE_PUBLIC_KEY_LEN], public_key[NOISE_PUBLIC_KEY_LEN];
+	u8 timestamp[NOISE_TIMESTAMP_LEN];
+	struct noise_session *session = NULL;
+	struct noise_handshake hs;
+	struct timespec64 now;
+	int err;
+
+	/* R1: before the first random byte. */
+	hs.stamp = generation_read(&peer->scope);
+
+	err = copy_identity(peer->local, &hs, private_key, public_key);
+	if (err)
+		goto out;
+	err = -ENOMEM;
+	session = session_create(peer, &hs.stamp);
+	if (!session)
+		goto out;
+
+	now = clock_now();
+	spin_lock_bh(&peer->lock);
+	claim_time(peer, now, timestamp);
+	spin_unlock_bh(&peer->lock);
+
+	handshake_begin(&hs, prologue, sizeof(prologue) - 1, peer->public_key);
+	err = draw_ephemeral(&hs, msg->ephemeral);
+	if (err)
+		goto out;
+	err = write_initiation(&hs, &peer->scope, private_key, public_key, peer->public_key,
+			       msg->ephemeral, msg->encrypted_static, msg->encrypted_timestamp,
+			       timestamp, sizeof(timestamp));
+	if (err)
+		goto out;
+	msg->sender_index = session->index;
+
+	spin_lock_bh(&peer->lock);
+	err = still_valid(peer, &hs);
+	if (!err) {
+		retire_pending(peer);
+		peer->pending = session;
+		peer->handshake = hs;
+		session = NULL;
+	}
+	spin_unlock_bh(&peer->lock);
+out:
+	if (err)
+		memzero_explicit(msg, sizeof(*msg));
+	session_retire(session);
+	memzero_explicit(&hs, sizeof(hs));
+	memzero_explicit(private_key, sizeof(private_key));
+	return err;
+}
+
+/**
+ * noise_respond() - answer the initiation of a handshake
+ * @local: the device that it was sent to
+ * @in: the initiation
+ * @out: the response to send, without type and MACs; not on a stack
+ * @owner: the initiator; the caller gets a reference when 0 is returned
+ *
+ * Context: process.
+ * Return: 0; -ESTALE when the machine was forked meanwhile, and @out is of no
+ * use; -ENOKEY without a private key or for an unknown initiator; -EBADMSG for
+ * a message that is not authentic; -EKEYREJECTED for a public key of low
+ * order; -EALREADY for a replay; -EBUSY for the next of too many; -ENOMEM.
+ */
+int noise_respond(struct noise_local *local, const struct message_initiation *in,
+		  struct message_response *out, struct fg_peer **owner)
+{
+	u8 private_key[NOISE_PUBLIC_KEY_LEN], public_key[NOISE_PUBLIC_KEY_LEN];
+	u8 initiator[NOISE_PUBLIC_KEY_LEN], psk[NOISE_SYMMETRIC_KEY_LEN];
+	const u64 interval = NSEC_PER_SEC / INITIATIONS_PER_SECOND;
+	u8 timestamp[NOISE_TIMESTAMP_LEN];
+	struct noise_session *session = NULL;
+	struct generation_stamp begun;
+	struct noise_peer *peer = NULL;
+	struct noise_handshake hs;
+	struct noise_keys keys;
+	u64 now;
+	int err;
+
+	begun = generation_read(&local->scope);
+
+	err = copy_identity(local, &hs, private_key, public_key);
+	if (err)
+		goto out;
+	handshake_begin(&hs, prologue, sizeof(prologue) - 1, public_key);
+	mix_ephemeral(&hs, in->ephemeral);
+	err = mix_dh(&hs, private_key, in->ephemeral);
+	if (err)
+		goto out;
+	err = decrypt_and_hash(&hs, initiator, in->encrypted_static, sizeof(in->encrypted_static));
+	if (err)
+		goto out;
+
+	err = -ENOKEY;
+	rcu_read_lock();
+	peer = rhashtable_lookup(&local->peers, initiator, peer_params);
+	if (peer && !local->ops->hold(peer->owner))
+		peer = NULL;
+	rcu_read_unlock();
+	if (!peer)
+		goto out;
+
+	err = mix_dh(&hs, private_key, initiator);
+	if (err)
+		goto out;
+	err = decrypt_and_hash(&hs, timestamp, in->encrypted_timestamp,
+			       sizeof(in->encrypted_timestamp));
+	if (err)
+		goto out;
+
+	/* R1: before the first random byte, and still in the generation of the start. */
+	hs.stamp = generation_read(&peer->scope);
+	err = -ESTALE;
+	if (!generation_is_current(&local->scope, &begun))
+		goto out;
+
+	now = ktime_get_coarse_boottime_ns();
+	spin_lock_bh(&peer->lock);
+	if (memcmp(timestamp, peer->last_timestamp, sizeof(timestamp)) <= 0)
+		err = -EALREADY;
+	else if (peer->last_initiation && now < peer->last_initiation + interval)
+		err = -EBUSY;
+	else
+		err = 0;
+	memcpy(psk, peer->psk, sizeof(psk));
+	spin_unlock_bh(&peer->lock);
+	if (err)
+		goto out;
+
+	err = -ENOMEM;
+	session = session_create(peer, &hs.stamp);
+	if (!session)
+		goto out;
+	err = draw_ephemeral(&hs, out->ephemeral);
+	if (err)
+		goto out;
+	err = write_response(&hs, &peer->scope, initiator, in->ephemeral, psk, out->ephemeral,
+			     out->encrypted_nothing, NULL, 0);
+	if (err)
+		goto out;
+	out->sender_index = session->index;
+	out->receiver_index = in->sender_index;
+	split(&keys, &hs);
+
+	spin_lock_bh(&peer->lock);
+	err = still_valid(peer, &hs);
+	if (!err && memcmp(timestamp, peer->last_timestamp, sizeof(timestamp)) <= 0)
+		err = -EALREADY;
+	if (!err) {
+		memcpy(peer->last_timestamp, timestamp, sizeof(timestamp));
+		peer->last_initiation = now;
+		establish(peer, session, &keys, in->sender_index, false);
+		session = NULL;
+		*owner = peer->owner;
+	}
+	spin_unlock_bh(&peer->lock);
+out:
+	if (err)
+		memzero_explicit(out, sizeof(*out));
+	if (err == -ESTALE)
+		generation_notice();
+	session_retire(session);
+	if (err && peer)
+		local->ops->release(peer->owner);
+	memzero_explicit(&hs, sizeof(hs));
+	memzero_explicit(&keys, sizeof(keys));
+	memzero_explicit(psk, sizeof(psk));
+	memzero_explicit(private_key, sizeof(private_key));
+	return err;
+}
+
+/**
+ * noise_finish() - take the response to an initiation of ours
+ * @local: the device that it was sent to
+ * @in: the response
+ * @owner: the responder; the caller gets a reference when 0 is returned
+ *
+ * Context: process.
+ * Return: 0, and there is a session to send with; -ENOENT when it answers no
+ * handshake that we have begun; -ESTALE when the machine was forked since;
+ * otherwise as noise_respond().
+ */
+int noise_finish(struct noise_local *local, const struct message_response *in,
+		 struct fg_peer **owner)
+{
+	u8 private_key[NOISE_PUBLIC_KEY_LEN], public_key[NOISE_PUBLIC_KEY_LEN];
+	u8 psk[NOISE_SYMMETRIC_KEY_LEN];
+	struct noise_session *session;
+	struct noise_handshake hs;
+	struct noise_peer *peer = NULL;
+	struct noise_keys keys;
+	u32 identity;
+	int err;
+
+	rcu_read_lock();
+	session = rhashtable_lookup(&local->sessions, &in->receiver_index, session_params);
+	if (session && local->ops->hold(session->peer->owner))
+		peer = session->peer;
+	rcu_read_unlock();
+	err = -ENOENT;
+	if (!peer)
+		goto out;
+
+	spin_lock_bh(&peer->lock);
+	if (peer->pending && peer->pending->index == in->receiver_index) {
+		hs = peer->handshake;
+		memcpy(psk, peer->psk, sizeof(psk));
+		err = still_valid(peer, &hs);
+	}
+	spin_unlock_bh(&peer->lock);
+	if (err)
+		goto out;
+
+	identity = hs.identity;
+	err = copy_identity(local, &hs, private_key, public_key);
+	if (err)
+		goto out;
+	hs.identity = identity;
+	err = read_response(&hs, private_key, psk, in->ephemeral, NULL, in->encrypted_nothing,
+			    sizeof(in->encrypted_nothing));
+	if (err)
+		goto out;
+	split(&keys, &hs);
+
+	spin_lock_bh(&peer->lock);
+	err = still_valid(peer, &hs);
+	/* Another initiation may have taken the place of this one. */
+	if (!err && (!peer->pending || crypto_memneq(peer->handshake.ephemeral_private,
+						     hs.ephemeral_private, NOISE_PUBLIC_KEY_LEN)))
+		err = -ENOENT;
+	if (!err) {
+		session = peer->pending;
+		peer->pending = NULL;
+		memzero_explicit(&peer->handshake, sizeof(peer->handshake));
+		establish(peer, session, &keys, in->sender_index, true);
+		*owner = peer->owner;
+	}
+	spin_unlock_bh(&peer->lock);
+out:
+	if (err == -ESTALE)
+		generation_notice();
+	if (err && peer)
+		local->ops->release(peer->owner);
+	memzero_explicit(&hs, sizeof(hs));
+	memzero_explicit(&keys, sizeof(keys));
+	memzero_explicit(psk, sizeof(psk));
+	memzero_explicit(private_key, sizeof(private_key));
+	return err;
+}
+
+/**
+ * noise_session_current() - the session to send with
+ * @peer: the peer
+ *
+ * Context: RCU read-side critical section.
+ * Return: the session, usable or not, or NULL.
+ */
+struct noise_session *noise_session_current(struct noise_peer *peer)
+{
+	return rcu_dereference(peer->slots[SLOT_CURRENT]);
+}
+
+/**
+ * noise_session_find() - the session that a data message is for
+ * @local: the device that it was sent to
+ * @index: its receiver index
+ *
+ * Context: RCU read-side critical section.
+ * Return: the session, or NULL when there is none with keys.
+ */
+struct noise_session *noise_session_find(struct noise_local *local, __le32 index)
+{
+	struct noise_session *session;
+
+	session = rhashtable_lookup(&local->sessions, &index, session_params);
+	/* Pairs with establish(). */
+	return session && smp_load_acquire(&session->established) ? session : NULL;
+}
+
+/**
+ * noise_session_owner() - whose session is it?
+ * @session: the session
+ *
+ * Context: RCU read-side critical section.
+ */
+struct fg_peer *noise_session_owner(const struct noise_session *session)
+{
+	return session->peer->owner;
+}
+
+static bool older_than(const struct noise_session *session, u64 seconds)
+{
+	return ktime_get_coarse_boottime_ns() - session->birth >= seconds * NSEC_PER_SEC;
+}
+
+static bool session_is_current(const struct noise_session *session)
+{
+	if (likely(generation_is_current(&session->peer->scope, &session->stamp)))
+		return true;
+	generation_notice();
+	return false;
+}
+
+/**
+ * noise_session_usable() - may be sent with, for all that is known now?
+ * @session: the session
+ *
+ * A cheap check that keeps the plaintext (R4). noise_seal() decides.
+ *
+ * Context: any.
+ */
+bool noise_session_usable(const struct noise_session *session)
+{
+	return session_is_current(session) && !older_than(session, REJECT_AFTER_TIME) &&
+	       (u64)atomic64_read(&session->nonce) < REJECT_AFTER_MESSAGES;
+}
+
+/**
+ * noise_session_old_to_send() - is it time for a new handshake, when sending?
+ * @session: the session
+ */
+bool noise_session_old_to_send(const struct noise_session *session)
+{
+	return (u64)atomic64_read(&session->nonce) >= REKEY_AFTER_MESSAGES ||
+	       (session->initiator && older_than(session, REKEY_AFTER_TIME));
+}
+
+/**
+ * noise_session_old_to_receive() - is it time for one, when receiving?
+ * @session: the session
+ *
+ * Context: RCU read-side critical section.
+ */
+bool noise_session_old_to_receive(const struct noise_session *session)
+{
+	return session->initiator &&
+	       rcu_access_pointer(session->peer->slots[SLOT_CURRENT]) == session &&
+	       older_than(session, REJECT_AFTER_TIME - KEEPALIVE_TIMEOUT - REKEY_TIMEOUT);
+}
+
+/**
+ * noise_seal() - encrypt a data message
+ * @session: the session
+ * @sg: the plaintext, encrypted in place, and room for the tag behind it
+ * @len: of the plaintext, padded
+ * @header: filled in
+ *
+ * Context: RCU read-side critical section, BHs disabled.
+ * Return: 0; -EAGAIN when the session is of no use: the plaintext is as it was
+ * and may go through another; -ESTALE when the machine was forked, or the
+ * session ended, meanwhile: the plaintext is wiped.
+ */
+int noise_seal(struct noise_session *session, struct scatterlist *sg, size_t len,
+	       struct message_data *header)
+{
+	u64 nonce;
+
+	if (unlikely(!noise_session_usable(session)))
+		return -EAGAIN;
+	/* Sticks at the limit, however many try: it can't wrap. */
+	nonce = atomic64_fetch_add_unless(&session->nonce, 1, REJECT_AFTER_MESSAGES);
+	if (unlikely(nonce >= REJECT_AFTER_MESSAGES))
+		return -EAGAIN;
+
+	header->type = cpu_to_le32(MESSAGE_DATA);
+	header->receiver_index = session->remote_index;
+	header->counter = cpu_to_le64(nonce);
+	return seal(sg, len, NULL, 0, nonce, session->send_key, &session->peer->scope,
+		    &session->stamp);
+}
+
+/**
+ * noise_open() - authenticate and decrypt a data message
+ * @session: the session that noise_session_find() found for it
+ * @sg: the ciphertext with its tag, decrypted in place
+ * @len: of the ciphertext with its tag
+ * @header: the header of the message
+ *
+ * Context: RCU read-side critical section, BHs disabled.
+ * Return: 0; -ESTALE for a session that is of no use any more; -EBADMSG for a
+ * message that is not authentic; -EALREADY for a replay.
+ */
+int noise_open(struct noise_session *session, struct scatterlist *sg, size_t len,
+	       const struct message_data *header)
+{
+	u64 counter = le64_to_cpu(header->counter);
+
+	if (unlikely(!session_is_current(session) || older_than(session, REJECT_AFTER_TIME) ||
+		     counter >= REJECT_AFTER_MESSAGES))
+		return -ESTALE;
+	if (unlikely(!chacha20poly1305_decrypt_sg_inplace(sg, len, NULL, 0, counter,
+							  session->receive_key)))
+		return -EBADMSG;
+	/* R5: nor under a key that went stale, or was wiped, meanwhile. */
+	if (unlikely(!session_is_current(session)))
+		return -ESTALE;
+	return likely(replay_accept(&session->replay, counter)) ? 0 : -EALREADY;
+}
+
+/**
+ * noise_session_confirm() - the peer has shown that it has a session's keys
+ * @session: the session that an authentic message came for
+ *
+ * Context: RCU read-side critical section, BHs disabled.
+ * Return: true when we may send with the session from now on, and could not
+ * before.
+ */
+bool noise_session_confirm(struct noise_session *session)
+{
+	struct noise_peer *peer = session->peer;
+	bool confirmed;
+
+	if (likely(rcu_access_pointer(peer->slots[SLOT_NEXT]) != session))
+		return false;
+
+	spin_lock_bh(&peer->lock);
+	confirmed = in_slot(peer, SLOT_NEXT) == session;
+	if (confirmed) {
+		session_retire(in_slot(peer, SLOT_PREVIOUS));
+		rcu_assign_pointer(peer->slots[SLOT_PREVIOUS], in_slot(peer, SLOT_CURRENT));
+		rcu_assign_pointer(peer->slots[SLOT_CURRENT], session);
+		rcu_assign_pointer(peer->slots[SLOT_NEXT], NULL);
+	}
+	spin_unlock_bh(&peer->lock);
+	return confirmed;
+}
+
+/**
+ * noise_local_create() - a device without identity and peers
+ * @ops: references on the owners of its peers
+ *
+ * Context: process.
+ * Return: the device, or an error pointer.
+ */
+struct noise_local *noise_local_create(const struct noise_owner_ops *ops)
+{
+	struct noise_local *local = kzalloc(sizeof(*local), GFP_KERNEL);
+	int err;
+
+	if (!local)
+		return ERR_PTR(-ENOMEM);
+	local->scope.parent = &generation_root;
+	local->ops = ops;
+	spin_lock_init(&local->lock);
+	err = rhashtable_init(&local->peers, &peer_params);
+	if (err)
+		goto err_free;
+	err = rhashtable_init(&local->sessions, &session_params);
+	if (err)
+		goto err_peers;
+	return local;
+
+err_peers:
+	rhashtable_destroy(&local->peers);
+err_free:
+	kfree(local);
+	return ERR_PTR(err);
+}
+
+/**
+ * noise_local_destroy() - wipe and free a device
+ * @local: the device; all its peers have been removed, and a grace period has
+ *	passed since
+ *
+ * Context: process.
+ */
+void noise_local_destroy(struct noise_local *local)
+{
+	rhashtable_destroy(&local->sessions);
+	rhashtable_destroy(&local->peers);
+	kfree_sensitive(local);
+}
+
+/**
+ * noise_local_set_private_key() - give a device an identity, or take it away
+ * @local: the device
+ * @private_key: the key; all zero for none
+ *
+ * Handshakes under way fail; sessions stay until noise_peer_clear().
+ *
+ * Context: process.
+ */
+void noise_local_set_private_key(struct noise_local *local,
+				 const u8 private_key[NOISE_PUBLIC_KEY_LEN])
+{
+	spin_lock_bh(&local->lock);
+	memcpy(local->private_key, private_key, NOISE_PUBLIC_KEY_LEN);
+	local->has_identity = crypto_memneq(private_key, curve25519_null_point,
+					    NOISE_PUBLIC_KEY_LEN);
+	if (local->has_identity) {
+		curve25519_clamp_secret(local->private_key);
+		local->has_identity = curve25519_generate_public(local->public_key,
+								 local->private_key);
+	}
+	if (!local->has_identity) {
+		memzero_explicit(local->private_key, NOISE_PUBLIC_KEY_LEN);
+		memset(local->public_key, 0, NOISE_PUBLIC_KEY_LEN);
+	}
+	WRITE_ONCE(local->identity, local->identity + 1);
+	spin_unlock_bh(&local->lock);
+}
+
+/**
+ * noise_local_identity() - the keys of a device
+ * @local: the device
+ * @private_key: the private key, for its owner to see, or NULL
+ * @public_key: the public key
+ *
+ * Context: process.
+ * Return: false when there is none.
+ */
+bool noise_local_identity(struct noise_local *local, u8 private_key[NOISE_PUBLIC_KEY_LEN],
+			  u8 public_key[NOISE_PUBLIC_KEY_LEN])
+{
+	bool ok;
+
+	spin_lock_bh(&local->lock);
+	ok = local->has_identity;
+	if (private_key)
+		memcpy(private_key, local->private_key, NOISE_PUBLIC_KEY_LEN);
+	memcpy(public_key, local->public_key, NOISE_PUBLIC_KEY_LEN);
+	spin_unlock_bh(&local->lock);
+	return ok;
+}
+
+/**
+ * noise_local_scope() - the scope of all secrets of a device
+ * @local: the device
+ */
+struct generation_scope *noise_local_scope(struct noise_local *local)
+{
+	return &local->scope;
+}
+
+/**
+ * noise_peer_create() - a peer that may speak
+ * @local: the device
+ * @owner: what noise_respond() and the like tell of it
+ * @public_key: its identity
+ *
+ * Context: process.
+ * Return: the peer; an error pointer, -EEXIST for a key that a peer has.
+ */
+struct noise_peer *noise_peer_create(struct noise_local *local, struct fg_peer *owner,
+				     const u8 public_key[NOISE_PUBLIC_KEY_LEN])
+{
+	struct noise_peer *peer = kzalloc(sizeof(*peer), GFP_KERNEL);
+	int err;
+
+	if (!peer)
+		return ERR_PTR(-ENOMEM);
+	memcpy(peer->public_key, public_key, NOISE_PUBLIC_KEY_LEN);
+	peer->local = local;
+	peer->owner = owner;
+	peer->scope.parent = &local->scope;
+	spin_lock_init(&peer->lock);
+	err = rhashtable_lookup_insert_fast(&local->peers, &peer->node, peer_params);
+	if (err) {
+		kfree(peer);
+		return ERR_PTR(err);
+	}
+	return peer;
+}
+
+/**
+ * noise_peer_remove() - the peer may not speak any more
+ * @peer: the peer; stays until noise_peer_free(), without sessions
+ *
+ * Context: process.
+ */
+void noise_peer_remove(struct noise_peer *peer)
+{
+	rhashtable_remove_fast(&peer->local->peers, &peer->node, peer_params);
+	spin_lock_bh(&peer->lock);
+	peer->removed = true;
+	spin_unlock_bh(&peer->lock);
+	noise_peer_clear(peer);
+}
+
+/**
+ * noise_peer_free() - wipe and free a peer that has been removed
+ * @peer: the peer
+ *
+ * Context: any; RCU readers may still look at the peer.
+ */
+void noise_peer_free(struct noise_peer *peer)
+{
+	memzero_explicit(peer->psk, sizeof(peer->psk));
+	kfree_rcu(peer, rcu);
+}
+
+/**
+ * noise_peer_find() - find a peer by its identity
+ * @local: the device
+ * @public_key: the identity
+ *
+ * Context: any.
+ * Return: the owner, with a reference, or NULL.
+ */
+struct fg_peer *noise_peer_find(struct noise_local *local,
+				const u8 public_key[NOISE_PUBLIC_KEY_LEN])
+{
+	struct fg_peer *owner = NULL;
+	struct noise_peer *peer;
+
+	rcu_read_lock();
+	peer = rhashtable_lookup(&local->peers, public_key, peer_params);
+	if (peer && local->ops->hold(peer->owner))
+		owner = peer->owner;
+	rcu_read_unlock();
+	return owner;
+}
+
+/**
+ * noise_peer_public_key() - the identity of a peer
+ * @peer: the peer
+ */
+const u8 *noise_peer_public_key(const struct noise_peer *peer)
+{
+	return peer->public_key;
+}
+
+/**
+ * noise_peer_set_psk() - set the pre-shared key for handshakes to come
+ * @peer: the peer
+ * @psk: the key; all zero for none
+ *
+ * Context: any.
+ */
+void noise_peer_set_psk(struct noise_peer *peer, const u8 psk[NOISE_SYMMETRIC_KEY_LEN])
+{
+	spin_lock_bh(&peer->lock);
+	memcpy(peer->psk, psk, NOISE_SYMMETRIC_KEY_LEN);
+	spin_unlock_bh(&peer->lock);
+}
+
+/**
+ * noise_peer_psk() - the pre-shared key, for its owner to see
+ * @peer: the peer
+ * @psk: the key
+ *
+ * Context: any.
+ */
+void noise_peer_psk(struct noise_peer *peer, u8 psk[NOISE_SYMMETRIC_KEY_LEN])
+{
+	spin_lock_bh(&peer->lock);
+	memcpy(psk, peer->psk, NOISE_SYMMETRIC_KEY_LEN);
+	spin_unlock_bh(&peer->lock);
+}
+
+/**
+ * noise_peer_scope() - the scope of all secrets shared with a peer
+ * @peer: the peer
+ */
+struct generation_scope *noise_peer_scope(struct noise_peer *peer)
+{
+	return &peer->scope;
+}
+
+/**
+ * noise_peer_draw() - random bytes that differ between clones
+ * @peer: the peer that they are for
+ * @out: where they go
+ * @len: how many, 32 at most
+ *
+ * Context: any.
+ */
+void noise_peer_draw(struct noise_peer *peer, void *out, size_t len)
+{
+	struct generation_stamp stamp = generation_read(&peer->scope);
+
+	generation_draw(&stamp, out, len);
+}
+
+/**
+ * noise_peer_clear_handshake() - give up the handshake that we began
+ * @peer: the peer
+ *
+ * Context: any but hard interrupts.
+ */
+void noise_peer_clear_handshake(struct noise_peer *peer)
+{
+	spin_lock_bh(&peer->lock);
+	retire_pending(peer);
+	spin_unlock_bh(&peer->lock);
+}
+
+/**
+ * noise_peer_clear() - wipe the handshake and all sessions with a peer
+ * @peer: the peer
+ *
+ * Context: any but hard interrupts.
+ */
+void noise_peer_clear(struct noise_peer *peer)
+{
+	struct noise_session *session;
+	enum slot i;
+
+	spin_lock_bh(&peer->lock);
+	retire_pending(peer);
+	for (i = 0; i < SLOTS; i++) {
+		session = in_slot(peer, i);
+		RCU_INIT_POINTER(peer->slots[i], NULL);
+		session_retire(session);
+	}
+	spin_unlock_bh(&peer->lock);
+}
+
+/**
+ * noise_peer_reset() - wipe what is stale of a peer (R6)
+ * @peer: the peer
+ *
+ * What has begun in the running generation stays (R7).
+ *
+ * Context: any but hard interrupts.
+ * Return: what was wiped.
+ */
+enum noise_wiped noise_peer_reset(struct noise_peer *peer)
+{
+	enum noise_wiped wiped = NOISE_WIPED_NOTHING;
+	struct noise_session *session;
+	bool begun;
+	enum slot i;
+
+	spin_lock_bh(&peer->lock);
+	if (peer->pending && !generation_is_current(&peer->scope, &peer->handshake.stamp)) {
+		retire_pending(peer);
+		wiped = NOISE_WIPED_LIVE;
+	}
+	begun = peer->pending;
+	for (i = 0; i < SLOTS; i++) {
+		session = in_slot(peer, i);
+		if (!session)
+			continue;
+		if (generation_is_current(&peer->scope, &session->stamp)) {
+			begun = true;
+			continue;
+		}
+		wiped = max(wiped, i == SLOT_PREVIOUS || older_than(session, REJECT_AFTER_TIME) ?
+					   NOISE_WIPED_OLD :
+					   NOISE_WIPED_LIVE);
+		RCU_INIT_POINTER(peer->slots[i], NULL);
+		session_retire(session);
+	}
+	spin_unlock_bh(&peer->lock);
+	return begun ? min(wiped, NOISE_WIPED_OLD) : wiped;
+}

@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * noise: every secret of a tunnel, and all that is computed with one.
+ *
+ * Handshakes (Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s as in the WireGuard
+ * whitepaper, section 5.4) and the sessions that come of them. All types are
+ * opaque; no secret leaves this layer but identity keys that their owner asks
+ * for. The functions that give away ciphertext are noise_initiate(),
+ * noise_respond() and noise_seal(), and all of it goes through seal() in
+ * noise.c, where the guarantee is.
+ *
+ * Sessions are found and used within one RCU read-side critical section.
+ */
+#ifndef _FORKGUARD_NOISE_H
+#define _FORKGUARD_NOISE_H
+
+#include "messages.h"
+
+struct fg_peer;
+struct generation_scope;
+struct noise_local;
+struct noise_peer;
+struct noise_session;
+struct scatterlist;
+
+/**
+ * struct noise_owner_ops - references on the owner of a noise_peer
+ * @hold: take one; false when the owner is going away
+ * @release: give it back
+ */
+struct noise_owner_ops {
+	bool (*hold)(struct fg_peer *owner);
+	void (*release)(struct fg_peer *owner);
+};
+
+/**
+ * enum noise_wiped - what noise_peer_reset() found stale and wiped
+ * @NOISE_WIPED_NOTHING: nothing
+ * @NOISE_WIPED_OLD: nothing that was of use still, or has been followed
+ *	already by a handshake in the running generation
+ * @NOISE_WIPED_LIVE: a session in use, or a handshake on the way to one
+ */
+enum noise_wiped {
+	NOISE_WIPED_NOTHING,
+	NOISE_WIPED_OLD,
+	NOISE_WIPED_LIVE,
+};
+
+/* The identity of a device, and its peers and sessions. */
+struct noise_local *noise_local_create(const struct noise_owner_ops *ops);
+void noise_local_destroy(struct noise_local *local);
+void noise_local_set_private_key(struct noise_local *local,
+				 const u8 private_key[NOISE_PUBLIC_KEY_LEN]);
+bool noise_local_identity(struct noise_local *local, u8 private_key[NOISE_PUBLIC_KEY_LEN],
+			  u8 public_key[NOISE_PUBLIC_KEY_LEN]);
+struct generation_scope *noise_local_scope(struct noise_local *local);
+
+/* One peer of a device: its identity, its handshake and its sessions. */
+struct noise_peer *noise_peer_create(struct noise_local *local, struct fg_peer *owner,
+				     const u8 public_key[NOISE_PUBLIC_KEY_LEN]);
+void noise_peer_remove(struct noise_peer *peer);
+void noise_peer_free(struct noise_peer *peer);
+struct fg_peer *noise_peer_find(struct noise_local *local,
+				const u8 public_key[NOISE_PUBLIC_KEY_LEN]);
+const u8 *noise_peer_public_key(const struct noise_peer *peer);
+void noise_peer_set_psk(struct noise_peer *peer, const u8 psk[NOISE_SYMMETRIC_KEY_LEN]);
+void noise_peer_psk(struct noise_peer *peer, u8 psk[NOISE_SYMMETRIC_KEY_LEN]);
+struct generation_scope *noise_peer_scope(struct noise_peer *peer);
+void noise_peer_draw(struct noise_peer *peer, void *out, size_t len);
+void noise_peer_clear_handshake(struct noise_peer *peer);
+void noise_peer_clear(struct noise_peer *peer);
+enum noise_wiped noise_peer_reset(struct noise_peer *peer);
+
+/* Handshakes. */
+int __must_check noise_initiate(struct noise_peer *peer, struct message_initiation *msg);
+int __must_check noise_respond(struct noise_local *local, const struct message_initiation *in,
+			       struct message_response *out, struct fg_peer **owner);
+int __must_check noise_finish(struct noise_local *local, const struct message_response *in,
+			      struct fg_peer **owner);
+
+/* Sessions. */
+struct noise_session *noise_session_current(struct noise_peer *peer);
+struct noise_session *noise_session_find(struct noise_local *local, __le32 index);
+struct fg_peer *noise_session_owner(const struct noise_session *session);
+bool noise_session_usable(const struct noise_session *session);
+bool noise_session_confirm(struct noise_session *session);
+bool noise_session_old_to_send(const struct noise_session *session);
+bool noise_session_old_to_receive(const struct noise_session *session);
+int __must_check noise_seal(struct noise_session *session, struct scatterlist *sg, size_t len,
+			    struct message_data *header);
+int __must_check noise_open(struct noise_session *session, struct scatterlist *sg, size_t len,
+			    const struct message_data *header);
+
+#endif /* _FORKGUARD_NOISE_H */

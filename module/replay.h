@@ -1,0 +1,31 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * replay: which counters of a session have been received? A sliding window
+ * after RFC 6479: a ring of blocks of bits, one block of which is being filled.
+ */
+#ifndef _FORKGUARD_REPLAY_H
+#define _FORKGUARD_REPLAY_H
+
+#include <linux/bits.h>
+#include <linux/spinlock.h>
+#include <linux/types.h>
+
+#define REPLAY_BITS 8192
+#define REPLAY_WINDOW (REPLAY_BITS - BITS_PER_LONG)
+
+/**
+ * struct replay_window - counters received
+ * @lock: guards all below
+ * @next: one more than the highest counter received
+ * @seen: a bit for each counter of the window, indexed modulo %REPLAY_BITS
+ */
+struct replay_window {
+	spinlock_t lock;
+	u64 next;
+	unsigned long seen[REPLAY_BITS / BITS_PER_LONG];
+};
+
+void replay_init(struct replay_window *window);
+bool __must_check replay_accept(struct replay_window *window, u64 counter);
+
+#endif /* _FORKGUARD_REPLAY_H */
