@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* compat: what differs between the kernels that forkguard builds on. */
+#ifndef _FORKGUARD_COMPAT_H
+#define _FORKGUARD_COMPAT_H
+
+#include <linux/netdevice.h>
+#include <net/genetlink.h>
+
+#if __has_include(<net/gso.h>)
+#include <net/gso.h> /* since 6.5: skb_gso_segment() */
+#endif
+
+/* The transmit path takes no lock: a feature flag until 6.11, then a field. */
+static inline void compat_set_lltx(struct net_device *dev)
+{
+#ifdef FORKGUARD_HAVE_LLTX
+	dev->lltx = true;
+#else
+	dev->features |= NETIF_F_LLTX;
+#endif
+}
+
+/* The attributes of a dump request. */
+static inline struct nlattr *const *compat_dump_attrs(struct netlink_callback *cb)
+{
+#ifdef FORKGUARD_HAVE_GENL_INFO_DUMP
+	return genl_info_dump(cb)->attrs;
+#else
+	return genl_dumpit_info(cb)->attrs;
+#endif
+}
+
+#endif /* _FORKGUARD_COMPAT_H */

@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: GPL-2.0
+/* device: the network interface, its link operations, and its reset. */
+
+#include "device.h"
+#include "compat.h"
+#include "generation.h"
+#include "netlink.h"
+#include "peer.h"
+#include "receive.h"
+#include "send.h"
+#include "timers.h"
+
+#include <linux/icmp.h>
+#include <linux/icmpv6.h>
+#include <linux/if_arp.h>
+#include <linux/inetdevice.h>
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <net/addrconf.h>
+#include <net/dst_metadata.h>
+#include <net/icmp.h>
+#include <net/ip_tunnels.h>
+#include <net/rtnetlink.h>
+
+#define OVERHEAD (sizeof(struct message_data) + NOISE_TAG_LEN + sizeof(struct udphdr))
+
+static DEFINE_MUTEX(devices_lock);
+static LIST_HEAD(devices);
+
+static int open(struct net_device *dev)
+{
+	struct in_device *in4 = __in_dev_get_rtnl(dev);
+	struct inet6_dev *in6 = __in6_dev_get(dev);
+	struct fg_device *device = netdev_priv(dev);
+	struct fg_peer *peer;
+	int err;
+
+	if (in4) {
+		/* Redirects make no sense where there is no link layer. */
+		IN_DEV_CONF_SET(in4, SEND_REDIRECTS, false);
+		IPV4_DEVCONF_ALL(dev_net(dev), SEND_REDIRECTS) = false;
+	}
+	if (in6)
+		in6->cnf.addr_gen_mode = IN6_ADDR_GEN_MODE_NONE;
+
+	mutex_lock(&device->lock);
+	err = socket_open(device, device->port);
+	if (!err) {
+		list_for_each_entry(peer, &device->peers, list) {
+			send_staged(peer);
+			if (peer->keepalive_interval)
+				send_keepalive(peer);
+		}
+	}
+	mutex_unlock(&device->lock);
+	return err;
+}
+
+static int stop(struct net_device *dev)
+{
+	struct fg_device *device = netdev_priv(dev);
+	struct fg_peer *peer;
+
+	/* Waits for a grace period; netif_running() is false: no timer is armed after. */
+	socket_close(device);
+	skb_queue_purge(&device->handshakes);
+	flush_work(&device->handshake_work);
+	mutex_lock(&device->lock);
+	list_for_each_entry(peer, &device->peers, list)
+		peer_quiesce(peer);
+	mutex_unlock(&device->lock);
+	return 0;
+}
+
+static void refuse(struct sk_buff *skb, int icmp4, int icmp6)
+{
+	if (skb->protocol == htons(ETH_P_IP))
+		icmp_ndo_send(skb, ICMP_DEST_UNREACH, icmp4, 0);
+	else if (skb->protocol == htons(ETH_P_IPV6))
+		icmpv6_ndo_send(skb, ICMPV6_DEST_UNREACH, icmp6, 0);
+}
+
+/* Cut a packet into such as fit the tunnel; consumed unless an error is returned. */
+static int segment(struct sk_buff *skb, struct sk_buff_head *packets)
+{
+	struct sk_buff *segs, *next;
+	u32 mtu = skb_valid_dst(skb) ? dst_mtu(skb_dst(skb)) : skb->dev->mtu;
+	u8 ds = ip_tunnel_ecn_encap(0, ip_hdr(skb), skb);
+
+	segs = skb;
+	if (skb_is_gso(skb)) {
+		segs = skb_gso_segment(skb, 0);
+		if (IS_ERR(segs))
+			return PTR_ERR(segs);
+		consume_skb(skb);
+	}
+	skb_list_walk_safe(segs, skb, next) {
+		skb_mark_not_on_list(skb);
+		skb = skb_share_check(skb, GFP_ATOMIC);
+		if (unlikely(!skb))
+			continue;
+		/* The route belongs to the inner packet. */
+		skb_dst_drop(skb);
+		*SEND_CB(skb) = (struct send_cb){ .mtu = mtu, .ds = ds };
+		__skb_queue_tail(packets, skb);
+	}
+	return 0;
+}
+
+static netdev_tx_t xmit(struct sk_buff *skb, struct net_device *dev)
+{
+	struct fg_device *device = netdev_priv(dev);
+	struct sk_buff_head packets;
+	struct fg_peer *peer;
+
+	if (unlikely(!pskb_inet_may_pull(skb) ||
+		     skb->protocol != ip_tunnel_parse_protocol(skb)))
+		goto drop;
+
+	/* BHs are disabled: an RCU read-side critical section. */
+	rcu_read_lock();
+	peer = allowedips_lookup_dst(&device->allowedips, skb);
+	if (unlikely(!peer)) {
+		net_dbg_ratelimited("%s: no peer has the destination among its allowed IPs\n",
+				    dev->name);
+		refuse(skb, ICMP_HOST_UNREACH, ICMPV6_ADDR_UNREACH);
+		goto drop_unlock;
+	}
+	if (unlikely(!READ_ONCE(peer->endpoint.addr.sa_family))) {
+		net_dbg_ratelimited("%s: the endpoint of a peer is not known\n", dev->name);
+		refuse(skb, ICMP_HOST_UNREACH, ICMPV6_ADDR_UNREACH);
+		goto drop_unlock;
+	}
+
+	__skb_queue_head_init(&packets);
+	if (unlikely(segment(skb, &packets)))
+		goto drop_unlock;
+	send_stage(peer, &packets);
+	send_staged(peer);
+	rcu_read_unlock();
+	return NETDEV_TX_OK;
+
+drop_unlock:
+	rcu_read_unlock();
+drop:
+	DEV_STATS_INC(dev, tx_errors);
+	kfree_skb(skb);
+	return NETDEV_TX_OK;
+}
+
+static const struct net_device_ops netdev_ops = {
+	.ndo_open = open,
+	.ndo_stop = stop,
+	.ndo_start_xmit = xmit,
+	.ndo_get_stats64 = dev_get_tstats64,
+};
+
+static const struct device_type device_type = { .name = KBUILD_MODNAME };
+
+/* Runs when nobody holds a reference on the interface any more. */
+static void destruct(struct net_device *dev)
+{
+	struct fg_device *device = netdev_priv(dev);
+
+	mutex_lock(&devices_lock);
+	list_del_rcu(&device->list);
+	mutex_unlock(&devices_lock);
+
+	mutex_lock(&device->lock);
+	rcu_assign_pointer(device->birth_net, NULL);
+	mutex_unlock(&device->lock);
+	socket_close(device);
+	mutex_lock(&device->lock);
+	peer_remove_all(device);
+	mutex_unlock(&device->lock);
+	destroy_workqueue(device->wq);
+	skb_queue_purge(&device->handshakes);
+	/* For a reset that is walking the list, and for the last readers. */
+	synchronize_net();
+	rcu_barrier();
+	gro_cells_destroy(&device->gro);
+	allowedips_destroy(&device->allowedips);
+	noise_local_destroy(device->noise);
+	free_percpu(dev->tstats);
+}
+
+static void setup(struct net_device *dev)
+{
+	const netdev_features_t features = NETIF_F_HW_CSUM | NETIF_F_RXCSUM | NETIF_F_SG |
+					   NETIF_F_GSO | NETIF_F_GSO_SOFTWARE | NETIF_F_HIGHDMA;
+
+	dev->netdev_ops = &netdev_ops;
+	dev->header_ops = &ip_tunnel_header_ops;
+	dev->needed_headroom = LL_MAX_HEADER + sizeof(struct ipv6hdr) + OVERHEAD;
+	dev->needed_tailroom = NOISE_TAG_LEN + MESSAGE_PADDING;
+	dev->type = ARPHRD_NONE;
+	dev->flags = IFF_POINTOPOINT | IFF_NOARP;
+	dev->priv_flags |= IFF_NO_QUEUE;
+	dev->features |= features;
+	dev->hw_features |= features;
+	dev->hw_enc_features |= features;
+	compat_set_lltx(dev);
+	dev->mtu = ETH_DATA_LEN - OVERHEAD - sizeof(struct ipv6hdr);
+	dev->max_mtu = round_down(INT_MAX, MESSAGE_PADDING) - OVERHEAD - sizeof(struct ipv6hdr);
+	SET_NETDEV_DEVTYPE(dev, &device_type);
+	dev->needs_free_netdev = true;
+}
+
+static int newlink(struct net *src_net, struct net_device *dev, struct nlattr *tb[],
+		   struct nlattr *data[], struct netlink_ext_ack *extack)
+{
+	struct fg_device *device = netdev_priv(dev);
+	int err;
+
+	device->dev = dev;
+	rcu_assign_pointer(device->birth_net, src_net);
+	INIT_LIST_HEAD(&device->peers);
+	mutex_init(&device->lock);
+	mutex_init(&device->socket_lock);
+	skb_queue_head_init(&device->handshakes);
+	INIT_WORK(&device->handshake_work, receive_handshakes_work);
+	spin_lock_init(&device->reset_lock);
+
+	device->noise = noise_local_create(&peer_owner_ops);
+	if (IS_ERR(device->noise))
+		return PTR_ERR(device->noise);
+	err = allowedips_init(&device->allowedips);
+	if (err)
+		goto err_noise;
+	err = -ENOMEM;
+	dev->tstats = netdev_alloc_pcpu_stats(struct pcpu_sw_netstats);
+	if (!dev->tstats)
+		goto err_allowedips;
+	device->wq = alloc_workqueue("forkguard-%s", WQ_UNBOUND | WQ_FREEZABLE, 0, dev->name);
+	if (!device->wq)
+		goto err_stats;
+	err = gro_cells_init(&device->gro, dev);
+	if (err)
+		goto err_wq;
+	err = register_netdevice(dev);
+	if (err)
+		goto err_gro;
+
+	mutex_lock(&devices_lock);
+	list_add_tail_rcu(&device->list, &devices);
+	mutex_unlock(&devices_lock);
+	/* From here on, destruct() cleans up. */
+	dev->priv_destructor = destruct;
+	return 0;
+
+err_gro:
+	gro_cells_destroy(&device->gro);
+err_wq:
+	destroy_workqueue(device->wq);
+err_stats:
+	free_percpu(dev->tstats);
+err_allowedips:
+	allowedips_destroy(&device->allowedips);
+err_noise:
+	noise_local_destroy(device->noise);
+	return err;
+}
+
+static struct rtnl_link_ops link_ops __read_mostly = {
+	.kind = KBUILD_MODNAME,
+	.priv_size = sizeof(struct fg_device),
+	.setup = setup,
+	.newlink = newlink,
+};
+
+/**
+ * device_is_forkguard() - is an interface one of ours?
+ * @dev: the interface
+ */
+bool device_is_forkguard(const struct net_device *dev)
+{
+	return dev->rtnl_link_ops == &link_ops;
+}
+
+static bool in_scope(const struct generation_scope *scope, const struct generation_scope *reset)
+{
+	for (; scope; scope = scope->parent) {
+		if (scope == reset)
+			return true;
+	}
+	return false;
+}
+
+static void reset_one(struct fg_device *device, const struct generation_scope *scope,
+		      enum forkguard_reset_cause cause)
+{
+	const u8 *only_peer = NULL;
+	unsigned int wiped = 0;
+	bool ours = in_scope(noise_local_scope(device->noise), scope);
+	struct fg_peer *peer;
+
+	list_for_each_entry_rcu(peer, &device->peers, list) {
+		if (!in_scope(noise_peer_scope(peer->noise), scope))
+			continue;
+		if (!ours)
+			only_peer = noise_peer_public_key(peer->noise);
+		wiped += peer_reset(peer);
+	}
+	if (!ours && !only_peer)
+		return;
+
+	spin_lock(&device->reset_lock);
+	device->last_reset.count++;
+	device->last_reset.cause = cause;
+	ktime_get_real_ts64(&device->last_reset.time);
+	spin_unlock(&device->reset_lock);
+	netlink_tell_reset(device, cause, wiped, only_peer);
+}
+
+/**
+ * device_reset() - wipe what is stale, and start anew (R6, R8)
+ * @scope: what was reset: everything, one device or one peer
+ * @cause: why
+ *
+ * The one callback of the generation layer: all resets come by here (R7).
+ * Takes neither the rtnl nor the lock of a device.
+ *
+ * Context: process.
+ */
+void device_reset(const struct generation_scope *scope, enum forkguard_reset_cause cause)
+{
+	struct fg_device *device;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(device, &devices, list)
+		reset_one(device, scope, cause);
+	rcu_read_unlock();
+}
+
+/* The namespace in which the sockets live goes away: they go first. */
+static void net_pre_exit(struct net *net)
+{
+	struct fg_device *device;
+
+	rtnl_lock();
+	mutex_lock(&devices_lock);
+	list_for_each_entry(device, &devices, list) {
+		if (rcu_access_pointer(device->birth_net) != net)
+			continue;
+		netdev_dbg(device->dev, "namespace of the sockets is gone\n");
+		netif_carrier_off(device->dev);
+		rcu_assign_pointer(device->birth_net, NULL);
+		socket_close(device);
+	}
+	mutex_unlock(&devices_lock);
+	rtnl_unlock();
+}
+
+static struct pernet_operations pernet_ops = { .pre_exit = net_pre_exit };
+
+/**
+ * device_init() - let interfaces be made
+ *
+ * Context: process.
+ * Return: 0 or a negative error.
+ */
+int __init device_init(void)
+{
+	int err;
+
+	err = register_pernet_subsys(&pernet_ops);
+	if (err)
+		return err;
+	err = rtnl_link_register(&link_ops);
+	if (err)
+		unregister_pernet_subsys(&pernet_ops);
+	return err;
+}
+
+/**
+ * device_exit() - remove all interfaces
+ *
+ * Context: process.
+ */
+void device_exit(void)
+{
+	rtnl_link_unregister(&link_ops);
+	unregister_pernet_subsys(&pernet_ops);
+	rcu_barrier();
+}

@@ -1,0 +1,757 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * netlink: the generic netlink family; see <linux/forkguard.h>.
+ *
+ * A message is looked through as a whole before any of it is applied.
+ */
+
+#include "netlink.h"
+#include "compat.h"
+#include "generation.h"
+#include "mac.h"
+#include "peer.h"
+#include "send.h"
+#include "timers.h"
+
+#include <linux/if.h>
+#include <net/genetlink.h>
+#include <net/sock.h>
+
+static struct genl_family family;
+
+static const struct nla_policy allowedip_policy[FORKGUARD_ALLOWEDIP_A_MAX + 1] = {
+	[FORKGUARD_ALLOWEDIP_A_FAMILY] = { .type = NLA_U16 },
+	[FORKGUARD_ALLOWEDIP_A_IPADDR] = NLA_POLICY_MIN_LEN(sizeof(struct in_addr)),
+	[FORKGUARD_ALLOWEDIP_A_CIDR_MASK] = { .type = NLA_U8 },
+};
+
+static const struct nla_policy peer_policy[FORKGUARD_PEER_A_MAX + 1] = {
+	[FORKGUARD_PEER_A_PUBLIC_KEY] = NLA_POLICY_EXACT_LEN(NOISE_PUBLIC_KEY_LEN),
+	[FORKGUARD_PEER_A_PRESHARED_KEY] = NLA_POLICY_EXACT_LEN(NOISE_SYMMETRIC_KEY_LEN),
+	[FORKGUARD_PEER_A_FLAGS] =
+		NLA_POLICY_MASK(NLA_U32, FORKGUARD_PEER_F_REMOVE_ME |
+						 FORKGUARD_PEER_F_REPLACE_ALLOWEDIPS |
+						 FORKGUARD_PEER_F_UPDATE_ONLY),
+	[FORKGUARD_PEER_A_ENDPOINT] = NLA_POLICY_MIN_LEN(sizeof(struct sockaddr)),
+	[FORKGUARD_PEER_A_PERSISTENT_KEEPALIVE_INTERVAL] = { .type = NLA_U16 },
+	[FORKGUARD_PEER_A_ALLOWEDIPS] = NLA_POLICY_NESTED_ARRAY(allowedip_policy),
+	[FORKGUARD_PEER_A_PROTOCOL_VERSION] = NLA_POLICY_RANGE(NLA_U32, 1, 1),
+};
+
+static const struct nla_policy device_policy[FORKGUARD_DEVICE_A_MAX + 1] = {
+	[FORKGUARD_DEVICE_A_IFINDEX] = { .type = NLA_U32 },
+	[FORKGUARD_DEVICE_A_IFNAME] = { .type = NLA_NUL_STRING, .len = IFNAMSIZ - 1 },
+	[FORKGUARD_DEVICE_A_PRIVATE_KEY] = NLA_POLICY_EXACT_LEN(NOISE_PUBLIC_KEY_LEN),
+	[FORKGUARD_DEVICE_A_FLAGS] = NLA_POLICY_MASK(NLA_U32, FORKGUARD_DEVICE_F_REPLACE_PEERS),
+	[FORKGUARD_DEVICE_A_LISTEN_PORT] = { .type = NLA_U16 },
+	[FORKGUARD_DEVICE_A_FWMARK] = { .type = NLA_U32 },
+	[FORKGUARD_DEVICE_A_PEERS] = NLA_POLICY_NESTED_ARRAY(peer_policy),
+	[FORKGUARD_DEVICE_A_PEER_KEY] = NLA_POLICY_EXACT_LEN(NOISE_PUBLIC_KEY_LEN),
+};
+
+/* The device that a message names by index or by name; the caller puts it. */
+static struct fg_device *find_device(struct net *net, struct nlattr *const *attrs,
+				     struct netlink_ext_ack *extack)
+{
+	const struct nlattr *index = attrs[FORKGUARD_DEVICE_A_IFINDEX];
+	const struct nlattr *name = attrs[FORKGUARD_DEVICE_A_IFNAME];
+	struct net_device *dev;
+
+	if (!index == !name) {
+		NL_SET_ERR_MSG(extack, "exactly one of interface index and name is needed");
+		return ERR_PTR(-EBADR);
+	}
+	dev = index ? dev_get_by_index(net, nla_get_u32(index)) :
+		      dev_get_by_name(net, nla_data(name));
+	if (!dev) {
+		NL_SET_ERR_MSG_ATTR(extack, index ?: name, "no such interface");
+		return ERR_PTR(-ENODEV);
+	}
+	if (!device_is_forkguard(dev)) {
+		dev_put(dev);
+		NL_SET_ERR_MSG_ATTR(extack, index ?: name, "not a forkguard interface");
+		return ERR_PTR(-EOPNOTSUPP);
+	}
+	return netdev_priv(dev);
+}
+
+static int put_timespec(struct sk_buff *skb, int type, const struct timespec64 *time)
+{
+	const struct __kernel_timespec ts = { .tv_sec = time->tv_sec, .tv_nsec = time->tv_nsec };
+
+	return nla_put(skb, type, sizeof(ts), &ts);
+}
+
+static int put_generation(struct sk_buff *skb)
+{
+	struct nlattr *nest = nla_nest_start(skb, FORKGUARD_DEVICE_A_GENERATION);
+	u8 tag[FORKGUARD_GENERATION_TAG_LEN];
+
+	if (!nest || nla_put_u32(skb, FORKGUARD_GENERATION_A_SOURCE, generation_source()) ||
+	    nla_put_u32(skb, FORKGUARD_GENERATION_A_CHECK, generation_check()) ||
+	    (generation_tag(tag) &&
+	     nla_put(skb, FORKGUARD_GENERATION_A_TAG, sizeof(tag), tag)) ||
+	    nla_put_u64_64bit(skb, FORKGUARD_GENERATION_A_FORKS, generation_forks(),
+			      FORKGUARD_GENERATION_A_PAD))
+		return -EMSGSIZE;
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+/**
+ * struct dump_cursor - where a dump goes on in the next message
+ * @device: held from start to end
+ * @peer: how many peers have been told
+ * @allowedip: how many allowed IPs of the next peer have been told
+ * @begun: the device itself has been told
+ *
+ * Counts, not pointers: whatever changes between two messages, they refer to
+ * nothing that could be gone. That it has changed is told by config_seq.
+ */
+struct dump_cursor {
+	struct fg_device *device;
+	unsigned int peer;
+	unsigned int allowedip;
+	bool begun;
+};
+
+static struct dump_cursor *cursor_of(struct netlink_callback *cb)
+{
+	BUILD_BUG_ON(sizeof(struct dump_cursor) > sizeof(cb->ctx));
+	return (struct dump_cursor *)cb->ctx;
+}
+
+static int put_allowedip(struct sk_buff *skb, const struct allowedip *ip)
+{
+	struct nlattr *nest = nla_nest_start(skb, 0);
+	bool v4 = ip->key.family == AF_INET;
+
+	if (!nest)
+		return -EMSGSIZE;
+	if (nla_put_u16(skb, FORKGUARD_ALLOWEDIP_A_FAMILY, ip->key.family) ||
+	    nla_put(skb, FORKGUARD_ALLOWEDIP_A_IPADDR,
+		    v4 ? sizeof(struct in_addr) : sizeof(struct in6_addr), ip->key.addr) ||
+	    nla_put_u8(skb, FORKGUARD_ALLOWEDIP_A_CIDR_MASK, ip->key.cidr)) {
+		nla_nest_cancel(skb, nest);
+		return -EMSGSIZE;
+	}
+	nla_nest_end(skb, nest);
+	return 0;
+}
+
+static int put_endpoint(struct sk_buff *skb, const struct endpoint *endpoint)
+{
+	if (endpoint->addr.sa_family == AF_INET)
+		return nla_put(skb, FORKGUARD_PEER_A_ENDPOINT, sizeof(endpoint->addr4),
+			       &endpoint->addr4);
+	if (endpoint->addr.sa_family == AF_INET6)
+		return nla_put(skb, FORKGUARD_PEER_A_ENDPOINT, sizeof(endpoint->addr6),
+			       &endpoint->addr6);
+	return 0;
+}
+
+static int put_peer_state(struct sk_buff *skb, struct fg_peer *peer)
+{
+	u8 psk[NOISE_SYMMETRIC_KEY_LEN];
+	struct timespec64 last_handshake;
+	struct endpoint endpoint;
+	int err;
+
+	read_lock_bh(&peer->endpoint_lock);
+	endpoint = peer->endpoint;
+	last_handshake = peer->last_handshake;
+	read_unlock_bh(&peer->endpoint_lock);
+
+	noise_peer_psk(peer->noise, psk);
+	err = nla_put(skb, FORKGUARD_PEER_A_PRESHARED_KEY, sizeof(psk), psk);
+	memzero_explicit(psk, sizeof(psk));
+	if (err || put_timespec(skb, FORKGUARD_PEER_A_LAST_HANDSHAKE_TIME, &last_handshake) ||
+	    nla_put_u16(skb, FORKGUARD_PEER_A_PERSISTENT_KEEPALIVE_INTERVAL,
+			peer->keepalive_interval) ||
+	    nla_put_u64_64bit(skb, FORKGUARD_PEER_A_TX_BYTES, atomic64_read(&peer->tx_bytes),
+			      FORKGUARD_PEER_A_PAD) ||
+	    nla_put_u64_64bit(skb, FORKGUARD_PEER_A_RX_BYTES, atomic64_read(&peer->rx_bytes),
+			      FORKGUARD_PEER_A_PAD) ||
+	    nla_put_u32(skb, FORKGUARD_PEER_A_PROTOCOL_VERSION, 1) ||
+	    put_endpoint(skb, &endpoint))
+		return -EMSGSIZE;
+	return 0;
+}
+
+/*
+ * Tell of a peer, or of the rest of its allowed IPs. Returns -EMSGSIZE when it
+ * is to be continued; then the cursor says where.
+ */
+static int put_peer(struct sk_buff *skb, struct fg_peer *peer, struct dump_cursor *cursor)
+{
+	struct nlattr *nest, *ips_nest;
+	const struct allowedip *ip;
+	unsigned int i = 0;
+
+	nest = nla_nest_start(skb, 0);
+	if (!nest)
+		return -EMSGSIZE;
+	if (nla_put(skb, FORKGUARD_PEER_A_PUBLIC_KEY, NOISE_PUBLIC_KEY_LEN,
+		    noise_peer_public_key(peer->noise)) ||
+	    (!cursor->allowedip && put_peer_state(skb, peer)))
+		goto cancel;
+	ips_nest = nla_nest_start(skb, FORKGUARD_PEER_A_ALLOWEDIPS);
+	if (!ips_nest)
+		goto cancel;
+	list_for_each_entry(ip, &peer->allowed, in_peer) {
+		if (i++ < cursor->allowedip)
+			continue;
+		if (put_allowedip(skb, ip)) {
+			/* With nothing to show for it, leave the peer to the next message. */
+			if (i == cursor->allowedip + 1)
+				goto cancel;
+			cursor->allowedip = i - 1;
+			nla_nest_end(skb, ips_nest);
+			nla_nest_end(skb, nest);
+			return -EMSGSIZE;
+		}
+	}
+	cursor->allowedip = 0;
+	nla_nest_end(skb, ips_nest);
+	nla_nest_end(skb, nest);
+	return 0;
+cancel:
+	nla_nest_cancel(skb, nest);
+	return -EMSGSIZE;
+}
+
+static int put_identity(struct sk_buff *skb, struct fg_device *device)
+{
+	u8 private_key[NOISE_PUBLIC_KEY_LEN], public_key[NOISE_PUBLIC_KEY_LEN];
+	int err = 0;
+
+	if (noise_local_identity(device->noise, private_key, public_key))
+		err = nla_put(skb, FORKGUARD_DEVICE_A_PRIVATE_KEY, sizeof(private_key),
+			      private_key) ?:
+		      nla_put(skb, FORKGUARD_DEVICE_A_PUBLIC_KEY, sizeof(public_key), public_key);
+	memzero_explicit(private_key, sizeof(private_key));
+	return err;
+}
+
+static int put_device_state(struct sk_buff *skb, struct fg_device *device)
+{
+	struct fg_reset_record last;
+
+	spin_lock_bh(&device->reset_lock);
+	last = device->last_reset;
+	spin_unlock_bh(&device->reset_lock);
+
+	if (nla_put_u16(skb, FORKGUARD_DEVICE_A_LISTEN_PORT, device->port) ||
+	    nla_put_u32(skb, FORKGUARD_DEVICE_A_FWMARK, device->fwmark) ||
+	    put_identity(skb, device) || put_generation(skb) ||
+	    nla_put_u64_64bit(skb, FORKGUARD_DEVICE_A_RESETS, last.count,
+			      FORKGUARD_DEVICE_A_PAD) ||
+	    nla_put_u32(skb, FORKGUARD_DEVICE_A_RESET_CAUSE, last.cause) ||
+	    put_timespec(skb, FORKGUARD_DEVICE_A_RESET_TIME, &last.time))
+		return -EMSGSIZE;
+	return 0;
+}
+
+static int get_device_start(struct netlink_callback *cb)
+{
+	struct fg_device *device;
+
+	device = find_device(sock_net(cb->skb->sk), compat_dump_attrs(cb), cb->extack);
+	if (IS_ERR(device))
+		return PTR_ERR(device);
+	*cursor_of(cb) = (struct dump_cursor){ .device = device };
+	return 0;
+}
+
+static int get_device_dump(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct dump_cursor *cursor = cursor_of(cb);
+	struct fg_device *device = cursor->device;
+	struct nlattr *peers_nest;
+	struct fg_peer *peer;
+	unsigned int i = 0;
+	int err = -EMSGSIZE;
+	void *hdr;
+
+	rtnl_lock();
+	mutex_lock(&device->lock);
+	cb->seq = device->config_seq;
+
+	list_for_each_entry(peer, &device->peers, list)
+		i++;
+	if (cursor->begun && cursor->peer >= i) {
+		err = 0;
+		goto out;
+	}
+
+	hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq, &family,
+			  NLM_F_MULTI, FORKGUARD_CMD_GET_DEVICE);
+	if (!hdr)
+		goto out;
+	genl_dump_check_consistent(cb, hdr);
+	if (nla_put_u32(skb, FORKGUARD_DEVICE_A_IFINDEX, device->dev->ifindex) ||
+	    nla_put_string(skb, FORKGUARD_DEVICE_A_IFNAME, device->dev->name) ||
+	    (!cursor->begun && put_device_state(skb, device)))
+		goto cancel;
+	peers_nest = nla_nest_start(skb, FORKGUARD_DEVICE_A_PEERS);
+	if (!peers_nest)
+		goto cancel;
+	i = 0;
+	list_for_each_entry(peer, &device->peers, list) {
+		if (i++ < cursor->peer)
+			continue;
+		if (put_peer(skb, peer, cursor))
+			break;
+		cursor->peer++;
+	}
+	nla_nest_end(skb, peers_nest);
+	genlmsg_end(skb, hdr);
+	cursor->begun = true;
+	err = skb->len;
+	goto out;
+cancel:
+	genlmsg_cancel(skb, hdr);
+out:
+	mutex_unlock(&device->lock);
+	rtnl_unlock();
+	return err;
+}
+
+static int get_device_done(struct netlink_callback *cb)
+{
+	struct fg_device *device = cursor_of(cb)->device;
+
+	if (device)
+		dev_put(device->dev);
+	return 0;
+}
+
+static int check_allowedip(const struct nlattr *nest, struct nlattr **attrs,
+			   struct netlink_ext_ack *extack)
+{
+	int err = nla_parse_nested(attrs, FORKGUARD_ALLOWEDIP_A_MAX, nest, allowedip_policy,
+				   extack);
+	int len, bits;
+
+	if (err)
+		return err;
+	if (!attrs[FORKGUARD_ALLOWEDIP_A_FAMILY] || !attrs[FORKGUARD_ALLOWEDIP_A_IPADDR] ||
+	    !attrs[FORKGUARD_ALLOWEDIP_A_CIDR_MASK]) {
+		NL_SET_ERR_MSG_ATTR(extack, nest,
+				    "allowed IP without family, address or prefix length");
+		return -EINVAL;
+	}
+	len = nla_len(attrs[FORKGUARD_ALLOWEDIP_A_IPADDR]);
+	switch (nla_get_u16(attrs[FORKGUARD_ALLOWEDIP_A_FAMILY])) {
+	case AF_INET:
+		bits = 8 * sizeof(struct in_addr);
+		break;
+	case AF_INET6:
+		bits = 8 * sizeof(struct in6_addr);
+		break;
+	default:
+		NL_SET_ERR_MSG_ATTR(extack, attrs[FORKGUARD_ALLOWEDIP_A_FAMILY],
+				    "family of allowed IP is neither IPv4 nor IPv6");
+		return -EINVAL;
+	}
+	if (len * 8 != bits) {
+		NL_SET_ERR_MSG_ATTR(extack, attrs[FORKGUARD_ALLOWEDIP_A_IPADDR],
+				    "length of allowed IP is not that of its family");
+		return -EINVAL;
+	}
+	if (nla_get_u8(attrs[FORKGUARD_ALLOWEDIP_A_CIDR_MASK]) > bits) {
+		NL_SET_ERR_MSG_ATTR(extack, attrs[FORKGUARD_ALLOWEDIP_A_CIDR_MASK],
+				    "prefix is longer than an address");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int check_endpoint(const struct nlattr *attr, struct netlink_ext_ack *extack)
+{
+	const struct sockaddr *addr = nla_data(attr);
+	int len = nla_len(attr);
+
+	if ((addr->sa_family == AF_INET && len == sizeof(struct sockaddr_in)) ||
+	    (addr->sa_family == AF_INET6 && len == sizeof(struct sockaddr_in6)))
+		return 0;
+	NL_SET_ERR_MSG_ATTR(extack, attr, "endpoint is neither an IPv4 nor an IPv6 address");
+	return -EINVAL;
+}
+
+static int check_peer(const struct nlattr *nest, struct nlattr **attrs,
+		      struct netlink_ext_ack *extack)
+{
+	struct nlattr *ip_attrs[FORKGUARD_ALLOWEDIP_A_MAX + 1];
+	const struct nlattr *ip;
+	int err, rem;
+
+	err = nla_parse_nested(attrs, FORKGUARD_PEER_A_MAX, nest, peer_policy, extack);
+	if (err)
+		return err;
+	if (!attrs[FORKGUARD_PEER_A_PUBLIC_KEY]) {
+		NL_SET_ERR_MSG_ATTR(extack, nest, "peer without public key");
+		return -EINVAL;
+	}
+	if (attrs[FORKGUARD_PEER_A_ENDPOINT]) {
+		err = check_endpoint(attrs[FORKGUARD_PEER_A_ENDPOINT], extack);
+		if (err)
+			return err;
+	}
+	if (attrs[FORKGUARD_PEER_A_ALLOWEDIPS]) {
+		nla_for_each_nested(ip, attrs[FORKGUARD_PEER_A_ALLOWEDIPS], rem) {
+			err = check_allowedip(ip, ip_attrs, extack);
+			if (err)
+				return err;
+		}
+	}
+	return 0;
+}
+
+static int set_port(struct fg_device *device, u16 port)
+{
+	if (device->port == port)
+		return 0;
+	if (netif_running(device->dev))
+		return socket_open(device, port);
+	device->port = port;
+	return 0;
+}
+
+static void set_private_key(struct fg_device *device, const u8 *key)
+{
+	u8 public_key[NOISE_PUBLIC_KEY_LEN], old[NOISE_PUBLIC_KEY_LEN];
+	struct fg_peer *peer;
+
+	noise_local_identity(device->noise, old, public_key);
+	noise_local_set_private_key(device->noise, key);
+	noise_local_identity(device->noise, NULL, public_key);
+	mac_key(device->mac1_key, public_key);
+	memzero_explicit(old, sizeof(old));
+
+	/* Nobody talks to himself. */
+	peer = noise_peer_find(device->noise, public_key);
+	if (peer) {
+		peer_remove(peer);
+		peer_put(peer);
+	}
+	list_for_each_entry(peer, &device->peers, list)
+		noise_peer_clear(peer->noise);
+}
+
+static int set_allowedips(struct fg_peer *peer, const struct nlattr *nest,
+			  struct netlink_ext_ack *extack)
+{
+	struct nlattr *attrs[FORKGUARD_ALLOWEDIP_A_MAX + 1];
+	const struct nlattr *ip;
+	int err, rem;
+
+	nla_for_each_nested(ip, nest, rem) {
+		err = check_allowedip(ip, attrs, extack);
+		if (!err)
+			err = allowedips_add(&peer->device->allowedips,
+					     nla_get_u16(attrs[FORKGUARD_ALLOWEDIP_A_FAMILY]),
+					     nla_data(attrs[FORKGUARD_ALLOWEDIP_A_IPADDR]),
+					     nla_get_u8(attrs[FORKGUARD_ALLOWEDIP_A_CIDR_MASK]),
+					     peer, &peer->allowed);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static void set_endpoint(struct fg_peer *peer, const struct nlattr *attr)
+{
+	struct endpoint endpoint = {};
+
+	memcpy(&endpoint, nla_data(attr), nla_len(attr));
+	if (endpoint.addr.sa_family == AF_INET)
+		memset(endpoint.addr4.sin_zero, 0, sizeof(endpoint.addr4.sin_zero));
+	else
+		endpoint.addr6.sin6_flowinfo = 0;
+	socket_set_endpoint(peer, &endpoint);
+}
+
+static void set_keepalive(struct fg_peer *peer, u16 interval)
+{
+	bool begin = interval && !peer->keepalive_interval && netif_running(peer->device->dev);
+
+	WRITE_ONCE(peer->keepalive_interval, interval);
+	if (begin)
+		send_keepalive(peer);
+}
+
+static int set_peer(struct fg_device *device, const struct nlattr *nest,
+		    struct netlink_ext_ack *extack)
+{
+	struct nlattr *attrs[FORKGUARD_PEER_A_MAX + 1];
+	u8 own_key[NOISE_PUBLIC_KEY_LEN];
+	struct fg_peer *peer;
+	const u8 *key;
+	u32 flags = 0;
+	int err;
+
+	err = check_peer(nest, attrs, extack);
+	if (err)
+		return err;
+	if (attrs[FORKGUARD_PEER_A_FLAGS])
+		flags = nla_get_u32(attrs[FORKGUARD_PEER_A_FLAGS]);
+	key = nla_data(attrs[FORKGUARD_PEER_A_PUBLIC_KEY]);
+
+	peer = noise_peer_find(device->noise, key);
+	if (!peer) {
+		if (flags & (FORKGUARD_PEER_F_REMOVE_ME | FORKGUARD_PEER_F_UPDATE_ONLY))
+			return 0;
+		if (noise_local_identity(device->noise, NULL, own_key) &&
+		    !memcmp(key, own_key, sizeof(own_key)))
+			return 0;
+		peer = peer_create(device, key);
+		if (IS_ERR(peer))
+			return PTR_ERR(peer);
+		/* The device lock keeps it. */
+		if (!peer_hold(peer))
+			return -ENOENT;
+	}
+	if (flags & FORKGUARD_PEER_F_REMOVE_ME) {
+		peer_remove(peer);
+		goto out;
+	}
+	if (attrs[FORKGUARD_PEER_A_PRESHARED_KEY])
+		noise_peer_set_psk(peer->noise, nla_data(attrs[FORKGUARD_PEER_A_PRESHARED_KEY]));
+	if (attrs[FORKGUARD_PEER_A_ENDPOINT])
+		set_endpoint(peer, attrs[FORKGUARD_PEER_A_ENDPOINT]);
+	if (flags & FORKGUARD_PEER_F_REPLACE_ALLOWEDIPS)
+		allowedips_remove_all(&device->allowedips, &peer->allowed);
+	if (attrs[FORKGUARD_PEER_A_ALLOWEDIPS]) {
+		err = set_allowedips(peer, attrs[FORKGUARD_PEER_A_ALLOWEDIPS], extack);
+		if (err)
+			goto out;
+	}
+	if (attrs[FORKGUARD_PEER_A_PERSISTENT_KEEPALIVE_INTERVAL])
+		set_keepalive(
+			peer, nla_get_u16(attrs[FORKGUARD_PEER_A_PERSISTENT_KEEPALIVE_INTERVAL]));
+	if (netif_running(device->dev))
+		send_staged(peer);
+out:
+	peer_put(peer);
+	return err;
+}
+
+/* Look through a whole message, so that a malformed one changes nothing. */
+static int check_message(struct genl_info *info)
+{
+	struct nlattr *attrs[FORKGUARD_PEER_A_MAX + 1];
+	const struct nlattr *peer;
+	int err, rem;
+
+	if (!info->attrs[FORKGUARD_DEVICE_A_PEERS])
+		return 0;
+	nla_for_each_nested(peer, info->attrs[FORKGUARD_DEVICE_A_PEERS], rem) {
+		err = check_peer(peer, attrs, info->extack);
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int apply_message(struct fg_device *device, struct genl_info *info)
+{
+	struct nlattr **attrs = info->attrs;
+	const struct nlattr *nest;
+	struct fg_peer *peer;
+	int err, rem;
+
+	/* What may fail comes first. */
+	if (attrs[FORKGUARD_DEVICE_A_LISTEN_PORT]) {
+		err = set_port(device, nla_get_u16(attrs[FORKGUARD_DEVICE_A_LISTEN_PORT]));
+		if (err) {
+			NL_SET_ERR_MSG_ATTR(info->extack, attrs[FORKGUARD_DEVICE_A_LISTEN_PORT],
+					    "the port could not be opened");
+			return err;
+		}
+	}
+	if (attrs[FORKGUARD_DEVICE_A_FWMARK]) {
+		WRITE_ONCE(device->fwmark, nla_get_u32(attrs[FORKGUARD_DEVICE_A_FWMARK]));
+		list_for_each_entry(peer, &device->peers, list)
+			socket_clear_source(peer);
+	}
+	if (attrs[FORKGUARD_DEVICE_A_FLAGS] &&
+	    nla_get_u32(attrs[FORKGUARD_DEVICE_A_FLAGS]) & FORKGUARD_DEVICE_F_REPLACE_PEERS)
+		peer_remove_all(device);
+	if (attrs[FORKGUARD_DEVICE_A_PRIVATE_KEY])
+		set_private_key(device, nla_data(attrs[FORKGUARD_DEVICE_A_PRIVATE_KEY]));
+	if (attrs[FORKGUARD_DEVICE_A_PEERS]) {
+		nla_for_each_nested(nest, attrs[FORKGUARD_DEVICE_A_PEERS], rem) {
+			err = set_peer(device, nest, info->extack);
+			if (err)
+				return err;
+		}
+	}
+	return 0;
+}
+
+static int set_device(struct sk_buff *skb, struct genl_info *info)
+{
+	struct fg_device *device;
+	int err;
+
+	device = find_device(genl_info_net(info), info->attrs, info->extack);
+	if (IS_ERR(device))
+		return PTR_ERR(device);
+	err = check_message(info);
+	if (!err) {
+		rtnl_lock();
+		mutex_lock(&device->lock);
+		device->config_seq++;
+		err = apply_message(device, info);
+		mutex_unlock(&device->lock);
+		rtnl_unlock();
+	}
+	dev_put(device->dev);
+	/* Keys may have come with it. */
+	if (info->attrs[FORKGUARD_DEVICE_A_PRIVATE_KEY])
+		memzero_explicit(nla_data(info->attrs[FORKGUARD_DEVICE_A_PRIVATE_KEY]),
+				 nla_len(info->attrs[FORKGUARD_DEVICE_A_PRIVATE_KEY]));
+	return err;
+}
+
+static int reset(struct sk_buff *skb, struct genl_info *info)
+{
+	const struct nlattr *key = info->attrs[FORKGUARD_DEVICE_A_PEER_KEY];
+	struct fg_device *device;
+	struct fg_peer *peer;
+	int err = 0;
+
+	device = find_device(genl_info_net(info), info->attrs, info->extack);
+	if (IS_ERR(device))
+		return PTR_ERR(device);
+	if (!key) {
+		generation_force(noise_local_scope(device->noise));
+		goto out;
+	}
+	peer = noise_peer_find(device->noise, nla_data(key));
+	if (!peer) {
+		NL_SET_ERR_MSG_ATTR(info->extack, key, "no such peer");
+		err = -ENOENT;
+		goto out;
+	}
+	generation_force(noise_peer_scope(peer->noise));
+	peer_put(peer);
+out:
+	dev_put(device->dev);
+	return err;
+}
+
+static int get_generation(struct sk_buff *skb, struct genl_info *info)
+{
+	struct sk_buff *reply = genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_KERNEL);
+	void *hdr;
+
+	if (!reply)
+		return -ENOMEM;
+	hdr = genlmsg_put_reply(reply, info, &family, 0, FORKGUARD_CMD_GET_GENERATION);
+	if (!hdr || put_generation(reply)) {
+		nlmsg_free(reply);
+		return -EMSGSIZE;
+	}
+	genlmsg_end(reply, hdr);
+	return genlmsg_reply(reply, info);
+}
+
+/**
+ * netlink_tell_reset() - send the event of a reset
+ * @device: what was reset
+ * @cause: why
+ * @peers: how many peers something was wiped of
+ * @only_peer: the public key when the reset was of one peer; otherwise NULL
+ *
+ * Context: any but hard interrupts.
+ */
+void netlink_tell_reset(struct fg_device *device, enum forkguard_reset_cause cause,
+			unsigned int peers, const u8 *only_peer)
+{
+	struct net *net = dev_net(device->dev);
+	struct sk_buff *skb;
+	void *hdr;
+
+	if (!genl_has_listeners(&family, net, 0))
+		return;
+	skb = genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_ATOMIC);
+	if (!skb)
+		return;
+	hdr = genlmsg_put(skb, 0, 0, &family, 0, FORKGUARD_CMD_RESET_EVENT);
+	if (!hdr || nla_put_u32(skb, FORKGUARD_DEVICE_A_IFINDEX, device->dev->ifindex) ||
+	    nla_put_string(skb, FORKGUARD_DEVICE_A_IFNAME, device->dev->name) ||
+	    put_generation(skb) || nla_put_u32(skb, FORKGUARD_DEVICE_A_RESET_CAUSE, cause) ||
+	    nla_put_u32(skb, FORKGUARD_DEVICE_A_RESET_PEERS, peers) ||
+	    (only_peer && nla_put(skb, FORKGUARD_DEVICE_A_PEER_KEY, NOISE_PUBLIC_KEY_LEN,
+				  only_peer))) {
+		nlmsg_free(skb);
+		return;
+	}
+	genlmsg_end(skb, hdr);
+	genlmsg_multicast_netns(&family, net, skb, 0, 0, GFP_ATOMIC);
+}
+
+static const struct genl_ops ops[] = {
+	{
+		.cmd = FORKGUARD_CMD_GET_DEVICE,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.start = get_device_start,
+		.dumpit = get_device_dump,
+		.done = get_device_done,
+	},
+	{
+		.cmd = FORKGUARD_CMD_SET_DEVICE,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.doit = set_device,
+	},
+	{
+		.cmd = FORKGUARD_CMD_RESET,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.doit = reset,
+	},
+	{
+		.cmd = FORKGUARD_CMD_GET_GENERATION,
+		.flags = GENL_UNS_ADMIN_PERM,
+		.doit = get_generation,
+	},
+};
+
+static const struct genl_multicast_group groups[] = {
+	{ .name = FORKGUARD_GENL_MCGRP_EVENTS },
+};
+
+static struct genl_family family __ro_after_init = {
+	.name = FORKGUARD_GENL_NAME,
+	.version = FORKGUARD_GENL_VERSION,
+	.maxattr = FORKGUARD_DEVICE_A_MAX,
+	.policy = device_policy,
+	.netnsok = true,
+	.module = THIS_MODULE,
+	.ops = ops,
+	.n_ops = ARRAY_SIZE(ops),
+	.mcgrps = groups,
+	.n_mcgrps = ARRAY_SIZE(groups),
+};
+
+/**
+ * netlink_init() - register the family
+ *
+ * Context: process.
+ * Return: 0 or a negative error.
+ */
+int __init netlink_init(void)
+{
+	return genl_register_family(&family);
+}
+
+/**
+ * netlink_exit() - unregister the family
+ *
+ * Context: process.
+ */
+void netlink_exit(void)
+{
+	genl_unregister_family(&family);
+}

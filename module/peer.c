@@ -1,0 +1,199 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * peer: lifetime and reset of peers.
+ *
+ * The device's list holds one reference; so does each queued piece of work.
+ * Timers hold none: they are stopped, for good, before the list lets go.
+ */
+
+#include "peer.h"
+#include "mac.h"
+#include "send.h"
+#include "timers.h"
+
+#include <linux/ktime.h>
+#include <linux/slab.h>
+
+static void free_rcu_fn(struct rcu_head *rcu)
+{
+	struct fg_peer *peer = container_of(rcu, struct fg_peer, rcu);
+
+	skb_queue_purge(&peer->staged);
+	dst_cache_destroy(&peer->route);
+	kfree(peer);
+}
+
+static void release(struct kref *refs)
+{
+	struct fg_peer *peer = container_of(refs, struct fg_peer, refs);
+
+	noise_peer_free(peer->noise);
+	call_rcu(&peer->rcu, free_rcu_fn);
+}
+
+/**
+ * peer_hold() - take a reference
+ * @peer: the peer, found under RCU
+ *
+ * Return: false when it is going away.
+ */
+bool peer_hold(struct fg_peer *peer)
+{
+	return kref_get_unless_zero(&peer->refs);
+}
+
+/**
+ * peer_put() - give a reference back
+ * @peer: the peer, or NULL
+ */
+void peer_put(struct fg_peer *peer)
+{
+	if (peer)
+		kref_put(&peer->refs, release);
+}
+
+const struct noise_owner_ops peer_owner_ops = {
+	.hold = peer_hold,
+	.release = peer_put,
+};
+
+/**
+ * peer_create() - add a peer to a device
+ * @device: the device
+ * @public_key: its identity
+ *
+ * Context: process; the device's lock is held.
+ * Return: the peer, in the device's list, or an error pointer.
+ */
+struct fg_peer *peer_create(struct fg_device *device, const u8 public_key[NOISE_PUBLIC_KEY_LEN])
+{
+	struct fg_peer *peer;
+	int err;
+
+	lockdep_assert_held(&device->lock);
+
+	if (device->num_peers >= MAX_PEERS_PER_DEVICE)
+		return ERR_PTR(-ENOSPC);
+	peer = kzalloc(sizeof(*peer), GFP_KERNEL);
+	if (!peer)
+		return ERR_PTR(-ENOMEM);
+	peer->device = device;
+	kref_init(&peer->refs);
+	INIT_LIST_HEAD(&peer->allowed);
+	rwlock_init(&peer->endpoint_lock);
+	skb_queue_head_init(&peer->staged);
+	INIT_WORK(&peer->initiation_work, send_initiation_work);
+	send_allow_initiation(peer, 0);
+	timers_init(peer);
+	mac_key(peer->mac1_key, public_key);
+	err = dst_cache_init(&peer->route, GFP_KERNEL);
+	if (err)
+		goto err_free;
+	peer->noise = noise_peer_create(device->noise, peer, public_key);
+	if (IS_ERR(peer->noise)) {
+		err = PTR_ERR(peer->noise);
+		goto err_route;
+	}
+	list_add_tail_rcu(&peer->list, &device->peers);
+	device->num_peers++;
+	return peer;
+
+err_route:
+	dst_cache_destroy(&peer->route);
+err_free:
+	kfree(peer);
+	return ERR_PTR(err);
+}
+
+/* Nothing finds the peer any more after a grace period. */
+static void unlink_peer(struct fg_peer *peer)
+{
+	lockdep_assert_held(&peer->device->lock);
+
+	list_del_rcu(&peer->list);
+	peer->device->num_peers--;
+	allowedips_remove_all(&peer->device->allowedips, &peer->allowed);
+	WRITE_ONCE(peer->dead, true);
+	noise_peer_remove(peer->noise);
+}
+
+/* After that grace period. */
+static void finish_removal(struct fg_peer *peer)
+{
+	timers_stop(peer);
+	if (cancel_work_sync(&peer->initiation_work))
+		peer_put(peer);
+	peer_put(peer);
+}
+
+/**
+ * peer_remove() - remove a peer from its device
+ * @peer: the peer; the caller's reference, if any, stays
+ *
+ * Context: process; the device's lock is held. Waits for a grace period.
+ */
+void peer_remove(struct fg_peer *peer)
+{
+	unlink_peer(peer);
+	synchronize_net();
+	finish_removal(peer);
+}
+
+/**
+ * peer_remove_all() - remove all peers from a device
+ * @device: the device
+ *
+ * Context: process; the device's lock is held. Waits for a grace period.
+ */
+void peer_remove_all(struct fg_device *device)
+{
+	struct fg_peer *peer, *next;
+	LIST_HEAD(removed);
+
+	lockdep_assert_held(&device->lock);
+
+	if (list_empty(&device->peers))
+		return;
+	list_for_each_entry_safe(peer, next, &device->peers, list) {
+		unlink_peer(peer);
+		list_add_tail(&peer->removed, &removed);
+	}
+	synchronize_net();
+	list_for_each_entry_safe(peer, next, &removed, removed)
+		finish_removal(peer);
+}
+
+/**
+ * peer_quiesce() - forget all that a peer that is down has begun
+ * @peer: the peer
+ *
+ * Context: process; the interface is down.
+ */
+void peer_quiesce(struct fg_peer *peer)
+{
+	timers_stop(peer);
+	noise_peer_clear(peer->noise);
+	skb_queue_purge(&peer->staged);
+	send_allow_initiation(peer, 0);
+}
+
+/**
+ * peer_reset() - wipe what is stale, and recover what was in use (R6, R8)
+ * @peer: the peer
+ *
+ * Packets that wait for a session go on waiting (R4).
+ *
+ * Context: RCU read-side critical section.
+ * Return: true when something was wiped.
+ */
+bool peer_reset(struct fg_peer *peer)
+{
+	enum noise_wiped wiped = noise_peer_reset(peer->noise);
+
+	if (wiped == NOISE_WIPED_LIVE) {
+		/* A clone need not leave by the address that its origin had. */
+		socket_clear_source(peer);
+		timers_recover(peer);
+	}
+	return wiped != NOISE_WIPED_NOTHING;
+}

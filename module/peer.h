@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* peer: who may speak through a device, and the state of the talk. */
+#ifndef _FORKGUARD_PEER_H
+#define _FORKGUARD_PEER_H
+
+#include "device.h"
+#include "socket.h"
+
+#include <linux/kref.h>
+#include <linux/timer.h>
+#include <net/dst_cache.h>
+
+/**
+ * struct fg_peer - a peer of a device
+ * @device: the device; outlives the peer
+ * @noise: its identity and its sessions
+ * @mac1_key: of MACs that we send it
+ * @list: in the peers of the device; RCU
+ * @removed: in a list of peers that are being removed
+ * @allowed: its allowed IPs; writers hold the device's lock
+ * @refs: references. Lookups take one under RCU
+ * @rcu: to be freed
+ * @dead: has been removed; nothing is begun any more
+ * @endpoint: where it is; guarded by @endpoint_lock
+ * @endpoint_lock: guards @endpoint
+ * @route: to @endpoint
+ * @staged: plaintext that waits for a session, bounded
+ * @initiation_work: begins a handshake
+ * @next_initiation: not to be sent before: boot time, ns
+ * @handshake_attempts: initiations in a row without an answer
+ * @timers: see timers.c
+ * @keepalive_interval: persistent keepalive, seconds, 0 for none
+ * @need_another_keepalive: more was received while a keepalive was due
+ * @last_handshake: when a session was last confirmed, CLOCK_REALTIME;
+ *	guarded by @endpoint_lock
+ * @rx_bytes: received from it, authentic
+ * @tx_bytes: sent to it
+ */
+struct fg_peer {
+	struct fg_device *device;
+	struct noise_peer *noise;
+	u8 mac1_key[NOISE_SYMMETRIC_KEY_LEN];
+	struct list_head list;
+	struct list_head removed;
+	struct list_head allowed;
+	struct kref refs;
+	struct rcu_head rcu;
+	bool dead;
+
+	struct endpoint endpoint;
+	rwlock_t endpoint_lock;
+	struct dst_cache route;
+
+	struct sk_buff_head staged;
+	struct work_struct initiation_work;
+	atomic64_t next_initiation;
+	atomic_t handshake_attempts;
+	struct {
+		struct timer_list retransmit_handshake;
+		struct timer_list send_keepalive;
+		struct timer_list new_handshake;
+		struct timer_list zero_sessions;
+		struct timer_list persistent_keepalive;
+		struct timer_list recover;
+	} timers;
+	u16 keepalive_interval;
+	bool need_another_keepalive;
+	struct timespec64 last_handshake;
+	atomic64_t rx_bytes, tx_bytes;
+};
+
+extern const struct noise_owner_ops peer_owner_ops;
+
+struct fg_peer *peer_create(struct fg_device *device, const u8 public_key[NOISE_PUBLIC_KEY_LEN]);
+bool __must_check peer_hold(struct fg_peer *peer);
+void peer_put(struct fg_peer *peer);
+void peer_remove(struct fg_peer *peer);
+void peer_remove_all(struct fg_device *device);
+void peer_quiesce(struct fg_peer *peer);
+bool peer_reset(struct fg_peer *peer);
+
+#endif /* _FORKGUARD_PEER_H */

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * receive: data messages are opened where they arrive; handshake messages wait,
+ * in a bounded queue, for a worker.
+ */
+
+#include "receive.h"
+#include "mac.h"
+#include "peer.h"
+#include "send.h"
+#include "timers.h"
+
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/scatterlist.h>
+#include <linux/udp.h>
+#include <net/dsfield.h>
+#include <net/inet_ecn.h>
+#include <net/ip_tunnels.h>
+
+/**
+ * struct receive_cb - what is kept of a handshake message while it waits
+ * @from: where it came from
+ */
+struct receive_cb {
+	struct endpoint from;
+};
+
+#define RECEIVE_CB(skb) ((struct receive_cb *)((skb)->cb))
+
+static void count_received(struct fg_peer *peer, size_t len)
+{
+	dev_sw_netstats_rx_add(peer->device->dev, len);
+	atomic64_add(len, &peer->rx_bytes);
+}
+
+/* An authentic message moves the peer to where it came from. */
+static void count_handshake(struct fg_peer *peer, const struct sk_buff *skb)
+{
+	socket_set_endpoint(peer, &RECEIVE_CB(skb)->from);
+	count_received(peer, skb->len);
+	timers_any_received(peer);
+}
+
+static void receive_initiation(struct fg_device *device, const struct sk_buff *skb)
+{
+	const struct message_initiation *msg = (const void *)skb->data;
+	struct sk_buff *response;
+	struct fg_peer *peer;
+
+	response = send_alloc_handshake(sizeof(struct message_response));
+	if (!response)
+		return;
+	if (noise_respond(device->noise, msg, (void *)response->data, &peer)) {
+		kfree_skb(response);
+		return;
+	}
+	count_handshake(peer, skb);
+	send_response(peer, response);
+	peer_put(peer);
+}
+
+static void receive_response(struct fg_device *device, const struct sk_buff *skb)
+{
+	const struct message_response *msg = (const void *)skb->data;
+	struct fg_peer *peer;
+
+	if (noise_finish(device->noise, msg, &peer))
+		return;
+	count_handshake(peer, skb);
+	timers_session_derived(peer);
+	timers_handshake_complete(peer);
+	/* The responder sends nothing until it has heard us use the session. */
+	send_keepalive(peer);
+	peer_put(peer);
+}
+
+/**
+ * receive_handshakes_work() - answer the handshake messages that wait
+ * @work: handshake_work of a device
+ */
+void receive_handshakes_work(struct work_struct *work)
+{
+	struct fg_device *device = container_of(work, struct fg_device, handshake_work);
+	struct sk_buff *skb;
+
+	while ((skb = skb_dequeue(&device->handshakes))) {
+		if (!mac_valid(skb->data, skb->len, device->mac1_key))
+			;
+		else if (*(__le32 *)skb->data == cpu_to_le32(MESSAGE_INITIATION))
+			receive_initiation(device, skb);
+		else
+			receive_response(device, skb);
+		kfree_skb(skb);
+		cond_resched();
+	}
+}
+
+static void queue_handshake(struct fg_device *device, struct sk_buff *skb, size_t len)
+{
+	struct endpoint from;
+
+	if (skb->len != len || skb_linearize(skb) || endpoint_from_skb(&from, skb) ||
+	    skb_queue_len_lockless(&device->handshakes) >= MAX_QUEUED_HANDSHAKES) {
+		DEV_STATS_INC(device->dev, rx_dropped);
+		kfree_skb(skb);
+		return;
+	}
+	BUILD_BUG_ON(sizeof(struct receive_cb) > sizeof(skb->cb));
+	RECEIVE_CB(skb)->from = from;
+	skb_orphan(skb);
+	skb_queue_tail(&device->handshakes, skb);
+	queue_work(device->wq, &device->handshake_work);
+}
+
+/*
+ * Decrypt a data message in place; the inner packet remains. The outer network
+ * header stays where it was.
+ */
+static int open_message(struct noise_session *session, struct sk_buff *skb)
+{
+	struct scatterlist sg[MAX_SKB_FRAGS + 8];
+	struct message_data header;
+	struct sk_buff *trailer;
+	int frags, err;
+
+	memcpy(&header, skb->data, sizeof(header));
+	__skb_pull(skb, sizeof(header));
+	frags = skb_cow_data(skb, 0, &trailer);
+	if (unlikely(frags < 0))
+		return frags;
+	if (unlikely(frags > ARRAY_SIZE(sg)))
+		return -EMSGSIZE;
+	sg_init_table(sg, frags);
+	err = skb_to_sgvec(skb, sg, 0, skb->len);
+	if (unlikely(err < 0))
+		return err;
+	err = noise_open(session, sg, skb->len, &header);
+	if (unlikely(err))
+		return err;
+	return pskb_trim(skb, skb->len - NOISE_TAG_LEN);
+}
+
+/* Fit the skb to the inner packet. Returns its protocol, or 0 for none. */
+static __be16 fit_packet(struct sk_buff *skb, u8 ds)
+{
+	unsigned int len;
+
+	if (!pskb_may_pull(skb, sizeof(struct iphdr)))
+		return 0;
+	skb_reset_network_header(skb);
+	if (ip_hdr(skb)->version == 4) {
+		len = ntohs(ip_hdr(skb)->tot_len);
+		if (len < sizeof(struct iphdr) || len > skb->len || pskb_trim(skb, len))
+			return 0;
+		if (INET_ECN_is_ce(ds))
+			IP_ECN_set_ce(ip_hdr(skb));
+		return htons(ETH_P_IP);
+	}
+	if (ip_hdr(skb)->version == 6 && pskb_may_pull(skb, sizeof(struct ipv6hdr))) {
+		len = ntohs(ipv6_hdr(skb)->payload_len) + sizeof(struct ipv6hdr);
+		if (len > skb->len || pskb_trim(skb, len))
+			return 0;
+		if (INET_ECN_is_ce(ds))
+			IP6_ECN_set_ce(skb, ipv6_hdr(skb));
+		return htons(ETH_P_IPV6);
+	}
+	return 0;
+}
+
+/* Hand an inner packet to the stack, if the peer may send it. */
+static void deliver(struct fg_peer *peer, struct sk_buff *skb, u8 ds)
+{
+	struct net_device *dev = peer->device->dev;
+	size_t len = skb->len + sizeof(struct message_data) + NOISE_TAG_LEN;
+
+	skb_scrub_packet(skb, true);
+	skb->dev = dev;
+	skb->protocol = fit_packet(skb, ds);
+	if (unlikely(!skb->protocol)) {
+		DEV_STATS_INC(dev, rx_errors);
+		DEV_STATS_INC(dev, rx_length_errors);
+		goto drop;
+	}
+	if (unlikely(allowedips_lookup_src(&peer->device->allowedips, skb) != peer)) {
+		net_dbg_ratelimited("%s: packet with a source that its peer is not allowed\n",
+				    dev->name);
+		DEV_STATS_INC(dev, rx_errors);
+		DEV_STATS_INC(dev, rx_frame_errors);
+		goto drop;
+	}
+	timers_data_received(peer);
+
+	/* It is authentic: its checksums need no look. */
+	skb->ip_summed = CHECKSUM_UNNECESSARY;
+	skb->csum_level = ~0;
+	skb_reset_mac_header(skb);
+	skb_reset_transport_header(skb);
+	if (likely(gro_cells_receive(&peer->device->gro, skb) == NET_RX_SUCCESS))
+		count_received(peer, len);
+	return;
+drop:
+	kfree_skb(skb);
+}
+
+static void receive_data(struct fg_device *device, struct sk_buff *skb)
+{
+	const struct message_data *header = (const void *)skb->data;
+	struct noise_session *session;
+	struct endpoint from;
+	struct fg_peer *peer;
+	u8 ds;
+
+	session = noise_session_find(device->noise, header->receiver_index);
+	if (unlikely(!session || endpoint_from_skb(&from, skb)))
+		goto drop;
+	peer = noise_session_owner(session);
+	ds = ip_tunnel_get_dsfield(ip_hdr(skb), skb);
+	if (unlikely(open_message(session, skb)))
+		goto drop;
+
+	socket_set_endpoint(peer, &from);
+	if (unlikely(noise_session_confirm(session))) {
+		timers_handshake_complete(peer);
+		send_staged(peer);
+	}
+	if (unlikely(noise_session_old_to_receive(session)))
+		send_queue_initiation(peer, false);
+	timers_any_received(peer);
+
+	if (skb->len) {
+		deliver(peer, skb, ds);
+	} else {
+		/* A keepalive. */
+		count_received(peer, sizeof(*header) + NOISE_TAG_LEN);
+		consume_skb(skb);
+	}
+	return;
+drop:
+	DEV_STATS_INC(device->dev, rx_dropped);
+	kfree_skb(skb);
+}
+
+/* Make the UDP payload what the skb holds, at least a data message without data. */
+static int pull_udp(struct sk_buff *skb)
+{
+	const size_t udp = sizeof(struct udphdr);
+	size_t len;
+
+	if (!pskb_may_pull(skb, skb_transport_offset(skb) + udp))
+		return -EINVAL;
+	__skb_pull(skb, skb_transport_offset(skb));
+	len = ntohs(udp_hdr(skb)->len);
+	if (len < udp || len > skb->len || pskb_trim(skb, len))
+		return -EINVAL;
+	__skb_pull(skb, udp);
+	return pskb_may_pull(skb, sizeof(struct message_data)) ? 0 : -EINVAL;
+}
+
+/**
+ * receive_message() - take what has come on a socket of the device
+ * @device: the device
+ * @skb: a UDP datagram; consumed
+ *
+ * Context: softirq, RCU read-side critical section.
+ */
+void receive_message(struct fg_device *device, struct sk_buff *skb)
+{
+	skb = skb_share_check(skb, GFP_ATOMIC);
+	if (unlikely(!skb))
+		return;
+	if (unlikely(pull_udp(skb)))
+		goto drop;
+
+	switch (le32_to_cpu(*(__le32 *)skb->data)) {
+	case MESSAGE_DATA:
+		if (unlikely(skb->len < sizeof(struct message_data) + NOISE_TAG_LEN))
+			goto drop;
+		receive_data(device, skb);
+		return;
+	case MESSAGE_INITIATION:
+		queue_handshake(device, skb, sizeof(struct message_initiation));
+		return;
+	case MESSAGE_RESPONSE:
+		queue_handshake(device, skb, sizeof(struct message_response));
+		return;
+	}
+drop:
+	DEV_STATS_INC(device->dev, rx_errors);
+	kfree_skb(skb);
+}

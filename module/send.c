@@ -1,0 +1,362 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * send: stage, seal, hand to the socket.
+ *
+ * Packets wait in the peer's staged queue while there is no usable session.
+ * They leave it in lists, are sealed by noise_seal(), and only then, as
+ * ciphertext, go on to the socket.
+ */
+
+#include "send.h"
+#include "mac.h"
+#include "peer.h"
+#include "timers.h"
+
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/scatterlist.h>
+#include <linux/timekeeping.h>
+#include <linux/udp.h>
+
+/* AF41, plus ECN not-ECT: handshakes are urgent. */
+#define HANDSHAKE_DS 0x88
+
+#define OUTER_HEADROOM (sizeof(struct ipv6hdr) + sizeof(struct udphdr) + LL_MAX_HEADER)
+#define DATA_HEADROOM ALIGN(sizeof(struct message_data) + OUTER_HEADROOM, 4)
+
+/* Initiations in a row that a fork may make void before a timer takes over. */
+#define FORK_RETRIES 3
+
+/**
+ * send_alloc_handshake() - an empty handshake message
+ * @len: its length
+ *
+ * Context: process.
+ * Return: the message, zeroed, with room for headers; or NULL.
+ */
+struct sk_buff *send_alloc_handshake(size_t len)
+{
+	struct sk_buff *skb = alloc_skb(len + OUTER_HEADROOM, GFP_KERNEL);
+
+	if (!skb)
+		return NULL;
+	skb_reserve(skb, OUTER_HEADROOM);
+	skb_set_inner_network_header(skb, 0);
+	skb_put_zero(skb, len);
+	return skb;
+}
+
+/* Take the right to send an initiation now, if there is one. */
+static bool may_initiate(struct fg_peer *peer)
+{
+	u64 now = ktime_get_boottime_ns();
+	s64 next = atomic64_read(&peer->next_initiation);
+
+	return now >= (u64)next &&
+	       atomic64_try_cmpxchg(&peer->next_initiation, &next,
+				    now + (u64)REKEY_TIMEOUT * NSEC_PER_SEC);
+}
+
+/**
+ * send_allow_initiation() - do not make the next initiation wait for long
+ * @peer: to this peer
+ * @delay: how long at most, ns
+ *
+ * Context: any.
+ */
+void send_allow_initiation(struct fg_peer *peer, u64 delay)
+{
+	s64 latest = ktime_get_boottime_ns() + delay;
+	s64 next = atomic64_read(&peer->next_initiation);
+
+	while (next > latest && !atomic64_try_cmpxchg(&peer->next_initiation, &next, latest))
+		;
+}
+
+static void send_initiation(struct fg_peer *peer)
+{
+	struct message_initiation *msg;
+	int tries = FORK_RETRIES;
+	struct sk_buff *skb;
+	int err = -ENOMEM;
+
+	if (!may_initiate(peer))
+		return;
+	skb = send_alloc_handshake(sizeof(*msg));
+	if (!skb)
+		goto out;
+	msg = (struct message_initiation *)skb->data;
+	do {
+		err = noise_initiate(peer->noise, msg);
+	} while (err == -ESTALE && --tries);
+	if (err) {
+		kfree_skb(skb);
+		goto out;
+	}
+	msg->type = cpu_to_le32(MESSAGE_INITIATION);
+	mac_add(msg, sizeof(*msg), peer->mac1_key);
+	timers_any_sent(peer);
+	socket_send(peer, skb, HANDSHAKE_DS);
+out:
+	/* Without an identity, trying again is of no use. */
+	if (err != -ENOKEY)
+		timers_handshake_initiated(peer);
+}
+
+/**
+ * send_initiation_work() - begin a handshake
+ * @work: initiation_work of a peer, which holds a reference
+ */
+void send_initiation_work(struct work_struct *work)
+{
+	struct fg_peer *peer = container_of(work, struct fg_peer, initiation_work);
+
+	if (!READ_ONCE(peer->dead) && netif_running(peer->device->dev))
+		send_initiation(peer);
+	peer_put(peer);
+}
+
+/**
+ * send_queue_initiation() - have a handshake begun, soon
+ * @peer: with this peer
+ * @retry: because the last was not answered
+ *
+ * Context: any but hard interrupts.
+ */
+void send_queue_initiation(struct fg_peer *peer, bool retry)
+{
+	if (!retry)
+		atomic_set(&peer->handshake_attempts, 0);
+	if (ktime_get_boottime_ns() < (u64)atomic64_read(&peer->next_initiation))
+		return;
+
+	rcu_read_lock();
+	if (!READ_ONCE(peer->dead) && peer_hold(peer) &&
+	    !queue_work(peer->device->wq, &peer->initiation_work))
+		peer_put(peer);
+	rcu_read_unlock();
+}
+
+/**
+ * send_response() - send the response to an initiation
+ * @peer: the initiator
+ * @skb: the response, from noise_respond(); consumed
+ *
+ * Context: process.
+ */
+void send_response(struct fg_peer *peer, struct sk_buff *skb)
+{
+	struct message_response *msg = (struct message_response *)skb->data;
+
+	msg->type = cpu_to_le32(MESSAGE_RESPONSE);
+	mac_add(msg, sizeof(*msg), peer->mac1_key);
+	atomic64_set(&peer->next_initiation,
+		     ktime_get_boottime_ns() + (u64)REKEY_TIMEOUT * NSEC_PER_SEC);
+	timers_session_derived(peer);
+	timers_any_sent(peer);
+	socket_send(peer, skb, HANDSHAKE_DS);
+}
+
+/* To a multiple of 16, but not past the MTU, which the packet may exceed. */
+static unsigned int padding_of(const struct sk_buff *skb)
+{
+	unsigned int mtu = SEND_CB(skb)->mtu;
+	unsigned int last = skb->len;
+
+	if (!mtu)
+		return ALIGN(last, MESSAGE_PADDING) - last;
+	if (last > mtu)
+		last %= mtu;
+	return min_t(unsigned int, mtu, ALIGN(last, MESSAGE_PADDING)) - last;
+}
+
+/*
+ * Make a data message of a packet, in place. Returns as noise_seal() does, and
+ * with -EAGAIN the packet is as it was.
+ */
+static int seal_packet(struct noise_session *session, struct sk_buff *skb)
+{
+	struct scatterlist sg[MAX_SKB_FRAGS + 8];
+	unsigned int padding = padding_of(skb), tail = padding + NOISE_TAG_LEN;
+	unsigned int len = skb->len + padding;
+	struct message_data *header;
+	struct sk_buff *trailer;
+	int frags, err;
+
+	if (skb->ip_summed == CHECKSUM_PARTIAL && unlikely(skb_checksum_help(skb)))
+		return -EINVAL;
+	frags = skb_cow_data(skb, tail, &trailer);
+	if (unlikely(frags < 0))
+		return frags;
+	if (unlikely(frags > ARRAY_SIZE(sg)))
+		return -EMSGSIZE;
+	if (unlikely(skb_cow_head(skb, DATA_HEADROOM)))
+		return -ENOMEM;
+
+	skb_set_inner_network_header(skb, 0);
+	header = skb_push(skb, sizeof(*header));
+	memset(skb_tail_pointer(trailer), 0, padding);
+	pskb_put(skb, trailer, tail);
+	sg_init_table(sg, frags);
+	err = skb_to_sgvec(skb, sg, sizeof(*header), len + NOISE_TAG_LEN);
+	if (likely(err >= 0))
+		err = noise_seal(session, sg, len, header);
+	if (unlikely(err == -EAGAIN)) {
+		__skb_pull(skb, sizeof(*header));
+		err = pskb_trim(skb, skb->len - tail) ?: -EAGAIN;
+	}
+	return err;
+}
+
+/* Ciphertext to the socket. */
+static void transmit(struct fg_peer *peer, struct sk_buff_head *sealed)
+{
+	bool data_sent = false;
+	struct sk_buff *skb;
+
+	if (skb_queue_empty(sealed))
+		return;
+	timers_any_sent(peer);
+	while ((skb = __skb_dequeue(sealed))) {
+		bool keepalive = skb->len == sizeof(struct message_data) + NOISE_TAG_LEN;
+		u8 ds = SEND_CB(skb)->ds;
+
+		skb_scrub_packet(skb, true);
+		skb->ip_summed = CHECKSUM_NONE;
+		if (!socket_send(peer, skb, ds) && !keepalive)
+			data_sent = true;
+	}
+	if (data_sent)
+		timers_data_sent(peer);
+}
+
+/**
+ * send_rekey_if_old() - begin a handshake when a session has served long
+ * @peer: the peer
+ * @session: its session, which was just sent with
+ *
+ * Context: RCU read-side critical section.
+ */
+void send_rekey_if_old(struct fg_peer *peer, const struct noise_session *session)
+{
+	if (unlikely(noise_session_old_to_send(session)))
+		send_queue_initiation(peer, false);
+}
+
+/* The oldest packets have to go when too many wait. */
+static void bound_staged(struct fg_peer *peer)
+{
+	struct sk_buff *skb;
+
+	lockdep_assert_held(&peer->staged.lock);
+
+	while (skb_queue_len(&peer->staged) > MAX_STAGED_PACKETS) {
+		skb = __skb_dequeue(&peer->staged);
+		DEV_STATS_INC(peer->device->dev, tx_dropped);
+		kfree_skb(skb);
+	}
+}
+
+/**
+ * send_stage() - have packets wait for send_staged()
+ * @peer: to this peer
+ * @packets: the packets; empty on return
+ *
+ * Context: any but hard interrupts.
+ */
+void send_stage(struct fg_peer *peer, struct sk_buff_head *packets)
+{
+	spin_lock_bh(&peer->staged.lock);
+	skb_queue_splice_tail_init(packets, &peer->staged);
+	bound_staged(peer);
+	spin_unlock_bh(&peer->staged.lock);
+}
+
+/* No session: what is left waits on, at the head, and a handshake is begun. */
+static void wait_for_session(struct fg_peer *peer, struct sk_buff_head *packets)
+{
+	struct sk_buff *skb;
+
+	/* Who has sent them need not wait with them. */
+	skb_queue_walk(packets, skb)
+		skb_orphan(skb);
+	spin_lock_bh(&peer->staged.lock);
+	skb_queue_splice(packets, &peer->staged);
+	bound_staged(peer);
+	spin_unlock_bh(&peer->staged.lock);
+	send_queue_initiation(peer, false);
+}
+
+/**
+ * send_staged() - seal and send what waits
+ * @peer: to this peer
+ *
+ * Packets that find no usable session, or lose it midway, go on waiting (R4).
+ *
+ * Context: any but hard interrupts.
+ */
+void send_staged(struct fg_peer *peer)
+{
+	struct sk_buff_head packets, sealed;
+	struct noise_session *session;
+	struct sk_buff *skb;
+	int err = 0;
+
+	__skb_queue_head_init(&packets);
+	__skb_queue_head_init(&sealed);
+
+	local_bh_disable();
+	rcu_read_lock();
+	spin_lock(&peer->staged.lock);
+	skb_queue_splice_init(&peer->staged, &packets);
+	spin_unlock(&peer->staged.lock);
+	if (skb_queue_empty(&packets))
+		goto out;
+
+	session = noise_session_current(peer->noise);
+	while (session && (skb = __skb_dequeue(&packets))) {
+		err = seal_packet(session, skb);
+		if (likely(!err)) {
+			__skb_queue_tail(&sealed, skb);
+		} else if (err == -EAGAIN) {
+			__skb_queue_head(&packets, skb);
+			session = NULL;
+		} else {
+			DEV_STATS_INC(peer->device->dev, tx_errors);
+			kfree_skb(skb);
+		}
+	}
+	transmit(peer, &sealed);
+	if (session)
+		send_rekey_if_old(peer, session);
+	else
+		wait_for_session(peer, &packets);
+out:
+	rcu_read_unlock();
+	local_bh_enable();
+}
+
+/**
+ * send_keepalive() - send an empty packet, unless there are others to send
+ * @peer: to this peer
+ *
+ * Context: any but hard interrupts.
+ */
+void send_keepalive(struct fg_peer *peer)
+{
+	struct sk_buff_head packets;
+	struct sk_buff *skb;
+
+	if (skb_queue_empty_lockless(&peer->staged)) {
+		skb = alloc_skb(DATA_HEADROOM + NOISE_TAG_LEN, GFP_ATOMIC);
+		if (!skb)
+			return;
+		skb_reserve(skb, DATA_HEADROOM);
+		skb->dev = peer->device->dev;
+		*SEND_CB(skb) = (struct send_cb){ .mtu = READ_ONCE(skb->dev->mtu) };
+		__skb_queue_head_init(&packets);
+		__skb_queue_tail(&packets, skb);
+		send_stage(peer, &packets);
+	}
+	send_staged(peer);
+}

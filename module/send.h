@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* send: from the interface, or from nothing, to the socket. */
+#ifndef _FORKGUARD_SEND_H
+#define _FORKGUARD_SEND_H
+
+#include <linux/types.h>
+
+struct fg_peer;
+struct message_initiation;
+struct noise_session;
+struct sk_buff;
+struct sk_buff_head;
+struct work_struct;
+
+/**
+ * struct send_cb - what is kept of a packet while it waits
+ * @mtu: of the route that it came by, or 0
+ * @ds: DS field of the outer header
+ */
+struct send_cb {
+	u32 mtu;
+	u8 ds;
+};
+
+#define SEND_CB(skb) ((struct send_cb *)((skb)->cb))
+
+void send_stage(struct fg_peer *peer, struct sk_buff_head *packets);
+void send_staged(struct fg_peer *peer);
+void send_keepalive(struct fg_peer *peer);
+void send_queue_initiation(struct fg_peer *peer, bool retry);
+void send_allow_initiation(struct fg_peer *peer, u64 delay);
+void send_initiation_work(struct work_struct *work);
+void send_response(struct fg_peer *peer, struct sk_buff *skb);
+struct sk_buff *send_alloc_handshake(size_t len);
+void send_rekey_if_old(struct fg_peer *peer, const struct noise_session *session);
+
+#endif /* _FORKGUARD_SEND_H */

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * timers: what a peer does by itself.
+ *
+ *  retransmit_handshake   an initiation was not answered: begin another one
+ *  send_keepalive         something was received, nothing sent since
+ *  new_handshake          something was sent, nothing received since
+ *  zero_sessions          no new session for long: wipe the old ones
+ *  persistent_keepalive   the user wants the way to stay open
+ *  recover                a reset wiped a session in use: begin a new one
+ */
+
+#include "timers.h"
+#include "peer.h"
+#include "send.h"
+
+#include <linux/jiffies.h>
+#include <linux/timekeeping.h>
+
+/* Up to a third of a second, so that many do not all come at once. */
+static unsigned long jitter(struct fg_peer *peer)
+{
+	u32 r;
+
+	noise_peer_draw(peer->noise, &r, sizeof(r));
+	return r % (HZ / 3);
+}
+
+/* Not for a peer that is being removed, nor while the interface is down. */
+static void arm(struct fg_peer *peer, struct timer_list *timer, unsigned long delay)
+{
+	rcu_read_lock();
+	if (!READ_ONCE(peer->dead) && netif_running(peer->device->dev))
+		mod_timer(timer, jiffies + delay);
+	rcu_read_unlock();
+}
+
+static void on_retransmit_handshake(struct timer_list *timer)
+{
+	struct fg_peer *peer = from_timer(peer, timer, timers.retransmit_handshake);
+
+	if (atomic_read(&peer->handshake_attempts) > MAX_HANDSHAKE_ATTEMPTS) {
+		del_timer(&peer->timers.send_keepalive);
+		/* Nobody is there: nothing waits for ever. */
+		skb_queue_purge(&peer->staged);
+		if (!timer_pending(&peer->timers.zero_sessions))
+			arm(peer, &peer->timers.zero_sessions, REJECT_AFTER_TIME * 3 * HZ);
+		return;
+	}
+	atomic_inc(&peer->handshake_attempts);
+	socket_clear_source(peer);
+	send_queue_initiation(peer, true);
+}
+
+static void on_send_keepalive(struct timer_list *timer)
+{
+	struct fg_peer *peer = from_timer(peer, timer, timers.send_keepalive);
+
+	send_keepalive(peer);
+	if (READ_ONCE(peer->need_another_keepalive)) {
+		WRITE_ONCE(peer->need_another_keepalive, false);
+		arm(peer, &peer->timers.send_keepalive, KEEPALIVE_TIMEOUT * HZ);
+	}
+}
+
+static void on_new_handshake(struct timer_list *timer)
+{
+	struct fg_peer *peer = from_timer(peer, timer, timers.new_handshake);
+
+	socket_clear_source(peer);
+	send_queue_initiation(peer, false);
+}
+
+static void on_zero_sessions(struct timer_list *timer)
+{
+	struct fg_peer *peer = from_timer(peer, timer, timers.zero_sessions);
+
+	noise_peer_clear(peer->noise);
+}
+
+static void on_persistent_keepalive(struct timer_list *timer)
+{
+	struct fg_peer *peer = from_timer(peer, timer, timers.persistent_keepalive);
+
+	if (READ_ONCE(peer->keepalive_interval))
+		send_keepalive(peer);
+}
+
+static void on_recover(struct timer_list *timer)
+{
+	struct fg_peer *peer = from_timer(peer, timer, timers.recover);
+
+	send_queue_initiation(peer, false);
+}
+
+/**
+ * timers_init() - prepare the timers of a new peer
+ * @peer: the peer
+ */
+void timers_init(struct fg_peer *peer)
+{
+	timer_setup(&peer->timers.retransmit_handshake, on_retransmit_handshake, 0);
+	timer_setup(&peer->timers.send_keepalive, on_send_keepalive, 0);
+	timer_setup(&peer->timers.new_handshake, on_new_handshake, 0);
+	timer_setup(&peer->timers.zero_sessions, on_zero_sessions, 0);
+	timer_setup(&peer->timers.persistent_keepalive, on_persistent_keepalive, 0);
+	timer_setup(&peer->timers.recover, on_recover, 0);
+}
+
+/**
+ * timers_stop() - stop all timers
+ * @peer: the peer; dead, or of an interface that is down, for a grace period
+ *
+ * Context: process.
+ */
+void timers_stop(struct fg_peer *peer)
+{
+	del_timer_sync(&peer->timers.retransmit_handshake);
+	del_timer_sync(&peer->timers.send_keepalive);
+	del_timer_sync(&peer->timers.new_handshake);
+	del_timer_sync(&peer->timers.zero_sessions);
+	del_timer_sync(&peer->timers.persistent_keepalive);
+	del_timer_sync(&peer->timers.recover);
+	atomic_set(&peer->handshake_attempts, 0);
+	WRITE_ONCE(peer->need_another_keepalive, false);
+}
+
+/**
+ * timers_data_sent() - a data message that is no keepalive was sent
+ * @peer: to this peer
+ */
+void timers_data_sent(struct fg_peer *peer)
+{
+	if (!timer_pending(&peer->timers.new_handshake))
+		arm(peer, &peer->timers.new_handshake,
+		    (KEEPALIVE_TIMEOUT + REKEY_TIMEOUT) * HZ + jitter(peer));
+}
+
+/**
+ * timers_data_received() - a data message that is no keepalive was received
+ * @peer: from this peer
+ */
+void timers_data_received(struct fg_peer *peer)
+{
+	if (!timer_pending(&peer->timers.send_keepalive))
+		arm(peer, &peer->timers.send_keepalive, KEEPALIVE_TIMEOUT * HZ);
+	else
+		WRITE_ONCE(peer->need_another_keepalive, true);
+}
+
+static void any_passed(struct fg_peer *peer)
+{
+	u16 interval = READ_ONCE(peer->keepalive_interval);
+
+	if (interval)
+		arm(peer, &peer->timers.persistent_keepalive, interval * HZ);
+}
+
+/**
+ * timers_any_sent() - an authenticated message of any kind was sent
+ * @peer: to this peer
+ */
+void timers_any_sent(struct fg_peer *peer)
+{
+	del_timer(&peer->timers.send_keepalive);
+	any_passed(peer);
+}
+
+/**
+ * timers_any_received() - an authentic message of any kind was received
+ * @peer: from this peer
+ */
+void timers_any_received(struct fg_peer *peer)
+{
+	del_timer(&peer->timers.new_handshake);
+	any_passed(peer);
+}
+
+/**
+ * timers_handshake_initiated() - an initiation was sent, or could not be
+ * @peer: to this peer
+ */
+void timers_handshake_initiated(struct fg_peer *peer)
+{
+	arm(peer, &peer->timers.retransmit_handshake, REKEY_TIMEOUT * HZ + jitter(peer));
+}
+
+/**
+ * timers_handshake_complete() - there is a session that both sides have
+ * @peer: with this peer
+ */
+void timers_handshake_complete(struct fg_peer *peer)
+{
+	struct timespec64 now;
+
+	del_timer(&peer->timers.retransmit_handshake);
+	del_timer(&peer->timers.recover);
+	atomic_set(&peer->handshake_attempts, 0);
+	ktime_get_real_ts64(&now);
+	write_lock_bh(&peer->endpoint_lock);
+	peer->last_handshake = now;
+	write_unlock_bh(&peer->endpoint_lock);
+}
+
+/**
+ * timers_session_derived() - there are keys for a new session
+ * @peer: with this peer
+ */
+void timers_session_derived(struct fg_peer *peer)
+{
+	arm(peer, &peer->timers.zero_sessions, REJECT_AFTER_TIME * 3 * HZ);
+}
+
+/**
+ * timers_recover() - a reset wiped a session in use
+ * @peer: with this peer
+ *
+ * The handshake that follows does not wait for the usual time between two; the
+ * jitter spares a peer that talks to many clones.
+ */
+void timers_recover(struct fg_peer *peer)
+{
+	send_allow_initiation(peer, NSEC_PER_SEC / INITIATIONS_PER_SECOND);
+	if (!timer_pending(&peer->timers.recover))
+		arm(peer, &peer->timers.recover, HZ / INITIATIONS_PER_SECOND + 1 + jitter(peer));
+}
