@@ -10,7 +10,7 @@ set -eu
 packages=(
 	# building
 	gcc make patch libc6-dev bc bison flex libelf-dev libssl-dev xz-utils cpio kmod
-	pkg-config libmnl-dev libpcap-dev libsodium-dev libsodium-dev
+	pkg-config libmnl-dev libpcap-dev libsodium-dev
 	# linting
 	perl sparse clang-format shellcheck pyflakes3 groff-base
 	# the lab and the tests
