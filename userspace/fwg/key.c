@@ -19,15 +19,22 @@ void key_to_text(char text[KEY_TEXT_SIZE], const uint8_t key[KEY_LEN])
 
 bool key_from_text(uint8_t key[KEY_LEN], const char *text, size_t len)
 {
+	char again[KEY_TEXT_SIZE];
 	size_t key_len = 0;
+	bool good = false;
 
 	if (len == KEY_TEXT_LEN &&
 	    !sodium_base642bin(key, KEY_LEN, text, len, NULL, &key_len, NULL,
 			       sodium_base64_VARIANT_ORIGINAL) &&
-	    key_len == KEY_LEN)
-		return true;
-	explicit_bzero(key, KEY_LEN);
-	return false;
+	    key_len == KEY_LEN) {
+		/* libsodium takes bytes from 0x80 on for letters. */
+		key_to_text(again, key);
+		good = !sodium_memcmp(again, text, KEY_TEXT_LEN);
+		explicit_bzero(again, sizeof(again));
+	}
+	if (!good)
+		explicit_bzero(key, KEY_LEN);
+	return good;
 }
 
 bool key_is_zero(const uint8_t key[KEY_LEN])

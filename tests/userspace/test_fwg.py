@@ -1,0 +1,323 @@
+# SPDX-License-Identifier: GPL-2.0
+"""fwg without a kernel module: its grammar, its errors and its keys, `wg` being the oracle.
+
+Words that are understood lead to an error, for there is no such interface: so right and wrong
+words are told apart by the message.
+"""
+
+import base64
+import os
+import random
+import stat
+import subprocess
+
+import pytest
+from uml import FWG
+
+NOT_THERE = "fwg: Unable to modify interface fwgtest: "
+KEY = "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg="
+
+
+def run(*words, tool=FWG, **options):
+    options.setdefault("stdin", subprocess.DEVNULL if "input" not in options else None)
+    environment = os.environ | {"LC_ALL": "C", "WG_ENDPOINT_RESOLUTION_RETRIES": "0"}
+    return subprocess.run([tool, *words], text=True, check=False, timeout=60,
+                          stdout=options.pop("stdout", subprocess.PIPE), stderr=subprocess.PIPE,
+                          env=environment | options.pop("env", {}), **options)
+
+
+def error(*words, **options):
+    """The one line on stderr with which a command fails."""
+    done = run(*words, **options)
+    assert (done.returncode, done.stdout) == (1, "")
+    line, = done.stderr.splitlines()
+    assert line.startswith("fwg: ")
+    return line
+
+
+def is_understood(*words, **options):
+    return error("set", "fwgtest", *words, **options).startswith(NOT_THERE)
+
+
+# The grammar of the command line.
+
+@pytest.mark.parametrize("word", ["help", "--help", "-h"])
+def test_help(word):
+    done = run(word)
+    assert done.returncode == 0 and done.stderr == ""
+    for command in ("show", "set", "reset", "generation", "monitor", "genkey", "genpsk", "pubkey"):
+        assert f"\n  {command} " in done.stdout
+        usage = run(command, word)
+        assert usage.returncode == 0
+        assert usage.stdout.startswith(f"Usage: fwg {command}")
+
+
+@pytest.mark.parametrize("words, wrong", [
+    (["frobnicate"], "frobnicate"),
+    (["show", "fwgtest", "colour"], "colour"),
+    (["show", "fwgtest", "dump", "more"], "more"),
+    (["show", "interfaces", "dump"], "dump"),
+    (["show", "a-name-of-16-char"], "a-name-of-16-char"),
+    (["show", ""], ""),
+    (["show", "--josn"], "--josn"),
+    (["set", "a-name-of-16-char", "fwmark", "1"], "a-name-of-16-char"),
+    (["reset", "fwgtest", "friend", KEY], "friend"),
+    (["reset", "fwgtest", "peer"], "peer"),
+    (["reset", "fwgtest", "peer", "key"], "key"),
+    (["reset", "fwgtest", "peer", KEY, "more"], "more"),
+    (["generation", "more"], "more"),
+    (["generation", "--json", "more"], "more"),
+    (["monitor", "more"], "more"),
+    (["genkey", "more"], "more"),
+    (["genpsk", "more"], "more"),
+    (["pubkey", "more"], "more"),
+])
+def test_wrong_words(words, wrong):
+    message = error(*words)
+    assert f"`{wrong}'" in message or message.startswith(
+        f"fwg: Unable to access interface {wrong}: "), message
+
+
+@pytest.mark.parametrize("words", [["set"], ["set", "fwgtest"], ["reset"]])
+def test_missing_words(words):
+    assert error(*words).startswith(f"fwg: {words[0]} needs an interface")
+
+
+# The grammar of settings.
+
+@pytest.mark.parametrize("words", [
+    ["listen-port", "0"],
+    ["listen-port", "65535"],
+    ["fwmark", "0"],
+    ["fwmark", "off"],
+    ["fwmark", "OFF"],
+    ["fwmark", "4294967295"],
+    ["fwmark", "0xFFFFffff"],
+    ["private-key", "/dev/null"],
+    ["peer", KEY],
+    ["peer", KEY, "remove"],
+    ["peer", KEY, "remove", "peer", KEY],
+    ["peer", KEY, "preshared-key", "/dev/null"],
+    ["peer", KEY, "persistent-keepalive", "0"],
+    ["peer", KEY, "persistent-keepalive", "off"],
+    ["peer", KEY, "persistent-keepalive", "65535"],
+    ["peer", KEY, "endpoint", "192.0.2.1:1"],
+    ["peer", KEY, "endpoint", "[192.0.2.1]:1"],
+    ["peer", KEY, "endpoint", "[::1]:65535"],
+    ["peer", KEY, "endpoint", "::1:65535"],
+    ["peer", KEY, "endpoint", "localhost:1"],
+    ["peer", KEY, "allowed-ips", ""],
+    ["peer", KEY, "allowed-ips", " "],
+    ["peer", KEY, "allowed-ips", "0.0.0.0/0,::/0"],
+    ["peer", KEY, "allowed-ips", "1.2.3.4, 1::/128"],
+    ["peer", KEY, "allowed-ips", "::ffff:1.2.3.4/128"],
+])
+def test_settings_that_are_understood(words):
+    assert is_understood(*words)
+
+
+@pytest.mark.parametrize("words, wrong", [
+    (["listen-port", "65536"], "65536"),
+    (["listen-port", "-1"], "-1"),
+    (["listen-port", "18446744073709551617"], "18446744073709551617"),
+    (["listen-port", "1x"], "1x"),
+    (["listen-port", " 1"], " 1"),
+    (["listen-port", ""], ""),
+    (["fwmark", "4294967296"], "4294967296"),
+    (["fwmark", "0x100000000"], "0x100000000"),
+    (["fwmark", "18446744073709551617"], "18446744073709551617"),
+    (["fwmark", "0x"], "0x"),
+    (["fwmark", "0x0x1"], "0x0x1"),
+    (["fwmark", "0x-1"], "0x-1"),
+    (["fwmark", "ff"], "ff"),
+    (["fwmark", "-1"], "-1"),
+    (["fwmark", "+1"], "+1"),
+    (["fwmark", ""], ""),
+    (["private-key", "/nowhere/key"], "/nowhere/key"),
+    (["private-key", "/"], "/"),
+    (["peer", KEY[:-1]], KEY[:-1]),
+    (["peer", ""], ""),
+    (["peer", "peer"], "peer"),
+    (["peer", KEY, "persistent-keepalive", "65536"], "65536"),
+    (["peer", KEY, "persistent-keepalive", "-1"], "-1"),
+    (["peer", KEY, "persistent-keepalive", "1s"], "1s"),
+    (["peer", KEY, "persistent-keepalive", ""], ""),
+    (["peer", KEY, "endpoint", ""], ""),
+    (["peer", KEY, "endpoint", "192.0.2.1"], "192.0.2.1"),
+    (["peer", KEY, "endpoint", "192.0.2.1:"], "192.0.2.1:"),
+    (["peer", KEY, "endpoint", "192.0.2.1:65536"], "192.0.2.1:65536"),
+    (["peer", KEY, "endpoint", "192.0.2.1:1x"], "192.0.2.1:1x"),
+    (["peer", KEY, "endpoint", ":1"], ":1"),
+    (["peer", KEY, "endpoint", "[::1"], "[::1"),
+    (["peer", KEY, "endpoint", "[::1]"], "[::1]"),
+    (["peer", KEY, "endpoint", "[::1]1"], "[::1]1"),
+    (["peer", KEY, "endpoint", "[::1]:"], "[::1]:"),
+    (["peer", KEY, "endpoint", "[]:1"], "[]:1"),
+    (["peer", KEY, "endpoint", "no host:1"], "no host:1"),
+    (["peer", KEY, "allowed-ips", "1.2.3.4/33"], "1.2.3.4/33"),
+    (["peer", KEY, "allowed-ips", "1.2.3.4/"], "1.2.3.4/"),
+    (["peer", KEY, "allowed-ips", "1.2.3.4/-1"], "1.2.3.4/-1"),
+    (["peer", KEY, "allowed-ips", "1.2.3.4/0x8"], "1.2.3.4/0x8"),
+    (["peer", KEY, "allowed-ips", "1.2.3.4/8/8"], "1.2.3.4/8/8"),
+    (["peer", KEY, "allowed-ips", "1.2.3.4/4294967304"], "1.2.3.4/4294967304"),
+    (["peer", KEY, "allowed-ips", "1.2.3/8"], "1.2.3/8"),
+    (["peer", KEY, "allowed-ips", "1::/129"], "1::/129"),
+    (["peer", KEY, "allowed-ips", "1::g/128"], "1::g/128"),
+    (["peer", KEY, "allowed-ips", "localhost"], "localhost"),
+    (["peer", KEY, "allowed-ips", "1.2.3.4,"], ""),
+    (["peer", KEY, "allowed-ips", ",1.2.3.4"], ""),
+    (["peer", KEY, "allowed-ips", "/8"], "/8"),
+    (["peer", KEY, "allowed-ips", "1" * 5000], "1" * 5000),
+    # Stock wireguard.ko of the kernels that we build for knows no increments either.
+    (["peer", KEY, "allowed-ips", "+1.2.3.4/32"], "+1.2.3.4/32"),
+    (["peer", KEY, "allowed-ips", "-1.2.3.4/32"], "-1.2.3.4/32"),
+    (["mtu", "1420"], "mtu"),
+    (["remove"], "remove"),
+    (["listen-port"], "listen-port"),
+    (["peer"], "peer"),
+    (["peer", KEY, "endpoint"], "endpoint"),
+    (["endpoint", "192.0.2.1:1"], "endpoint"),
+    (["peer", KEY, "listen-port", "1"], "listen-port"),
+    (["peer", KEY, "remove", "this"], "this"),
+    (["fwmark", "1", "frobnicate"], "frobnicate"),
+])
+def test_settings_that_are_wrong(words, wrong):
+    message = error("set", "fwgtest", *words)
+    assert not message.startswith(NOT_THERE)
+    assert f"`{wrong}'" in message
+
+
+def test_host_bits_are_warned_of():
+    done = run("set", "fwgtest", "peer", KEY, "allowed-ips", "10.0.0.0/8,10.0.0.1/8,fd00::1/8")
+    warnings = [line for line in done.stderr.splitlines() if "Warning" in line]
+    assert [line.split("`")[1] for line in warnings] == ["10.0.0.1/8'", "fd00::1/8'"]
+
+
+@pytest.mark.parametrize("retries, good", [
+    ("0", True), ("7", True), ("infinity", True),
+    ("", False), ("-1", False), ("many", False), ("1x", False),
+])
+def test_number_of_retries(retries, good):
+    message = error("set", "fwgtest", "peer", KEY, "endpoint", "192.0.2.1:1",
+                    env={"WG_ENDPOINT_RESOLUTION_RETRIES": retries})
+    assert message.startswith(NOT_THERE) == good
+    assert good or f"WG_ENDPOINT_RESOLUTION_RETRIES is `{retries}'" in message
+
+
+# Keys.
+
+def wg_public_key(private):
+    return run("pubkey", tool="wg", input=private).stdout
+
+
+def test_genkey():
+    keys = {run("genkey").stdout for _ in range(50)}
+    assert len(keys) == 50
+    for key in keys:
+        secret = base64.b64decode(key, validate=False)
+        assert len(key) == 45 and key.endswith("=\n") and len(secret) == 32
+        assert secret[0] & 7 == 0 and secret[31] & 0xc0 == 0x40
+        assert run("pubkey", input=key).stdout == wg_public_key(key)
+
+
+def test_genpsk():
+    keys = [base64.b64decode(run("genpsk").stdout) for _ in range(50)]
+    assert len(set(keys)) == 50 and {len(key) for key in keys} == {32}
+    # Not clamped: all 256 bits are random.
+    assert any(key[0] & 7 for key in keys) and any(key[31] & 0x80 for key in keys)
+
+
+@pytest.mark.parametrize("command", ["genkey", "genpsk"])
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o604])
+def test_warning_of_readable_file(tmp_path, command, mode):
+    path = tmp_path / "key"
+    with path.open("w", encoding="ascii") as file:
+        os.fchmod(file.fileno(), mode)
+        done = run(command, stdout=file)
+    assert done.returncode == 0 and path.stat().st_size == 45
+    assert done.stderr.count("Warning") == bool(mode & stat.S_IRWXO)
+
+
+def test_pubkey_of_rfc7748():
+    """Alice's keys in section 6.1."""
+    private, public = (base64.b64encode(bytes.fromhex(key)).decode() for key in (
+        "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a",
+        "8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a"))
+    assert run("pubkey", input=private).stdout == public + "\n"
+
+
+def test_pubkey_of_any_32_bytes():
+    generator = random.Random(1)
+    for number in range(200):
+        key = base64.b64encode(generator.randbytes(32)).decode()
+        if number < 2:
+            key = base64.b64encode(bytes([255 * number]) * 32).decode()
+        assert run("pubkey", input=key).stdout == wg_public_key(key) != ""
+
+
+def encoded(text):
+    return base64.b64encode(bytes(text)).decode()
+
+
+GOOD = encoded(range(32))
+
+
+@pytest.mark.parametrize("text", [
+    "", "\n", "x", GOOD[:-1], GOOD[:-1] + "\n", GOOD + "=", GOOD + "x", GOOD + "\nx",
+    " " + GOOD, GOOD[:20] + "\n" + GOOD[20:], GOOD[:-2] + "==", GOOD[:-1] + "A",
+    encoded(range(31)), encoded(range(33)), GOOD + GOOD,
+    # The same 32 bytes, spelt in another way: the unused bits are not zero.
+    GOOD[:-2] + chr(ord(GOOD[-2]) + 1) + "=",
+    # The alphabet of URLs.
+    "-" + GOOD[1:], "_" + GOOD[1:],
+    *(GOOD[:7] + letter + GOOD[8:] for letter in "=*@[`{:. \t\0\x7f\x80\xff"),
+])
+def test_pubkey_refuses(text):
+    text = text.encode("latin-1")
+    ours, theirs = (subprocess.run([tool, "pubkey"], input=text, capture_output=True, check=False,
+                                   timeout=60) for tool in (FWG, "wg"))
+    assert ours.returncode == theirs.returncode == 1
+    assert ours.stdout == theirs.stdout == b""
+    assert ours.stderr.startswith(b"fwg: ") and ours.stderr.count(b"\n") == 1
+    assert b"`stdin'" in ours.stderr
+
+
+@pytest.mark.parametrize("tail", ["", "\n", "\r\n", " \t\n\n", "\n" * 10000])
+def test_pubkey_takes_white_space_after_the_key(tail):
+    done = run("pubkey", input=GOOD + tail)
+    assert done.stdout == wg_public_key(GOOD + tail) != ""
+
+
+def test_every_last_letter_is_judged_as_by_wg():
+    """Only 16 of the 64 letters leave no bits over, and the key is refused with the others."""
+    alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+    taken = [letter for letter in alphabet
+             if run("pubkey", input=GOOD[:-2] + letter + "=").returncode == 0]
+    assert "".join(taken) == alphabet[::4]
+
+
+@pytest.mark.parametrize("setting", [["private-key"], ["peer", KEY, "preshared-key"]])
+@pytest.mark.parametrize("content, good", [
+    (b"", True),
+    (GOOD.encode(), True),
+    (GOOD.encode() + b"\n \n", True),
+    (b"\n", False),
+    (GOOD[:-1].encode() + b"\n", False),
+    (GOOD.encode() + b"\nx", False),
+    (GOOD.encode() + b"\0", False),
+])
+def test_key_files(tmp_path, setting, content, good):
+    path = tmp_path / "key"
+    path.write_bytes(content)
+    message = error("set", "fwgtest", *setting, path)
+    assert message.startswith(NOT_THERE) == good
+    assert good or f"`{path}'" in message
+    assert GOOD[:20] not in message
+
+
+@pytest.mark.parametrize("words", [["genkey"], ["genpsk"], ["help"]])
+def test_lost_output_is_an_error(words):
+    with open("/dev/full", "w", encoding="ascii") as full:
+        done = run(*words, stdout=full)
+    assert done.returncode == 1
+    assert done.stderr == "fwg: Unable to write the output: No space left on device\n"

@@ -1,0 +1,51 @@
+# shellcheck shell=bash
+# SPDX-License-Identifier: GPL-2.0
+# Completion of fwg's words for bash.
+
+_fwg_peers() { fwg show "$1" peers 2>/dev/null; }
+
+# What may follow the words of `fwg set INTERFACE ...`.
+_fwg_set() {
+	local word peer=
+	for word in "${COMP_WORDS[@]:3:COMP_CWORD-3}"; do
+		[ "$word" != peer ] || peer=1
+	done
+	case ${COMP_WORDS[COMP_CWORD - 1]} in
+	peer) _fwg_peers "${COMP_WORDS[2]}" ;;
+	private-key | preshared-key) compgen -f -- "${COMP_WORDS[COMP_CWORD]}" ;;
+	fwmark | persistent-keepalive) echo off ;;
+	listen-port | endpoint | allowed-ips) ;;
+	*)
+		if [ -n "$peer" ]; then
+			echo peer remove preshared-key endpoint persistent-keepalive allowed-ips
+		else
+			echo listen-port fwmark private-key peer
+		fi
+		;;
+	esac
+}
+
+_fwg_words() {
+	local fields="public-key private-key listen-port fwmark peers preshared-keys endpoints
+		allowed-ips latest-handshakes transfer persistent-keepalive dump"
+
+	if [ "$COMP_CWORD" = 1 ]; then
+		echo show set reset generation monitor genkey genpsk pubkey help
+		return
+	fi
+	case ${COMP_WORDS[1]}:$COMP_CWORD in
+	show:2) echo all interfaces --json "$(fwg show interfaces 2>/dev/null)" ;;
+	show:3) echo --json "$fields" ;;
+	set:2 | reset:2) fwg show interfaces 2>/dev/null ;;
+	set:*) _fwg_set ;;
+	reset:3) echo peer ;;
+	reset:4) _fwg_peers "${COMP_WORDS[2]}" ;;
+	generation:2 | monitor:2) echo --json ;;
+	esac
+}
+
+_fwg() {
+	mapfile -t COMPREPLY < <(compgen -W "$(_fwg_words)" -- "${COMP_WORDS[COMP_CWORD]}")
+}
+
+complete -F _fwg fwg
