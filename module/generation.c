@@ -288,11 +288,6 @@ static void find_id(void)
 	generation_id = id;
 	check = FORKGUARD_GENERATION_CHECK_PACKET;
 }
-#else
-static void find_id(void)
-{
-}
-#endif
 
 static void forget_id(void)
 {
@@ -300,6 +295,15 @@ static void forget_id(void)
 		memunmap((void *)generation_id);
 	generation_id = no_id;
 }
+#else
+static void find_id(void)
+{
+}
+
+static void forget_id(void)
+{
+}
+#endif
 
 /**
  * generation_init() - find the generation ID and watch it

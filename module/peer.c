@@ -83,7 +83,7 @@ struct fg_peer *peer_create(struct fg_device *device, const u8 public_key[NOISE_
 	rwlock_init(&peer->endpoint_lock);
 	skb_queue_head_init(&peer->staged);
 	INIT_WORK(&peer->initiation_work, send_initiation_work);
-	send_allow_initiation(peer, 0);
+	WRITE_ONCE(peer->hurry, true);
 	timers_init(peer);
 	mac_key(peer->mac1_key, public_key);
 	err = dst_cache_init(&peer->route, GFP_KERNEL);
@@ -174,7 +174,7 @@ void peer_quiesce(struct fg_peer *peer)
 	timers_stop(peer);
 	noise_peer_clear(peer->noise);
 	skb_queue_purge(&peer->staged);
-	send_allow_initiation(peer, 0);
+	WRITE_ONCE(peer->hurry, true);
 }
 
 /**

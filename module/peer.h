@@ -26,7 +26,8 @@
  * @route: to @endpoint
  * @staged: plaintext that waits for a session, bounded
  * @initiation_work: begins a handshake
- * @next_initiation: not to be sent before: boot time, ns
+ * @last_handshake_sent: initiation or response: boot time, ns
+ * @hurry: the next initiation need not wait for the usual time
  * @handshake_attempts: initiations in a row without an answer
  * @timers: see timers.c
  * @keepalive_interval: persistent keepalive, seconds, 0 for none
@@ -53,7 +54,8 @@ struct fg_peer {
 
 	struct sk_buff_head staged;
 	struct work_struct initiation_work;
-	atomic64_t next_initiation;
+	atomic64_t last_handshake_sent;
+	bool hurry;
 	atomic_t handshake_attempts;
 	struct {
 		struct timer_list retransmit_handshake;

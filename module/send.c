@@ -46,31 +46,24 @@ struct sk_buff *send_alloc_handshake(size_t len)
 	return skb;
 }
 
+/* When the next initiation may be sent: boot time, ns. */
+static u64 next_initiation(const struct fg_peer *peer, s64 last)
+{
+	return last + (READ_ONCE(peer->hurry) ? (u64)RECOVERY_INTERVAL * NSEC_PER_MSEC :
+						(u64)REKEY_TIMEOUT * NSEC_PER_SEC);
+}
+
 /* Take the right to send an initiation now, if there is one. */
 static bool may_initiate(struct fg_peer *peer)
 {
+	s64 last = atomic64_read(&peer->last_handshake_sent);
 	u64 now = ktime_get_boottime_ns();
-	s64 next = atomic64_read(&peer->next_initiation);
 
-	return now >= (u64)next &&
-	       atomic64_try_cmpxchg(&peer->next_initiation, &next,
-				    now + (u64)REKEY_TIMEOUT * NSEC_PER_SEC);
-}
-
-/**
- * send_allow_initiation() - do not make the next initiation wait for long
- * @peer: to this peer
- * @delay: how long at most, ns
- *
- * Context: any.
- */
-void send_allow_initiation(struct fg_peer *peer, u64 delay)
-{
-	s64 latest = ktime_get_boottime_ns() + delay;
-	s64 next = atomic64_read(&peer->next_initiation);
-
-	while (next > latest && !atomic64_try_cmpxchg(&peer->next_initiation, &next, latest))
-		;
+	if (now < next_initiation(peer, last) ||
+	    !atomic64_try_cmpxchg(&peer->last_handshake_sent, &last, now))
+		return false;
+	WRITE_ONCE(peer->hurry, false);
+	return true;
 }
 
 static void send_initiation(struct fg_peer *peer)
@@ -127,7 +120,8 @@ void send_queue_initiation(struct fg_peer *peer, bool retry)
 {
 	if (!retry)
 		atomic_set(&peer->handshake_attempts, 0);
-	if (ktime_get_boottime_ns() < (u64)atomic64_read(&peer->next_initiation))
+	if (ktime_get_boottime_ns() <
+	    next_initiation(peer, atomic64_read(&peer->last_handshake_sent)))
 		return;
 
 	rcu_read_lock();
@@ -150,8 +144,7 @@ void send_response(struct fg_peer *peer, struct sk_buff *skb)
 
 	msg->type = cpu_to_le32(MESSAGE_RESPONSE);
 	mac_add(msg, sizeof(*msg), peer->mac1_key);
-	atomic64_set(&peer->next_initiation,
-		     ktime_get_boottime_ns() + (u64)REKEY_TIMEOUT * NSEC_PER_SEC);
+	atomic64_set(&peer->last_handshake_sent, ktime_get_boottime_ns());
 	timers_session_derived(peer);
 	timers_any_sent(peer);
 	socket_send(peer, skb, HANDSHAKE_DS);

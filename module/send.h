@@ -12,6 +12,12 @@ struct sk_buff;
 struct sk_buff_head;
 struct work_struct;
 
+/*
+ * Milliseconds between two initiations when a reset lies between them. A peer
+ * takes no more than INITIATIONS_PER_SECOND, by a clock of up to 10 ms a tick.
+ */
+#define RECOVERY_INTERVAL (2 * MSEC_PER_SEC / INITIATIONS_PER_SECOND)
+
 /**
  * struct send_cb - what is kept of a packet while it waits
  * @mtu: of the route that it came by, or 0
@@ -28,7 +34,6 @@ void send_stage(struct fg_peer *peer, struct sk_buff_head *packets);
 void send_staged(struct fg_peer *peer);
 void send_keepalive(struct fg_peer *peer);
 void send_queue_initiation(struct fg_peer *peer, bool retry);
-void send_allow_initiation(struct fg_peer *peer, u64 delay);
 void send_initiation_work(struct work_struct *work);
 void send_response(struct fg_peer *peer, struct sk_buff *skb);
 struct sk_buff *send_alloc_handshake(size_t len);

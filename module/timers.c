@@ -220,7 +220,8 @@ void timers_session_derived(struct fg_peer *peer)
  */
 void timers_recover(struct fg_peer *peer)
 {
-	send_allow_initiation(peer, NSEC_PER_SEC / INITIATIONS_PER_SECOND);
+	WRITE_ONCE(peer->hurry, true);
 	if (!timer_pending(&peer->timers.recover))
-		arm(peer, &peer->timers.recover, HZ / INITIATIONS_PER_SECOND + 1 + jitter(peer));
+		arm(peer, &peer->timers.recover,
+		    msecs_to_jiffies(RECOVERY_INTERVAL) + 1 + jitter(peer));
 }
