@@ -104,9 +104,7 @@ class Guest:
         for i, nic in enumerate(nics):
             command += ["-netdev", nic.backend(f"n{i}"),
                         "-device", f"virtio-net-pci,netdev=n{i},romfile=,"
-                                   f"mac={mac.hex(':')}",
-                        "-object", f"filter-dump,id=dump{i},netdev=n{i},"
-                                   f"file={self.captures[i].path},maxlen=65535"]
+                                   f"mac={mac.hex(':')}"]
         if snapshot:
             command += ["-incoming", f"exec:cat '{snapshot}'"]
         with open(os.path.join(folder, f"{name}.qemu"), "w") as log:
@@ -124,7 +122,14 @@ class Guest:
         self._shell.connect(self._sockets[1])
         self._stream = self._shell.makefile("rb")
         if not snapshot:
+            self._start_captures()
             self.cont()
+
+    def _start_captures(self):
+        for i, capture in enumerate(self.captures):
+            self._qmp("object-add", id=f"dump{i}", file=capture.path,
+                      netdev=f"n{i}", maxlen=65535,
+                      **{"qom-type": "filter-dump"})
 
     def wait_ready(self):
         """Waits until the shell of a guest that boots answers."""
@@ -192,6 +197,8 @@ class Guest:
             if time.monotonic() > deadline:
                 raise LabError(f"{self.name}: not restored in {timeout} s")
             time.sleep(0.02)
+        # Not before: what arrives earlier is stamped by a clock of its own.
+        self._start_captures()
 
     def splats(self):
         """What the kernel complained of on the console."""

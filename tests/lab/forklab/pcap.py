@@ -16,7 +16,7 @@ _RECORD = struct.Struct("<IIII")
 @dataclasses.dataclass(frozen=True)
 class Message:
     number: int     # of the packet in its file, from 1
-    time: float     # seconds, of a clock that stands still with the guest
+    micros: int     # of a clock that stands still with the guest
     sent: bool      # by the guest that the capture belongs to
     kind: int
     data: bytes     # the UDP payload
@@ -76,7 +76,7 @@ class Reader:
             frame = data[at + _RECORD.size:end]
             payload = _tunnel_payload(frame)
             if payload:
-                found.append(Message(self._number, seconds + micros / 1e6,
+                found.append(Message(self._number, seconds * 1000000 + micros,
                                      frame[6:12] == self._mac, payload[0],
                                      payload))
             at = end

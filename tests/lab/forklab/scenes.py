@@ -13,7 +13,7 @@ import time
 
 from . import LabError, audit, fork, kit, pcap, tunnel
 from .guest import Guest, Link, Machine, all_stopped, splats
-from .timeline import Timeline, sessions, wait_handshakes, wait_recovered
+from .timeline import SECOND, Timeline, wait_handshakes, wait_recovered
 
 PEER_RATE = 200         # packets/s towards the guest that is forked
 HANDSHAKE_PEERS = 100   # never answer: their handshakes are begun again and again
@@ -186,15 +186,14 @@ def describe(result):
 
 def send_rate(messages):
     """Data packets sent in the last second of a guest's time."""
-    end = messages[-1].time
-    return sum(m.sent and m.carries_data and m.time > end - 1
+    since = messages[-1].micros - SECOND
+    return sum(m.sent and m.carries_data and m.micros > since
                for m in messages)
 
 
 def follow(guest, past):
     """The timeline of a machine made from a guest with that past."""
-    return Timeline(guest.name, pcap.Reader(guest.captures[0]),
-                    sessions(past))
+    return Timeline(guest.name, pcap.Reader(guest.captures[0]), past)
 
 
 def template_clones(options):
@@ -307,7 +306,7 @@ def original_runs_on(options):
         card = 1 - card
         [clone] = stage.copy(original, snapshot, [stage.cable(0, card)])
         fork.resume([original, clone])
-        followed = Timeline(original.name, reader, sessions(past))
+        followed = Timeline(original.name, reader, past)
         timeline = follow(clone, past)
         wait_recovered([timeline], options.recovery)
         yield stage.round("original-runs-on", [past], [timeline], [followed],

@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """What a machine did after a fork, told from its captures.
 
-Times are the guest's own: seconds from the first packet that it sent after
-the fork, which under the lab's load is at most a millisecond after resume.
+Times are seconds of the guest's own clock, which stands still while it is
+stopped. QEMU stamps captures with that clock plus a whole number of seconds:
+the instant of the fork, known from the last packet before it, is found again
+in the captures of all clones.
 """
 
 import time
@@ -11,6 +13,7 @@ from . import pcap
 
 MORE = 0.5      # seconds of traffic wanted under the new key
 POLL = 0.1
+SECOND = 1000000
 
 
 def sessions(messages):
@@ -19,12 +22,13 @@ def sessions(messages):
 
 
 class Timeline:
-    """Follows the capture of one machine from a fork on. old: the sessions of
-    its past; reader: its capture, at the instant of the fork."""
+    """Follows the capture of one machine from a fork on. reader: its capture,
+    at the instant of the fork; past: its messages before it."""
 
-    def __init__(self, name, reader, old):
+    def __init__(self, name, reader, past):
         self.name = name
-        self.old = old
+        self.old = sessions(past)
+        self._stopped = past[-1].micros
         self.messages = []
         self._reader = reader
         self._resumed = None
@@ -36,12 +40,9 @@ class Timeline:
     def update(self):
         for m in self._reader.messages():
             self.messages.append(m)
-            if m.sent and self._resumed is None:
-                self._resumed = m.time
-            # Until it has sent something, the clock is not the guest's yet.
             if self._resumed is None:
-                continue
-            self.last = m.time - self._resumed
+                self._resumed = m.micros - (m.micros - self._stopped) % SECOND
+            self.last = (m.micros - self._resumed) / SECOND
             if m.kind != pcap.TRANSPORT:
                 continue
             if m.sent and m.receiver in self.old:
@@ -82,10 +83,11 @@ def wait_handshakes(reader, wanted, within, timeout):
     while time.monotonic() < deadline:
         fresh = reader.messages()
         seen += fresh
-        recent += [m.time for m in fresh
+        recent += [m.micros for m in fresh
                    if m.sent and m.kind == pcap.INITIATION]
         if seen:
-            recent = [t for t in recent if t > seen[-1].time - within]
+            recent = [t for t in recent
+                      if t > seen[-1].micros - within * SECOND]
         if len(recent) >= wanted:
             return seen, True
         time.sleep(0.003)
