@@ -315,6 +315,11 @@ def test_key_files(tmp_path, setting, content, good):
     assert GOOD[:20] not in message
 
 
+def test_key_from_stdin():
+    assert is_understood("private-key", "/dev/stdin", input=GOOD)
+    assert "`/dev/stdin'" in error("set", "fwgtest", "private-key", "/dev/stdin", input="x")
+
+
 @pytest.mark.parametrize("words", [["genkey"], ["genpsk"], ["help"]])
 def test_lost_output_is_an_error(words):
     with open("/dev/full", "w", encoding="ascii") as full:

@@ -139,6 +139,11 @@ static void print_of_peer(const struct peer *peer, enum field field)
 	}
 }
 
+static bool is_of_device(enum field field)
+{
+	return field <= FIELD_FWMARK || field == FIELD_DUMP;
+}
+
 static void begin_line(const struct device *dev, bool with_name)
 {
 	if (with_name)
@@ -147,17 +152,19 @@ static void begin_line(const struct device *dev, bool with_name)
 
 void field_print(const struct device *dev, enum field field, bool with_name)
 {
-	const bool of_device = field <= FIELD_FWMARK || field == FIELD_DUMP;
+	/* A slip of wg that its scripts may know: here the name is but in the first line. */
+	const bool name_once = field == FIELD_ENDPOINTS;
 
-	if (of_device) {
+	if (is_of_device(field) || name_once)
 		begin_line(dev, with_name);
+	if (is_of_device(field)) {
 		print_of_device(dev, field);
 		putchar('\n');
 		if (field != FIELD_DUMP)
 			return;
 	}
 	for (const struct peer *peer = dev->peers; peer; peer = peer->next) {
-		begin_line(dev, with_name);
+		begin_line(dev, with_name && !name_once);
 		print_key(peer->public_key, true);
 		if (field != FIELD_PEERS)
 			putchar('\t');

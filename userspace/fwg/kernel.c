@@ -23,15 +23,17 @@ static const char *reason(const struct netlink *nl, int error)
 		return nl->message;
 	switch (-error) {
 	case ENOPROTOOPT:
-		return "The kernel module forkguard is not loaded";
+		return "the kernel module forkguard is not loaded";
+	case ENODEV:
+		return "no such interface";
 	case EPERM:
-		return "Not permitted, it takes CAP_NET_ADMIN (root)";
+		return "not permitted, it takes CAP_NET_ADMIN (root)";
 	case EOPNOTSUPP:
-		return "Not a forkguard interface";
+		return "not a forkguard interface";
 	case EPROTO:
-		return "The kernel's answer is not understood";
+		return "the kernel's answer is not understood";
 	case EINTR:
-		return "It changes all the time";
+		return "it changes all the time";
 	}
 	return strerror(-error);
 }
@@ -192,7 +194,7 @@ int kernel_get_generation(struct generation *gen)
 struct watch {
 	const struct netlink *nl;
 	int (*print)(const struct event *event);
-	int stopped;
+	bool stopped;
 };
 
 /* Is this the controller's notice that forkguard's family is gone? */

@@ -29,7 +29,7 @@ int kernel_get_generation(struct generation *gen);
 
 /*
  * Calls @print for each reset of an interface of this network namespace until
- * that returns non-zero, or forkguard goes away.
+ * that returns non-zero, about which nothing is said, or forkguard goes away.
  */
 int kernel_watch(int (*print)(const struct event *event));
 

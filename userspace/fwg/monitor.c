@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* `fwg monitor`: one line for each reset, at once, until it is ended. */
-#include <err.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
@@ -27,13 +26,10 @@ static void time_text(char text[TIME_TEXT_SIZE])
 		 (unsigned long)now.tv_nsec / 1000 % 1000000);
 }
 
-/* Whoever waits for the line gets it now; and if nobody does, we stop. */
+/* Whoever waits for the line gets it now; if nobody does, main() says so. */
 static int deliver(void)
 {
-	if (!fflush(stdout))
-		return 0;
-	warn("Unable to write the output");
-	return -1;
+	return fflush(stdout);
 }
 
 static int print_line(const struct event *event)

@@ -1,0 +1,607 @@
+# SPDX-License-Identifier: GPL-2.0
+"""fwg against the real module, and beside it `wg` against stock WireGuard as the oracle.
+
+A test says by @script what is to run in the guest. All scripts run in one boot, each in a network
+namespace of its own; the test gets its script's Result.
+"""
+
+import base64
+import json
+import re
+
+import pytest
+import uml
+
+SCRIPTS = {}
+
+SETUP = """\
+ips 'link set lo up' 'link add fwg0 type forkguard' 'link add wg0 type wireguard'
+A=xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=
+B=TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0=
+C=gN65BkIKy1eCE9pP1wdc8ROUtkHLF2PfAqYdyYBz6EA=
+PRIVATE=yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=
+PSK=FpCyhws9cxwWoV4xELtfJvjJN+zQVRPISllRWgeopVE=
+both() { fwg "$1" fwg0 "${@:2}"; wg "$1" wg0 "${@:2}"; }
+"""
+
+FULL = """\
+echo $PRIVATE >private
+echo $PSK >psk
+both set listen-port 51820 fwmark 0xcafe private-key private \\
+	peer $A preshared-key psk endpoint 192.0.2.1:1234 persistent-keepalive 25 \\
+		allowed-ips 10.0.0.0/8,192.168.4.4/32,fd00::/8 \\
+	peer $B endpoint [2001:db8::1]:65535 allowed-ips 0.0.0.0/0,::/0 \\
+	peer $C
+"""
+
+FIELDS = ("public-key private-key listen-port fwmark peers preshared-keys endpoints allowed-ips "
+          "latest-handshakes transfer persistent-keepalive dump").split()
+
+
+def script(text, setup=SETUP):
+    """Has the test's script run before the first test, with all the others."""
+    def mark(test):
+        SCRIPTS[test.__name__] = setup + text
+        return test
+    return mark
+
+
+@pytest.fixture(scope="module", name="results")
+def fixture_results(tmp_path_factory):
+    return uml.run_scripts(SCRIPTS, tmp_path_factory.mktemp("scripts"))
+
+
+@pytest.fixture(name="result")
+def fixture_result(results, request):
+    return results[request.function.__name__]
+
+
+def parts(result):
+    """What a script printed between lines of --, after it ended well."""
+    assert result.status == 0, result
+    return result.out.split("--\n")
+
+
+def assert_same(result):
+    """The parts come in pairs, fwg's and wg's, which are equal but for the interface's name."""
+    pieces = parts(result)
+    assert len(pieces) % 2 == 0 and any(pieces)
+    for ours, theirs in zip(pieces[::2], pieces[1::2]):
+        assert ours.replace("fwg", "wg") == theirs
+    return pieces[::2]
+
+
+# What is shown is what wg shows.
+
+@script("; echo --\n".join(f"fwg show fwg0 {field}; echo --; wg show wg0 {field}"
+                           for field in FIELDS))
+def test_fields_of_an_empty_interface(result):
+    assert_same(result)
+
+
+@script(FULL + "; echo --\n".join(f"fwg show fwg0 {field}; echo --; wg show wg0 {field}"
+                                  for field in FIELDS))
+def test_fields(result):
+    shown = dict(zip(FIELDS, assert_same(result)))
+    assert shown["listen-port"] == "51820\n"
+    assert shown["fwmark"] == "0xcafe\n"
+    assert shown["peers"].count("\n") == 3
+    assert "\t10.0.0.0/8 192.168.4.4/32 fd00::/8\n" in shown["allowed-ips"]
+    assert "\t192.0.2.1:1234\n" in shown["endpoints"]
+    assert "\t[2001:db8::1]:65535\n" in shown["endpoints"]
+    assert "\t25\n" in shown["persistent-keepalive"]
+    assert shown["dump"].count("\t") == 3 + 3 * 7
+
+
+@script(FULL + """\
+ips 'link add fwg1 type forkguard' 'link add wg1 type wireguard'
+""" + "; echo --\n".join(f"fwg show all {field}; echo --; wg show all {field}"
+                         for field in FIELDS))
+def test_fields_of_all(result):
+    for shown in assert_same(result):
+        assert re.search(r"^fwg0\t", shown, flags=re.M)
+
+
+@script("""\
+ips 'link add fwg1 type forkguard' 'link add wg1 type wireguard'
+fwg show interfaces; echo --; wg show interfaces
+""")
+def test_interfaces(result):
+    assert sorted(assert_same(result)[0].split()) == ["fwg0", "fwg1"]
+
+
+@script("""
+fwg show interfaces; fwg show; fwg show all dump
+echo --
+wg show interfaces; wg show; wg show all dump
+echo --
+fwg show --json interfaces; fwg show --json
+""", setup="")
+def test_no_interface(result):
+    ours, theirs, as_json = parts(result)
+    assert ours == theirs == ""
+    assert as_json == "[]\n[]\n"
+
+
+OURS = ("generation", "fork check", "forks seen", "last reset")
+
+
+def without_forks(text):
+    """As wg would print it."""
+    lines = text.splitlines(keepends=True)
+    return "".join(line for line in lines if not any(f"  {word}: " in line.replace(
+        "\x1b[1m", "").replace("\x1b[0m", "") for word in OURS))
+
+
+def assert_same_pretty(result):
+    ours, theirs = parts(result)
+    assert without_forks(ours) != ours
+    assert without_forks(ours).replace("fwg", "wg") == theirs
+    return ours
+
+
+@script(FULL + "fwg show; echo --; wg show")
+def test_pretty(result):
+    shown = assert_same_pretty(result)
+    assert "  private key: (hidden)\n" in shown
+    assert "  preshared key: (hidden)\n" in shown
+    assert "\x1b" not in shown
+    for word in OURS:
+        assert shown.count(f"  {word}: ") == 1
+
+
+@script(FULL + "export WG_HIDE_KEYS=never; fwg; echo --; wg")
+def test_pretty_with_secrets(result):
+    shown = assert_same_pretty(result)
+    assert "yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=" in shown
+    assert "FpCyhws9cxwWoV4xELtfJvjJN+zQVRPISllRWgeopVE=" in shown
+
+
+@script(FULL + "export WG_HIDE_KEYS=; export WG_COLOR_MODE=always; fwg show fwg0; echo --; wg show wg0")
+def test_pretty_in_colour(result):
+    shown = assert_same_pretty(result)
+    assert "\x1b[32m\x1b[1minterface" in shown
+    assert "(hidden)" in shown
+
+
+@script("""\
+ips 'link add fwg1 type forkguard' 'link add wg1 type wireguard'
+WG_COLOR_MODE=never fwg show all; echo --; wg show all
+""")
+def test_pretty_with_two_interfaces(result):
+    assert "\n\ninterface: " in assert_same_pretty(result)
+
+
+TUNNEL = """\
+fwg genkey >ours; fwg genkey >theirs
+fwg set fwg0 private-key ours listen-port 1001 peer $(wg pubkey <theirs) \\
+	endpoint 127.0.0.1:1002 persistent-keepalive 1 allowed-ips 10.9.0.2/32
+wg set wg0 private-key theirs listen-port 1002 peer $(wg pubkey <ours) \\
+	endpoint 127.0.0.1:1001 allowed-ips 10.9.0.1/32
+ips 'link set wg0 up' 'link set fwg0 up'
+for try in {1..100}; do
+	[ "$(fwg show fwg0 latest-handshakes | cut -f 2)" = 0 ] || break
+	sleep 0.1
+done
+sleep 0.2
+"""
+
+
+@script(TUNNEL + """\
+date +%s; echo --
+fwg show fwg0 latest-handshakes | cut -f 2; echo --
+fwg show fwg0 transfer | cut -f 2,3; echo --
+wg show wg0 transfer | cut -f 3,2; echo --
+fwg show fwg0; echo --
+fwg show fwg0 --json
+""")
+def test_handshake_and_transfer(result):
+    now, handshake, ours, theirs, pretty, as_json = parts(result)
+    assert int(now) - 20 < int(handshake) <= int(now)
+    received, sent = map(int, ours.split())
+    assert received > 0 and sent > 0
+    assert sum(map(int, theirs.split())) > 0
+    assert re.search(r"  latest handshake: (Now|\d+ seconds? ago)\n", pretty)
+    assert re.search(r"  transfer: \d+ B received, \d+ B sent\n", pretty)
+    assert re.search(r"  persistent keepalive: every 1 second\n", pretty)
+    peer = json.loads(as_json)[0]["peers"][0]
+    assert peer["latest_handshake"] == int(handshake)
+    assert peer["rx_bytes"] >= received and peer["tx_bytes"] >= sent
+
+
+@script(FULL + """\
+fwg show fwg0 --json; echo --
+fwg show --json fwg0 dump; echo --
+fwg show all endpoints --json; echo --
+fwg show interfaces --json
+""")
+def test_json(result):
+    shown, dump, endpoints, interfaces = parts(result)
+    interface, = json.loads(shown)
+    assert interface["interface"] == "fwg0"
+    assert interface["listen_port"] == 51820
+    assert interface["fwmark"] == 0xcafe
+    assert interface["private_key"] == "(hidden)"
+    assert interface["public_key"] == "HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw="
+    assert interface["resets"] == 0
+    assert interface["last_reset"] is None
+    assert set(interface["generation"]) == {"source", "check", "tag", "forks"}
+    first, second, third = interface["peers"]
+    assert first["preshared_key"] == "(hidden)"
+    assert first["endpoint"] == "192.0.2.1:1234"
+    assert first["allowed_ips"] == ["10.0.0.0/8", "192.168.4.4/32", "fd00::/8"]
+    assert first["persistent_keepalive"] == 25
+    assert second["endpoint"] == "[2001:db8::1]:65535"
+    assert third["endpoint"] is None and third["allowed_ips"] == []
+    assert third["preshared_key"] is None
+
+    secret = json.loads(dump)[0]
+    assert secret["private_key"] == "yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk="
+    assert secret["peers"][0]["preshared_key"] == "FpCyhws9cxwWoV4xELtfJvjJN+zQVRPISllRWgeopVE="
+
+    assert json.loads(endpoints)[0]["peers"][2] == {"public_key": third["public_key"],
+                                                    "endpoint": None}
+    assert "private_key" not in endpoints
+    assert json.loads(interfaces) == ["fwg0"]
+
+
+# What is set is what wg sets.
+
+def same_after(*commands, shown="dump"):
+    """Both tools get the same words, with IF for the interface; then the dumps are compared."""
+    lines = [FULL]
+    for command in commands:
+        lines += [f"fwg {command.replace('IF', 'fwg0')}", f"wg {command.replace('IF', 'wg0')}"]
+    lines.append(f"fwg show fwg0 {shown}; echo --; wg show wg0 {shown}")
+    return script("\n".join(lines))
+
+
+@same_after("set IF listen-port 0 fwmark off private-key /dev/null")
+def test_switching_off(result):
+    assert assert_same(result)[0].splitlines()[0].startswith("(none)\t(none)\t")
+
+
+@same_after("set IF fwmark 0", shown="fwmark")
+def test_fwmark_zero(result):
+    assert assert_same(result) == ["off\n"]
+
+
+@same_after("set IF fwmark 0xffffffff", shown="fwmark")
+def test_fwmark_largest(result):
+    assert assert_same(result) == ["0xffffffff\n"]
+
+
+@same_after("set IF fwmark 51820", shown="fwmark")
+def test_fwmark_decimal(result):
+    assert assert_same(result) == ["0xca6c\n"]
+
+
+@same_after("set IF listen-port 65535", shown="listen-port")
+def test_port_largest(result):
+    assert assert_same(result) == ["65535\n"]
+
+
+@same_after("set IF listen-port 1 fwmark 1 listen-port 2 fwmark 2")
+def test_repeated_words(result):
+    assert assert_same(result)[0].splitlines()[0].endswith("\t2\t0x2")
+
+
+@script("""\
+fwg genkey >new
+fwg set fwg0 private-key <(cat new)
+wg set wg0 private-key <(cat new)
+fwg show fwg0 dump; echo --; wg show wg0 dump
+""")
+def test_private_key_from_a_pipe(result):
+    assert_same(result)
+
+
+@same_after("set IF peer $A preshared-key /dev/null persistent-keepalive off allowed-ips ''")
+def test_clearing_a_peer(result):
+    assert "\t(none)\t192.0.2.1:1234\t(none)\t0\t0\t0\toff\n" in assert_same(result)[0]
+
+
+@same_after("set IF peer $A persistent-keepalive 65535", shown="persistent-keepalive")
+def test_persistent_keepalive_largest(result):
+    assert "\t65535\n" in assert_same(result)[0]
+
+
+@same_after("set IF peer $A allowed-ips 10.1.2.3/24,fd00:1:2:3::4/64,1.2.3.4,2001:db8::", shown="allowed-ips")
+def test_host_bits_and_lone_addresses(result):
+    shown = assert_same(result)[0].splitlines()[0].split("\t")[1]
+    assert sorted(shown.split()) == ["1.2.3.4/32", "10.1.2.0/24", "2001:db8::/128",
+                                     "fd00:1:2:3::/64"]
+    assert len([line for line in result.errors if "Warning" in line and "/24'" in line]) == 1
+
+
+@same_after("set IF peer $A allowed-ips ' 10.1.0.0/16 , 10.2.0.0/16 '", shown="allowed-ips")
+def test_allowed_ips_with_spaces(result):
+    assert "\t10.1.0.0/16 10.2.0.0/16\n" in assert_same(result)[0]
+
+
+@same_after("set IF peer $A allowed-ips 10.1.0.0/16 allowed-ips 10.2.0.0/16", shown="allowed-ips")
+def test_allowed_ips_twice(result):
+    assert "\t10.1.0.0/16 10.2.0.0/16\n" in assert_same(result)[0]
+
+
+@same_after("set IF peer $C allowed-ips 10.0.0.0/8", shown="allowed-ips")
+def test_allowed_ip_moves(result):
+    lines = assert_same(result)[0].splitlines()
+    assert [line for line in lines if "10.0.0.0/8" in line] == lines[2:]
+
+
+@same_after("set IF peer $A remove peer $C remove", shown="peers")
+def test_remove(result):
+    assert assert_same(result) == ["TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0=\n"]
+
+
+@same_after("set IF peer HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw= allowed-ips 10.5.0.0/16 "
+            "peer AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= remove")
+def test_peer_with_our_own_key_and_removal_of_a_stranger(result):
+    assert assert_same(result)[0].count("\n") == 4
+
+
+@same_after("set IF peer $A endpoint localhost:domain", shown="endpoints")
+def test_endpoint_by_name(result):
+    assert re.search(r"\t(127\.0\.0\.1|\[::1\]):53\n", assert_same(result)[0])
+
+
+@same_after("set IF peer $A endpoint [fe80::1%lo]:7", shown="endpoints")
+def test_endpoint_with_scope(result):
+    assert "\t[fe80::1%lo]:7\n" in assert_same(result)[0]
+
+
+IPS = [ip for n in range(2000) for ip in (f"10.1.{n // 256}.{n % 256}/32", f"fd00::1:{n + 1:x}/128")]
+
+
+@script(f"""\
+both set peer $A allowed-ips {",".join(IPS)} peer $B allowed-ips 10.9.0.0/16
+fwg show fwg0 dump; echo --; wg show wg0 dump
+""")
+def test_more_allowed_ips_than_a_message_holds(result):
+    lines = assert_same(result)[0].splitlines()
+    assert len(lines) == 3
+    assert sorted(lines[1].split("\t")[3].split(",")) == sorted(IPS)
+
+
+PEERS = [base64.b64encode(f"{n:032}".encode()).decode() for n in range(300)]
+
+
+@script(f"""\
+echo $PSK >psk
+both set {" ".join(f"peer {key} preshared-key psk allowed-ips 10.2.{n // 256}.{n % 256}"
+                   for n, key in enumerate(PEERS))}
+fwg show fwg0 dump; echo --; wg show wg0 dump
+""")
+def test_more_peers_than_a_message_holds(result):
+    lines = assert_same(result)[0].splitlines()
+    assert [line.split("\t")[0] for line in lines[1:]] == PEERS
+
+
+# What is wrong changes nothing.
+
+@script(FULL + """\
+fwg show fwg0 dump >before
+! fwg set fwg0 listen-port 7 fwmark 7 peer $A remove peer $B allowed-ips 10.0.0.0/33
+fwg show fwg0 dump | cmp before -
+""")
+def test_wrong_word_changes_nothing(result):
+    assert result.status == 0, result
+    assert result.errors == ["fwg: Not an IP address with its prefix length: `10.0.0.0/33'"]
+
+
+def failing(command, setup=SETUP):
+    return script(f"! fwg {command}", setup)
+
+
+def assert_fails(result, message):
+    assert result.status == 0, result
+    assert result.errors == [f"fwg: {message}"]
+    assert result.out == ""
+
+
+@failing("show lo")
+def test_show_other_interface(result):
+    assert_fails(result, "Unable to access interface lo: not a forkguard interface")
+
+
+@failing("show wg0 dump")
+def test_show_wireguard_interface(result):
+    assert_fails(result, "Unable to access interface wg0: not a forkguard interface")
+
+
+@failing("set lo fwmark 1")
+def test_set_other_interface(result):
+    assert_fails(result, "Unable to modify interface lo: not a forkguard interface")
+
+
+@failing("reset lo")
+def test_reset_other_interface(result):
+    assert_fails(result, "Unable to reset interface lo: not a forkguard interface")
+
+
+@failing("show fwg7")
+def test_show_no_interface(result):
+    assert_fails(result, "Unable to access interface fwg7: no such interface")
+
+
+@failing("reset fwg7")
+def test_reset_no_interface(result):
+    assert_fails(result, "Unable to reset interface fwg7: no such interface")
+
+
+@script("""\
+drop() { setpriv --bounding-set -net_admin --inh-caps -net_admin "$@"; }
+for command in "show fwg0" "set fwg0 fwmark 1" "reset fwg0" generation; do
+	! drop fwg $command
+done
+""")
+def test_without_permission(result):
+    assert result.status == 0, result
+    assert len(result.errors) == 4
+    for line in result.errors:
+        assert line.endswith(": not permitted, it takes CAP_NET_ADMIN (root)")
+
+
+@script("""\
+export WG_ENDPOINT_RESOLUTION_RETRIES=1
+! fwg set fwg0 peer $A endpoint nowhere.example.com:1
+""")
+def test_resolver_is_asked_again(result):
+    assert result.status == 0, result
+    again, end = result.errors
+    assert again.endswith(": `nowhere.example.com:1', trying again in 1.00 seconds")
+    assert end.endswith(": `nowhere.example.com:1'")
+
+
+# What only forkguard has.
+
+@script(TUNNEL + """\
+fwg reset fwg0
+fwg show fwg0; echo --; fwg show fwg0 --json; echo --
+fwg reset fwg0 peer $(wg pubkey <theirs)
+fwg show fwg0 --json
+""")
+def test_reset(result):
+    pretty, first, second = parts(result)
+    assert re.search(r"  last reset: (Now|\d seconds? ago), cause: forced, 1 in all\n", pretty)
+    first, second = json.loads(first)[0], json.loads(second)[0]
+    assert first["resets"] == 1
+    assert first["last_reset"]["cause"] == "forced"
+    assert first["last_reset"]["time"] > 0
+    assert second["last_reset"]["cause"] == "forced"
+
+
+@failing("reset fwg0 peer xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=")
+def test_reset_of_unknown_peer(result):
+    assert result.status == 0, result
+    line, = result.errors
+    assert line.startswith("fwg: Unable to reset interface fwg0: ")
+
+
+# Waits until the last background process listens to generic netlink events.
+LISTENING = """\
+listening() {
+	for try in {1..100}; do
+		awk -v pid=$! '$2 == 16 && $3 == pid && $4 !~ /^0+$/ { ok = 1 }; END { exit !ok }' \\
+			/proc/net/netlink && return
+		sleep 0.05
+	done
+	return 1
+}
+lines() { for try in {1..100}; do [ "$(wc -l <"$1")" -ge "$2" ] && return; sleep 0.05; done; }
+"""
+
+
+@script(TUNNEL + LISTENING + """\
+ip link add fwg1 type forkguard
+fwg monitor >events &
+listening
+fwg reset fwg0
+fwg reset fwg0 peer $(wg pubkey <theirs)
+fwg reset fwg1
+lines events 3
+kill $!
+cat events; echo --; wg pubkey <theirs
+""")
+def test_monitor(result):
+    events, key = parts(result)
+    stamp = r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z"
+    tail = r"generation (\(none\)|[0-9a-f]{16}), forks \d+"
+    first, second, third = events.splitlines()
+    assert re.fullmatch(rf"{stamp} fwg0: reset, cause forced, peers 1, {tail}", first)
+    assert re.fullmatch(rf"{stamp} fwg0: reset, cause forced, peers [01], {tail}, "
+                        rf"peer {re.escape(key.strip())}", second)
+    assert re.fullmatch(rf"{stamp} fwg1: reset, cause forced, peers 0, {tail}", third)
+
+
+@script(LISTENING + """\
+fwg monitor --json >events &
+listening
+fwg reset fwg0
+fwg reset fwg0
+lines events 2
+kill $!
+cat events
+""")
+def test_monitor_json(result):
+    assert result.status == 0, result
+    first, second = map(json.loads, result.out.splitlines())
+    assert first["time"] < second["time"]
+    assert first["interface"] == "fwg0"
+    assert first["cause"] == "forced"
+    assert first["peers"] == 0
+    assert set(first["generation"]) == {"source", "check", "tag", "forks"}
+
+
+@script(LISTENING + """\
+nsenter -t 1 -n sysctl -q net.core.rmem_default=2304
+fwg monitor >events 2>errors &
+listening
+nsenter -t 1 -n sysctl -q net.core.rmem_default=212992
+kill -STOP $!
+for i in {1..12}; do fwg reset fwg0; done
+kill -CONT $!
+lines errors 1
+fwg reset fwg0
+lines events 2
+kill $!
+cat errors; echo --; wc -l <events
+""")
+def test_monitor_tells_of_lost_events(result):
+    errors, events = parts(result)
+    assert errors == "fwg: Events were lost: they came faster than they could be printed\n"
+    assert 2 <= int(events) <= 12
+
+
+@script(LISTENING + """\
+fwg monitor >/dev/full &
+listening
+fwg reset fwg0
+status=0
+wait $! || status=$?
+echo $status
+""")
+def test_monitor_without_a_reader(result):
+    assert parts(result) == ["1\n"]
+    assert result.errors == ["fwg: Unable to write the output: No space left on device"]
+
+
+@script("fwg generation; echo --; fwg generation --json; echo --; fwg show fwg0 --json")
+def test_generation(result):
+    text, as_json, shown = parts(result)
+    values = dict(line.split(": ", 1) for line in text.splitlines())
+    generation = json.loads(as_json)
+    assert list(values) == ["source", "check", "tag", "forks"]
+    assert generation == json.loads(shown)[0]["generation"]
+    # User-mode Linux has no ACPI, so the loud form is what there is to see.
+    assert generation["source"] == "none" == values["source"]
+    assert generation["tag"] is None and values["tag"] == "(none)"
+    assert generation["check"] in ("notifier", "none")
+    assert values["check"] in (
+        "notifier: forks are detected late, nonces may be reused until then",
+        "none: forks are not detected at all")
+    assert int(values["forks"]) == generation["forks"] == 0
+
+
+# The last, for it takes the module from the others.
+
+@script(LISTENING + """\
+fwg monitor 2>errors &
+listening
+ip link del fwg0
+for try in {1..100}; do rmmod forkguard 2>/dev/null && break; sleep 0.05; done
+status=0
+wait $! || status=$?
+echo $status; cat errors
+for command in "show fwg0" "set fwg0 fwmark 1" generation; do fwg $command 2>&1 || true; done
+fwg show
+""")
+def test_zz_module_unloaded(result):
+    assert parts(result)[0].splitlines() == [
+        "1",
+        "fwg: Unable to watch events: the kernel module forkguard is not loaded",
+        "fwg: Unable to access interface fwg0: the kernel module forkguard is not loaded",
+        "fwg: Unable to modify interface fwg0: the kernel module forkguard is not loaded",
+        "fwg: Unable to read the generation: the kernel module forkguard is not loaded",
+    ]
