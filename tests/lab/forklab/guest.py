@@ -225,25 +225,18 @@ class Guest:
 _running = []
 
 
-def kill_all():
-    """Ends every guest of this process."""
-    while _running:
-        _running[-1].kill()
-
-
-def splats():
-    """What the kernels of all guests complained of."""
-    return [line for guest in _running for line in guest.splats()]
+def guests(folder):
+    """The guests of one run, those that have not been killed."""
+    return [guest for guest in _running if guest.folder == folder]
 
 
 @contextlib.contextmanager
-def all_stopped():
-    """While every guest stands still, captures do not grow."""
-    guests = list(_running)
-    for guest in guests:
+def all_stopped(folder):
+    """While every guest of a run stands still, its captures do not grow."""
+    for guest in guests(folder):
         guest.stop()
     yield
-    for guest in guests:
+    for guest in guests(folder):
         guest.cont()
 
 

@@ -12,7 +12,7 @@ import random
 import time
 
 from . import LabError, audit, fork, kit, pcap, tunnel
-from .guest import Guest, Link, Machine, all_stopped, splats
+from .guest import Guest, Link, Machine, all_stopped, guests
 from .timeline import SECOND, Timeline, wait_handshakes, wait_recovered
 
 PEER_RATE = 200         # packets/s towards the guest that is forked
@@ -91,7 +91,7 @@ class Stage:
         self.second.wait_ready()
         one, two = self.ends
         self.first.run(tunnel.cable_up(1) +
-                       one.bring_up(two, tunnel.endpoint(2)))
+                       one.bring_up(two, two.endpoint()))
         for card in range(cards):
             self.in_namespace(card, f"{tunnel.IP} link set eth{card} netns "
                               f"card{card}", make=True)
@@ -127,8 +127,8 @@ class Stage:
             f"peer {tunnel.random_key()} endpoint 192.168.9.2:9 "
             f"allowed-ips {address}/32" for address in targets)
         self.first.run(
-            f"{end.tool} set {tunnel.INTERFACE} {peers} && "
-            f"{tunnel.IP} route add 10.10.0.0/24 dev {tunnel.INTERFACE}")
+            f"{end.tool} set {end.interface} {peers} && "
+            f"{tunnel.IP} route add 10.10.0.0/24 dev {end.interface}")
         self.first.run(f"traffic -p 7778 -r {HANDSHAKE_PEERS} "
                        f"{' '.join(targets)} &")
 
@@ -158,7 +158,7 @@ class Stage:
         captures: of all machines that share it, before and after."""
         options = self.options
         machines = list(clones) + list(originals)
-        with all_stopped():
+        with all_stopped(options.folder):
             verdict = audit.judge(captures)
             for machine in machines:
                 machine.update()
@@ -169,7 +169,8 @@ class Stage:
         result = Round(scene, options.system, options.kernel,
                        sum(send_rate(m) for m in past) / len(past),
                        list(clones), list(originals), list(captures), shared,
-                       verdict, splats())
+                       verdict, [line for guest in guests(options.folder)
+                                 for line in guest.splats()])
         options.say(describe(result))
         return result
 
@@ -276,7 +277,7 @@ def rollback(options):
         past += reader.messages()
         guest.cont()
         time.sleep(1)
-        guest.run(one.forget_sessions(two, tunnel.endpoint(2)))
+        guest.run(one.forget_sessions(two))
         time.sleep(1)
         guest.kill()
         [restored] = stage.copy(guest, snapshot, [stage.cable(0, 0)])

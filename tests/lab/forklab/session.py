@@ -10,7 +10,7 @@ import tempfile
 import time
 
 from . import LabError
-from .guest import kill_all
+from .guest import guests
 
 KEPT = (".pcap", ".console", ".qemu")
 
@@ -24,9 +24,10 @@ def progress(start=time.monotonic()):
 
 
 @contextlib.contextmanager
-def session(limit, keep=None):
-    """Gives a folder for the files of one run. What is worth keeping of it is
-    moved to `keep`, also after a failure."""
+def session(limit=0, keep=None):
+    """Gives a folder for the files of one run, which may last for `limit`
+    seconds. What is worth keeping of it is moved to `keep`, also after a
+    failure."""
     def ended(number, _):
         if number == signal.SIGALRM:
             raise LabError(f"not done within its time limit of {limit} s")
@@ -41,7 +42,8 @@ def session(limit, keep=None):
         yield folder
     finally:
         signal.alarm(0)
-        kill_all()
+        for guest in guests(folder):
+            guest.kill()
         for number, handler in before.items():
             signal.signal(number, handler)
         if keep:

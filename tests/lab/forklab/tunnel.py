@@ -10,7 +10,6 @@ import dataclasses
 import os
 import subprocess
 
-INTERFACE = "tun0"
 PORT = 51820
 IP = "/sbin/ip"
 TOOL = {"forkguard": "fwg", "wireguard": "wg"}
@@ -37,18 +36,27 @@ def random_key():
 
 
 class End:
-    """The tunnel interface of a guest. number 1 or 2 is which end it is."""
+    """The tunnel interface of a guest. number 1 or 2 is which end it is;
+    tunnel tells several tunnels between two guests apart."""
 
-    def __init__(self, system, number, identity):
+    def __init__(self, system, number, identity, tunnel=0):
         self.system = system
         self.number = number
         self.identity = identity
         self.tool = TOOL[system]
-        self.v4 = f"10.9.0.{number}"
-        self.v6 = f"fd09::{number}"
+        self.interface = f"tun{tunnel}"
+        self.port = PORT + tunnel
+        self.v4 = f"10.9.{tunnel}.{number}"
+        self.v6 = f"fd09:{tunnel}::{number}"
+
+    def endpoint(self, family=4):
+        """Where it is reached over a cable."""
+        return (f"192.168.9.{self.number}:{self.port}" if family == 4 else
+                f"[fd99::{self.number}]:{self.port}")
 
     def bring_up(self, other, endpoint=None, psk=None):
-        """Shell commands that make the interface, with one peer."""
+        """Shell commands that make the interface, with one peer. Without an
+        endpoint, the other end has to speak first."""
         peer = (f"peer {other.identity.public} "
                 f"allowed-ips {other.v4}/32,{other.v6}/128")
         if endpoint:
@@ -59,24 +67,24 @@ class End:
 modprobe {self.system}
 echo {self.identity.private} >/tmp/private
 echo {psk or ''} >/tmp/psk
-{IP} link add {INTERFACE} type {self.system}
-{self.tool} set {INTERFACE} private-key /tmp/private listen-port {PORT} {peer}
-{IP} addr add {self.v4}/24 dev {INTERFACE}
-{IP} addr add {self.v6}/64 dev {INTERFACE} nodad
-{IP} link set {INTERFACE} up
+{IP} link add {self.interface} type {self.system}
+{self.tool} set {self.interface} private-key /tmp/private listen-port {self.port} {peer}
+{IP} addr add {self.v4}/24 dev {self.interface}
+{IP} addr add {self.v6}/64 dev {self.interface} nodad
+{IP} link set {self.interface} up
 rm /tmp/private /tmp/psk
 """
 
-    def forget_sessions(self, other, endpoint):
+    def forget_sessions(self, other):
         """Shell commands after which a new handshake has to be made."""
         if self.system == "forkguard":
-            return f"{self.tool} reset {INTERFACE}"
-        change = f"{self.tool} set {INTERFACE} peer {other.identity.public}"
-        return (f"{change} remove && {change} endpoint {endpoint} "
+            return f"{self.tool} reset {self.interface}"
+        change = f"{self.tool} set {self.interface} peer {other.identity.public}"
+        return (f"{change} remove && {change} endpoint {other.endpoint()} "
                 f"allowed-ips {other.v4}/32,{other.v6}/128")
 
     def show(self, guest, field):
-        return guest.run(f"{self.tool} show {INTERFACE} {field}").strip()
+        return guest.run(f"{self.tool} show {self.interface} {field}").strip()
 
 
 def cable_up(number, card="eth0"):
@@ -85,9 +93,3 @@ def cable_up(number, card="eth0"):
 {IP} addr add fd99::{number}/64 dev {card} nodad
 {IP} link set {card} up
 """
-
-
-def endpoint(number, family=4):
-    """The address of end 1 or 2 of a cable, as a tunnel endpoint."""
-    return (f"192.168.9.{number}:{PORT}" if family == 4 else
-            f"[fd99::{number}]:{PORT}")

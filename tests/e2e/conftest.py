@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What the end-to-end tests share: guests from the lab, on both kernels."""
+
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lab"))
+
+from forklab import kit, tunnel  # noqa: E402
+from forklab.guest import Guest, Link, Machine, guests  # noqa: E402
+from forklab.session import session  # noqa: E402
+
+
+class Bench:
+    """Two guests on one cable, forkguard loaded in the first only."""
+
+    def __init__(self, kernel, folder, cpus=2):
+        cables = [os.path.join(folder, f"cable.{end}") for end in "ab"]
+        self.folder = folder
+        self._told = set()
+        self.ours, self.stock = [
+            Guest(name, Machine(kit.load(kernel, system), cpus, mac=number),
+                  [Link(cables[number - 1], cables[2 - number])], folder)
+            for number, (name, system) in enumerate(
+                (("ours", "forkguard"), ("stock", "wireguard")), 1)]
+
+    def wait_ready(self):
+        for number, guest in ((1, self.ours), (2, self.stock)):
+            guest.wait_ready()
+            guest.run(tunnel.cable_up(number))
+        return self
+
+    def splats(self):
+        """What the kernels have complained of since they were last asked."""
+        told = self._told
+        self._told = {line for guest in guests(self.folder)
+                      for line in guest.splats()}
+        return sorted(self._told - told)
+
+
+def ends(number=0):
+    """Both ends of a tunnel: forkguard's and stock WireGuard's."""
+    return (tunnel.End("forkguard", 1, tunnel.identity(), number),
+            tunnel.End("wireguard", 2, tunnel.identity(), number))
+
+
+@pytest.fixture(scope="session", params=kit.KERNELS)
+def kernel(request):
+    return request.param
+
+
+@pytest.fixture(scope="session")
+def bench(kernel):
+    with session() as folder:
+        yield Bench(kernel, folder).wait_ready()
+
+
+@pytest.fixture
+def tunnel_up(bench):
+    """A tunnel that works, forkguard the initiator; gone after the test, and
+    so is everything that a test has left running in the guests."""
+    ours, stock = ends()
+    bench.stock.run(stock.bring_up(ours))
+    bench.ours.run(ours.bring_up(stock, stock.endpoint()))
+    bench.ours.run(f"ping -c 1 -W 20 {stock.v4}")
+    yield ours, stock
+    for guest, end in ((bench.ours, ours), (bench.stock, stock)):
+        guest.try_run("killall traffic nc tail ping")
+        guest.try_run(f"{tunnel.IP} link del {end.interface}")
+
+
+class Rekeying:
+    """Guests in which two tunnels have been talking since the tests began:
+    forkguard began the first, stock WireGuard the second."""
+
+    def __init__(self, kernel, folder):
+        self.bench = Bench(kernel, folder, cpus=1)
+        self.tunnels = [ends(number) for number in range(2)]
+
+    def start(self):
+        self.bench.wait_ready()
+        machines = (self.bench.ours, self.bench.stock)
+        for initiator, pair in enumerate(self.tunnels):
+            for number, (guest, end) in enumerate(zip(machines, pair)):
+                other = pair[1 - number]
+                guest.run(end.bring_up(other, other.endpoint()
+                                       if number == initiator else None))
+            machines[initiator].run(
+                f"ping -i 0.5 -W 5 {pair[1 - initiator].v4} >/tmp/ping &")
+        return self
+
+
+@pytest.fixture(scope="session")
+def rekeying_guests(request):
+    """Started before anything else, so that the two minutes until a rekey
+    pass while other tests run."""
+    with session() as folder:
+        found = {}
+        for kernel in kit.KERNELS:
+            path = os.path.join(folder, kernel)
+            os.mkdir(path)
+            found[kernel] = Rekeying(kernel, path)
+        for one in found.values():
+            one.start()
+        yield found
+        for one in found.values():
+            for guest in guests(one.bench.folder):
+                guest.kill()
+
+
+def pytest_collection_modifyitems(items):
+    """Rekeys are looked at last."""
+    items.sort(key=lambda item: "rekey" in item.name)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def start_rekeying(request):
+    if any("rekey" in item.name for item in request.session.items):
+        request.getfixturevalue("rekeying_guests")

@@ -1,0 +1,131 @@
+# SPDX-License-Identifier: GPL-2.0
+"""forkguard's own life in a guest: resets, unloading, no generation ID."""
+
+from conftest import ends
+from forklab import audit, kit, pcap, tunnel
+from forklab.guest import Guest, Machine
+from forklab.session import session
+from forklab.timeline import sessions
+
+RATE = 1000
+
+
+def start_load(bench, ours, stock):
+    bench.ours.run(f"traffic -r {RATE} {stock.v4} &")
+    bench.stock.run(f"traffic -r {RATE} {ours.v4} &")
+
+
+def warnings(guest):
+    """What the module warned of; taint is the kernel's own affair."""
+    found = []
+    for line in guest.run("dmesg -r").splitlines():
+        level, _, text = line[1:].partition(">")
+        if level.isdigit() and int(level) % 8 <= 4 and "forkguard" in text \
+                and "taint" not in text:
+            found.append(text)
+    return found
+
+
+def test_reset_under_load(bench, tunnel_up):
+    """Each reset ends the session, and data goes on under another."""
+    ours, stock = tunnel_up
+    reader = pcap.Reader(bench.ours.captures[0])
+    reader.messages()
+    start_load(bench, ours, stock)
+    seen = []
+    for number in range(6):
+        peer = f"peer {stock.identity.public}" if number % 2 else ""
+        bench.ours.run(f"fwg reset {ours.interface} {peer}")
+        bench.ours.run(f"ping -c 1 -W 20 {stock.v4}")
+        found = sessions([m for m in reader.messages() if m.sent])
+        seen.append(found)
+        assert found - set().union(*seen[:-1]), "no new session"
+    bench.ours.run(f"i=0; while [ $i -lt 50 ]; do fwg reset {ours.interface};"
+                   " i=$((i+1)); done", timeout=60)
+    bench.ours.run(f"ping -c 1 -W 20 {stock.v4}")
+    assert bench.splats() == []
+    for guest in (bench.ours, bench.stock):
+        guest.stop()
+    try:
+        verdict = audit.judge([bench.ours.captures[0],
+                               bench.stock.captures[0]])
+    finally:
+        for guest in (bench.ours, bench.stock):
+            guest.cont()
+    assert verdict.reused == 0 and verdict.judged > 1000
+
+
+def test_no_warning_with_generation_id(bench, tunnel_up):
+    assert warnings(bench.ours) == []
+
+
+def test_unload_under_load(bench):
+    """Unloading while packets fly leaves nothing, and loading works again."""
+    for _ in range(3):
+        ours, stock = ends()
+        bench.stock.run(stock.bring_up(ours))
+        bench.ours.run(ours.bring_up(stock, stock.endpoint()))
+        bench.ours.run(f"ping -c 1 -W 20 {stock.v4}")
+        start_load(bench, ours, stock)
+        bench.ours.run("sleep 0.5; rmmod forkguard", timeout=30)
+        assert not bench.ours.try_run(
+            f"{tunnel.IP} link show {ours.interface}").status == 0
+        assert "forkguard" not in bench.ours.run("cat /proc/modules")
+        port = f":{ours.port:04X} "
+        assert port not in bench.ours.run(
+            "cat /proc/net/udp /proc/net/udp6").upper()
+        assert bench.ours.try_run("fwg generation").status != 0
+        bench.ours.run("killall traffic")
+        bench.stock.run(f"killall traffic; {tunnel.IP} link del "
+                        f"{stock.interface}")
+    assert bench.splats() == []
+
+
+def test_namespace_deleted_under_load(bench):
+    """A namespace that goes while its tunnel is in use takes it along, and
+    the module can be unloaded right after."""
+    ours, stock = ends()
+    bench.stock.run(stock.bring_up(ours))
+    # The socket stays in the namespace of birth, the interface moves.
+    bench.ours.run(ours.bring_up(stock, stock.endpoint()))
+    bench.ours.run(
+        f"set -e; {tunnel.IP} netns add doomed\n"
+        f"{tunnel.IP} link set {ours.interface} netns doomed\n"
+        f"cat >/tmp/inside <<'EOF'\n"
+        f"{tunnel.IP} addr add {ours.v4}/24 dev {ours.interface}\n"
+        f"{tunnel.IP} link set {ours.interface} up\n"
+        f"ping -c 1 -W 20 {stock.v4} && traffic -r {RATE} {stock.v4} &\n"
+        f"sleep 1\n"
+        "EOF\n"
+        f"{tunnel.IP} netns exec doomed sh /tmp/inside")
+    assert bench.ours.run("pidof traffic")
+    bench.ours.run(f"{tunnel.IP} netns del doomed; killall traffic")
+    bench.ours.run("i=0; until rmmod forkguard; do i=$((i+1)); "
+                   "[ $i -lt 20 ]; sleep 0.5; done", timeout=30)
+    bench.stock.run(f"{tunnel.IP} link del {stock.interface}")
+    assert "forkguard" not in bench.ours.run("cat /proc/modules")
+    assert bench.splats() == []
+
+
+def test_without_generation_id(kernel):
+    """Works, says so once, and tells who asks that forks go unnoticed."""
+    with session() as folder:
+        guest = Guest("alone", Machine(kit.load(kernel, "forkguard"),
+                                       generation_device=False), [], folder)
+        guest.wait_ready()
+        ours, stock = ends()
+        # Stock WireGuard lives in a namespace, at the other end of a veth.
+        guest.run(f"modprobe veth && {tunnel.IP} netns add other\n"
+                  f"{tunnel.IP} link add here type veth peer name there "
+                  f"netns other\n" + tunnel.cable_up(1, "here"))
+        guest.run("cat >/tmp/inside <<'EOF'\n" +
+                  tunnel.cable_up(2, "there") + f"{tunnel.IP} link set lo up\n"
+                  + stock.bring_up(ours) + "EOF\n" +
+                  f"{tunnel.IP} netns exec other sh /tmp/inside")
+        for _ in range(2):
+            guest.run(ours.bring_up(stock, stock.endpoint()))
+            guest.run(f"ping -c 1 -W 20 {stock.v4}")
+            assert "source: none" in guest.run("fwg generation")
+            guest.run(f"{tunnel.IP} link del {ours.interface}")
+        assert len(warnings(guest)) == 1, warnings(guest)
+        assert guest.splats() == []
