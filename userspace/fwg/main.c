@@ -97,7 +97,7 @@ int main(int argc, char *argv[])
 {
 	/* Our own, so that the keys which go through it can be wiped. */
 	static char output[BUFSIZ];
-	static char *show[] = { "show", NULL };
+	char *show[] = { "show", NULL };
 	int status;
 
 	setvbuf(stdout, output, _IOFBF, sizeof(output));
