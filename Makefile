@@ -32,7 +32,7 @@ module: packages
 	@tests/setup/module.sh 6.12
 
 userspace: packages
-	@$(MAKE) --no-print-directory -C userspace
+	@$(MAKE) -s --no-print-directory -C userspace
 
 kunit: packages
 	@tests/kunit/run
@@ -52,7 +52,7 @@ demo: packages
 install:
 	install -D -m 644 "$$(tests/setup/module.sh running)" $(MODULE_DIR)/forkguard.ko
 	$(if $(DESTDIR),,depmod)
-	@$(MAKE) --no-print-directory -C userspace install PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
+	@$(MAKE) -s --no-print-directory -C userspace install PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
 
 clean:
 	rm -rf build
