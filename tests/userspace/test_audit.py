@@ -6,9 +6,9 @@ import json
 import os
 import random
 import resource
+import signal
 import struct
 import subprocess
-import time
 from pathlib import Path
 
 import captures
@@ -24,6 +24,11 @@ TEXT, OTHER_TEXT = b"a" * 48, b"b" * 48
 
 def run(*arguments, timeout=60):
     return subprocess.run([AUDIT, *arguments], capture_output=True, timeout=timeout, check=False)
+
+
+def shown(value):
+    """Parameters as the tests' names show them: texts, and not whole packets."""
+    return value if isinstance(value, str) else type(value).__name__
 
 
 def run_json(*arguments):
@@ -245,7 +250,7 @@ def test_index_chosen_twice_is_marked(folder):
     b"\5\0\0\0" + bytes(60), initiation(1, EPHEMERAL)[:-1], initiation(1, EPHEMERAL) + b"\0",
     response(1, 1, EPHEMERAL)[:-1], response(1, 1, EPHEMERAL) + b"\0",
     cookie(1, bytes(24))[:-1], cookie(1, bytes(24)) + b"\0",
-])
+], ids=shown)
 def test_foreign_payload(folder, payload):
     result = folder.audit(a=pcap([frame(payload)]))
     expect_inconclusive(result, "nothing to judge")
@@ -262,7 +267,7 @@ def test_foreign_payload(folder, payload):
     ethernet(ipv6(transport(1, 1), protocol=6, total=0)),
     ethernet(ipv6(udp(transport(1, 1)), protocol=59)),
     ethernet(ipv6(transport(1, 1), protocol=6, extensions=[(44, b"\0\0\1\0\0\0\1")])),
-])
+], ids=shown)
 def test_foreign_packet(folder, other):
     result = folder.audit(a=pcap([other, frame(transport(1, 1))]))
     expect_clean(result, 1)
@@ -324,7 +329,7 @@ def test_link_type_unknown(folder):
     ipv6(udp(transport(1, 1, TEXT)), extensions=[(135, bytes(7)), (139, bytes(7)),
                                                  (140, bytes(7))]),
     ipv6(udp(transport(1, 1, TEXT))) + bytes(20),
-])
+], ids=shown)
 def test_packet_forms(folder, packet):
     """Options, extension headers and what trails a packet change nothing about its message."""
     expect_clean(folder.audit(a=pcap([frame(transport(1, 1, TEXT)), ethernet(packet)])), 2)
@@ -372,7 +377,9 @@ def test_datagram_that_is_yet_to_be_segmented(folder):
     (ethernet(ipv4(udp(transport(1, 1)), total=65535)), "malformed"),
     (ethernet(ipv4(udp(transport(1, 1)), total=19)), "malformed"),
     (ethernet(ipv4(udp(transport(1, 1)), version=5)), "malformed"),
-    (ethernet(b"\x41" + ipv4(udp(transport(1, 1)))[1:]), "malformed"),
+    (ethernet(b"\x40" + ipv4(udp(transport(1, 1)))[1:4] + b"\0\x20" +
+              ipv4(udp(transport(1, 1)))[6:]), "malformed"),
+    (ethernet(b"\x50" + ipv6(udp(transport(1, 1)))[1:], ethertype=0x86dd), "malformed"),
     (ethernet(ipv4(udp(transport(1, 1), length=7))), "malformed"),
     (ethernet(ipv4(udp(transport(1, 1), length=60))), "malformed"),
     (ethernet(ipv4(udp(transport(1, 1), length=60)) + bytes(40)), "malformed"),
@@ -383,7 +390,7 @@ def test_datagram_that_is_yet_to_be_segmented(folder):
     (ethernet(b"\x45", ethertype=0x0800), "malformed"),
     (ethernet(b"", tags=[0x8100], ethertype=0x8100), "malformed"),
     (b"", "malformed"),
-])
+], ids=shown)
 def test_packets_that_cannot_be_judged(folder, packet, why):
     """Never a pass, but a reuse beside them is still a reuse."""
     fine = [frame(transport(2, 1, TEXT)), frame(transport(2, 2, TEXT))]
@@ -425,7 +432,7 @@ def test_snapshot_length(folder):
     (pcap([])[:20], "truncated"),
     (pcapng([])[:20], "truncated"),
     (pcapng([])[:28], "no Interface Description"),
-])
+], ids=shown)
 def test_no_capture(folder, content, why):
     fine = pcap([frame(transport(1, 1))])
     result = folder.audit(bad=content, good=fine)
@@ -500,25 +507,71 @@ def test_same_file_twice(folder):
     expect_inconclusive(run_json(path, link), f"{link}: the same file as {path}")
 
 
-def test_file_that_grows_while_it_is_read(folder):
-    """Started on a capture that is being written, it must say so or have seen all of it."""
-    path = folder.write_one("a", pcap([frame(transport(1, n)) for n in range(200000)]))
-    more = pcap([frame(transport(2, n)) for n in range(2)])[24:]
-    with subprocess.Popen([AUDIT, "--json", "--memory", "1", path], stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE) as audit, path.open("ab", 0) as file:
-        while audit.poll() is None:
-            file.write(more)
-            time.sleep(0.001)
-        out, errors = audit.communicate()
-    assert audit.returncode == 2
-    assert json.loads(out)["verdict"] == "inconclusive"
-    assert b"changed while it was being read" in errors or b"truncated" in errors
+class Stopped:
+    """An audit of some files, stopped in the middle of reading one."""
+
+    def __init__(self, *arguments):
+        self.process = subprocess.Popen([AUDIT, "--json", *arguments], stdout=subprocess.PIPE,
+                                        stderr=subprocess.PIPE)
+
+    def position(self, path):
+        """How far the file has been read, or None if it is not open."""
+        fds = Path(f"/proc/{self.process.pid}/fd")
+        try:
+            for fd in fds.iterdir():
+                if fd.readlink() == path:
+                    info = (fds.parent / "fdinfo" / fd.name).read_text()
+                    return int(info.split()[1])
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+        return None
+
+    def stop_in(self, path, reading):
+        """Whether it could be stopped in this reading of the file, counted from 1."""
+        last = None
+        while self.process.poll() is None:
+            position = self.position(path)
+            if position is not None and (last is None or position < last):
+                reading -= 1
+            last = position
+            if not reading:
+                self.process.send_signal(signal.SIGSTOP)
+                os.waitid(os.P_PID, self.process.pid, os.WSTOPPED | os.WEXITED | os.WNOWAIT)
+                position = self.position(path)
+                return position is not None and last <= position < path.stat().st_size
+        return False
+
+    def go_on(self):
+        """Lets it end and returns its status and its lines on stderr."""
+        if self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+        _, errors = self.process.communicate(timeout=60)
+        return self.process.returncode, errors.decode().splitlines()
+
+
+@pytest.mark.parametrize("name, reading, passes", [("b", 1, ["--memory", "1"]), ("a", 2, [])])
+def test_file_that_changes(folder, name, reading, passes):
+    """A file between two readings of it, and in the middle of the last."""
+    paths = folder.write(a=pcap([frame(transport(1, n)) for n in range(100000)]),
+                         b=pcap([frame(transport(2, n)) for n in range(100000)]))
+    for _ in range(50):
+        audit = Stopped(*passes, *paths)
+        stopped = audit.stop_in(folder.path / name, reading)
+        if stopped:
+            with paths[0].open("ab") as file:
+                file.write(pcap([frame(transport(1, 1, OTHER_TEXT))])[24:])
+        result = audit.go_on()
+        if stopped:
+            assert result == (2, [f"fwg-audit: {paths[0]}: changed while it was being read"])
+            return
+        assert result == (0, [])
+    pytest.fail("could never be stopped in time")
 
 
 # Memory
 
 def crowd(messages, seed):
-    """Frames of many sessions with reuses spread over them."""
+    """Frames of many sessions, shuffled, with reuses among them, some in one datagram."""
     rand = random.Random(seed)
     frames = [frame(transport(n % 7, n // 7, struct.pack("<IIQ", n, 0, 0)))
               for n in range(messages)]
@@ -527,6 +580,8 @@ def crowd(messages, seed):
     for n in range(100):
         frames.append(frame(initiation(n, rand.choice([EPHEMERAL, rand.randbytes(32)]),
                                        rand.randbytes(76))))
+    rand.shuffle(frames)
+    frames.append(frame(b"".join(transport(1, n, rand.randbytes(16)) for n in range(40))))
     return frames
 
 
@@ -605,7 +660,7 @@ reuse: 5 messages judged, 2 reuses
 
 @pytest.mark.parametrize("name, read", [
     (b'"\\\n\x1f', '"\\\n\x1f'), ("é€𝄞".encode(), "é€𝄞"),
-    (b"\xff\xc0\xaf\xed\xa0\x80\xf5\x80\xc3", "\ufffd" * 9),
+    (b"\xff\xc0\xaf\xed\xa0\x80\xf4\x90\x80\x80\xc3", "\ufffd" * 11),
 ])
 def test_file_names_in_json(tmp_path, name, read):
     path = os.path.join(os.fsencode(tmp_path), name)
