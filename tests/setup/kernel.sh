@@ -15,13 +15,12 @@ set -eu
 
 make_kit() {
 	local meta=$1 kit=$2 release version header_packages headers
-	known "$meta"
+	refresh
 	# The meta package moves with each update: image and headers are both taken from the one
 	# ABI that it names now.
 	release=$(depends "$meta" | sed -n 's/^linux-image-//p' | head -n 1)
-	[ -n "$release" ] || die "$meta names no kernel"
+	[ -n "$release" ] || die "apt knows no $meta: are its lists up to date?"
 	version=$(LC_ALL=C apt-cache show --no-all-versions "$meta" | sed -n 's/^Version: //p')
-	known "linux-headers-$release"
 	mapfile -t header_packages < <(depends "linux-headers-$release" |
 		grep -E '^linux-(headers|kbuild)-')
 	unpack "$kit" "linux-image-$release=$version" "linux-headers-$release=$version" \

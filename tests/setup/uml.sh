@@ -13,7 +13,7 @@ set -eu
 config=$(cd -- "$(dirname -- "$0")" && pwd)/uml.config
 
 make_source() {
-	known linux-source-6.1
+	refresh
 	local source=$1
 	unpack "$source/deb" linux-source-6.1
 	say "unpacking the kernel's source"
