@@ -39,7 +39,6 @@ static enum forkguard_reset_cause seen_cause;
 
 /* Resets come one at a time; also guards the epochs of all scopes. */
 static DEFINE_MUTEX(reset_mutex);
-static struct workqueue_struct *reset_wq;
 
 static void reset_work_fn(struct work_struct *work)
 {
@@ -71,7 +70,7 @@ static void notice(enum forkguard_reset_cause cause)
 		memcpy(seen_id, id, sizeof(id));
 		seen_cause = cause;
 		forks++;
-		queue_work(reset_wq, &reset_work);
+		queue_work(system_highpri_wq, &reset_work);
 	}
 	spin_unlock_irqrestore(&seen_lock, flags);
 }
@@ -320,9 +319,6 @@ int __init generation_init(generation_reset_fn reset)
 	int err;
 
 	reset_callback = reset;
-	reset_wq = alloc_workqueue("forkguard-reset", WQ_HIGHPRI | WQ_UNBOUND, 0);
-	if (!reset_wq)
-		return -ENOMEM;
 	find_id();
 	seen_id[0] = READ_ONCE(generation_id[0]);
 	seen_id[1] = READ_ONCE(generation_id[1]);
@@ -344,7 +340,7 @@ err_vmfork:
 	unregister_random_vmfork_notifier(&vmfork_nb);
 err_id:
 	/* The notifier may have queued a reset already. */
-	destroy_workqueue(reset_wq);
+	cancel_work_sync(&reset_work);
 	forget_id();
 	return err;
 }
@@ -360,6 +356,10 @@ void generation_exit(void)
 {
 	unregister_pm_notifier(&pm_nb);
 	unregister_random_vmfork_notifier(&vmfork_nb);
-	destroy_workqueue(reset_wq);
+	cancel_work_sync(&reset_work);
 	forget_id();
 }
+
+#ifdef FORKGUARD_KUNIT
+#include "generation_test.c"
+#endif

@@ -1258,3 +1258,7 @@ enum noise_wiped noise_peer_reset(struct noise_peer *peer)
 	spin_unlock_bh(&peer->lock);
 	return begun ? min(wiped, NOISE_WIPED_OLD) : wiped;
 }
+
+#ifdef FORKGUARD_KUNIT
+#include "noise_test.c"
+#endif

@@ -1,0 +1,1198 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Tests of noise; included by module/noise.c, to see its inside.
+ *
+ * A fork is simulated by living one life several times over: with the same
+ * random bytes and the same clock, all is the same up to a chosen step. There
+ * the clones get generation IDs of their own, and go their own ways.
+ */
+
+#include "generation_test.h"
+#include "noise_vector.h"
+
+#include <kunit/test.h>
+#include <linux/hash.h>
+#include <linux/hrtimer.h>
+#include <linux/random.h>
+
+#define TEXT_LEN 32
+#define DATA_LEN (sizeof(struct message_data) + TEXT_LEN + NOISE_TAG_LEN)
+
+static u64 test_id[2];
+static const u64 *real_id;
+static generation_reset_fn real_reset;
+
+/* What a test makes happen, and before which step. */
+static struct {
+	unsigned int count; /* steps so far */
+	unsigned int at; /* the step before which it happens; 0 for never */
+	void (*happens)(void);
+} steps;
+
+/* The random bytes and the clocks of a test. */
+static struct {
+	bool fixed;
+	u32 drawn;
+	struct timespec64 now;
+	u64 boottime; /* ns */
+} nature;
+
+void test_step(void)
+{
+	if (steps.at && ++steps.count == steps.at) {
+		steps.at = 0;
+		steps.happens();
+	}
+}
+
+static void happens_at(unsigned int step, void (*happens)(void))
+{
+	steps.count = 0;
+	steps.at = step;
+	steps.happens = happens;
+}
+
+void test_random_bytes(void *buf, size_t len)
+{
+	u8 *bytes = buf;
+
+	if (!nature.fixed) {
+		get_random_bytes(buf, len);
+		return;
+	}
+	while (len--)
+		*bytes++ = hash_32(++nature.drawn, 8);
+}
+
+void test_fix_nature(void)
+{
+	memset(&nature, 0, sizeof(nature));
+	nature.fixed = true;
+	nature.now.tv_sec = 1000000;
+	nature.boottime = 1000 * NSEC_PER_SEC;
+}
+
+void test_free_nature(void)
+{
+	nature.fixed = false;
+}
+
+struct timespec64 test_clock_now(void)
+{
+	return nature.fixed ? nature.now : (clock_now)();
+}
+
+u64 test_boottime_ns(void)
+{
+	return nature.fixed ? nature.boottime : (ktime_get_coarse_boottime_ns)();
+}
+
+static bool is_current(const struct noise_peer *peer, const struct generation_stamp *stamp)
+{
+	return (generation_is_current)(&peer->scope, stamp);
+}
+
+static void set_id(u64 id)
+{
+	test_id[0] = id;
+	test_id[1] = ~id;
+}
+
+/* Two devices that are each other's only peer. */
+struct side {
+	struct noise_local *local;
+	struct noise_peer *peer;
+	u8 private_key[NOISE_PUBLIC_KEY_LEN];
+	u8 public_key[NOISE_PUBLIC_KEY_LEN];
+};
+
+struct world {
+	struct side a, b;
+	struct message_initiation *initiation;
+	struct message_response *response;
+	u8 *data;
+};
+
+static bool owner_hold(struct fg_peer *owner)
+{
+	return true;
+}
+
+static void owner_release(struct fg_peer *owner)
+{
+}
+
+static const struct noise_owner_ops owner_ops = { owner_hold, owner_release };
+
+static void side_create(struct kunit *test, struct side *side, u8 seed)
+{
+	memset(side->private_key, seed, NOISE_PUBLIC_KEY_LEN);
+	curve25519_clamp_secret(side->private_key);
+	side->local = noise_local_create(&owner_ops);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(side->local));
+	noise_local_set_private_key(side->local, side->private_key);
+	KUNIT_ASSERT_TRUE(test, noise_local_identity(side->local, NULL, side->public_key));
+}
+
+static void sides_meet(struct kunit *test, struct side *side, const struct side *other)
+{
+	static const u8 psk[NOISE_SYMMETRIC_KEY_LEN] = { 'p', 's', 'k' };
+
+	side->peer = noise_peer_create(side->local, (struct fg_peer *)side, other->public_key);
+	KUNIT_ASSERT_FALSE(test, IS_ERR(side->peer));
+	noise_peer_set_psk(side->peer, psk);
+}
+
+static void world_create(struct kunit *test, struct world *world)
+{
+	world->initiation = kunit_kzalloc(test, sizeof(*world->initiation), GFP_KERNEL);
+	world->response = kunit_kzalloc(test, sizeof(*world->response), GFP_KERNEL);
+	world->data = kunit_kzalloc(test, DATA_LEN, GFP_KERNEL);
+	KUNIT_ASSERT_TRUE(test, world->initiation && world->response && world->data);
+	side_create(test, &world->a, 'a');
+	side_create(test, &world->b, 'b');
+	sides_meet(test, &world->a, &world->b);
+	sides_meet(test, &world->b, &world->a);
+}
+
+static void side_destroy(struct side *side)
+{
+	noise_peer_remove(side->peer);
+	noise_peer_free(side->peer);
+	noise_local_destroy(side->local);
+}
+
+static void world_destroy(struct kunit *test, struct world *world)
+{
+	side_destroy(&world->a);
+	side_destroy(&world->b);
+	kunit_kfree(test, world->initiation);
+	kunit_kfree(test, world->response);
+	kunit_kfree(test, world->data);
+}
+
+/* Time passes between handshakes: their rate is limited. */
+static void wait_a_second(void)
+{
+	nature.now.tv_sec++;
+	nature.boottime += NSEC_PER_SEC;
+}
+
+static int begin(struct world *world)
+{
+	return noise_initiate(world->a.peer, world->initiation);
+}
+
+static int answer(struct world *world)
+{
+	struct fg_peer *owner;
+
+	return noise_respond(world->b.local, world->initiation, world->response, &owner);
+}
+
+static int finish(struct world *world)
+{
+	struct fg_peer *owner;
+
+	return noise_finish(world->a.local, world->response, &owner);
+}
+
+/* Encrypt @text for the wire. */
+static int seal_text(struct noise_session *session, u8 *data, const char *text)
+{
+	struct message_data *header = (struct message_data *)data;
+	struct scatterlist sg;
+	int err;
+
+	strscpy_pad((char *)(header + 1), text, TEXT_LEN);
+	sg_init_one(&sg, header + 1, TEXT_LEN + NOISE_TAG_LEN);
+	local_bh_disable();
+	rcu_read_lock();
+	err = noise_seal(session, &sg, TEXT_LEN, header);
+	rcu_read_unlock();
+	local_bh_enable();
+	return err;
+}
+
+static int send_text(struct side *from, u8 *data, const char *text)
+{
+	struct noise_session *session;
+	int err = -ENOTCONN;
+
+	rcu_read_lock();
+	session = noise_session_current(from->peer);
+	if (session)
+		err = seal_text(session, data, text);
+	rcu_read_unlock();
+	return err;
+}
+
+static int receive_text(struct side *to, u8 *data)
+{
+	struct message_data *header = (struct message_data *)data;
+	struct noise_session *session;
+	struct scatterlist sg;
+	int err = -ENOTCONN;
+
+	sg_init_one(&sg, header + 1, TEXT_LEN + NOISE_TAG_LEN);
+	local_bh_disable();
+	rcu_read_lock();
+	session = noise_session_find(to->local, header->receiver_index);
+	if (session)
+		err = noise_open(session, &sg, TEXT_LEN + NOISE_TAG_LEN, header);
+	if (!err)
+		noise_session_confirm(session);
+	rcu_read_unlock();
+	local_bh_enable();
+	return err;
+}
+
+/* A session that both have used. */
+static void connect(struct kunit *test, struct world *world)
+{
+	wait_a_second();
+	KUNIT_ASSERT_EQ(test, begin(world), 0);
+	KUNIT_ASSERT_EQ(test, answer(world), 0);
+	KUNIT_ASSERT_EQ(test, finish(world), 0);
+	KUNIT_ASSERT_EQ(test, send_text(&world->a, world->data, "hello"), 0);
+	KUNIT_ASSERT_EQ(test, receive_text(&world->b, world->data), 0);
+	KUNIT_ASSERT_STREQ(test, (char *)world->data + sizeof(struct message_data), "hello");
+	KUNIT_ASSERT_EQ(test, send_text(&world->b, world->data, "hello yourself"), 0);
+	KUNIT_ASSERT_EQ(test, receive_text(&world->a, world->data), 0);
+}
+
+static struct noise_session *session_of(struct side *side, enum slot slot)
+{
+	return rcu_dereference_protected(side->peer->slots[slot], true);
+}
+
+/* ---- forks at every step ---- */
+
+enum life_limit { MAX_OUTPUTS = 48, MAX_SECRETS = 48, ROUNDS = 3 };
+
+/* What has gone over the wire: for handshakes, without MACs. */
+struct output {
+	u8 key[NOISE_PUBLIC_KEY_LEN]; /* must not come twice with other bytes */
+	u8 bytes[sizeof(struct message_initiation)];
+};
+
+/* What was secret and in use, and in which generation. */
+struct secret {
+	u64 id;
+	u8 bytes[NOISE_SYMMETRIC_KEY_LEN];
+};
+
+/* One of the lives that a machine may have after a fork. */
+struct life {
+	char name;
+	u64 id; /* generation ID after the fork */
+	bool forked;
+	unsigned int outputs, secrets;
+	struct output output[MAX_OUTPUTS];
+	struct secret secret[MAX_SECRETS];
+	unsigned int rounds[ROUNDS]; /* steps until the end of each */
+	struct noise_session *sealing;
+	u8 other[DATA_LEN]; /* a packet that another CPU is sealing */
+};
+
+static struct kunit *living_test;
+static struct life *living;
+
+static void note_output(const void *key, size_t key_len, const void *bytes, size_t len)
+{
+	struct output *output = &living->output[living->outputs];
+
+	KUNIT_ASSERT_LT(living_test, living->outputs, (unsigned int)MAX_OUTPUTS);
+	living->outputs++;
+	memcpy(output->key, key, key_len);
+	memcpy(output->bytes, bytes, len);
+}
+
+static void note_secret(const u8 bytes[NOISE_SYMMETRIC_KEY_LEN])
+{
+	struct secret *secret = &living->secret[living->secrets];
+
+	KUNIT_ASSERT_LT(living_test, living->secrets, (unsigned int)MAX_SECRETS);
+	living->secrets++;
+	secret->id = test_id[0];
+	memcpy(secret->bytes, bytes, sizeof(secret->bytes));
+}
+
+static void note_data(const u8 *data)
+{
+	note_output(data, sizeof(struct message_data), data, DATA_LEN);
+}
+
+/*
+ * The machine is forked here. In one of the clones another CPU, which had
+ * passed the cheap check with a packet of its own, is the first to go on.
+ */
+static void fork_happens(void)
+{
+	struct noise_session *session = living->sealing;
+	struct message_data *header = (struct message_data *)living->other;
+	struct scatterlist sg;
+	u64 nonce;
+
+	set_id(living->id);
+	living->forked = true;
+	nature.now.tv_nsec += living->name * NSEC_PER_MSEC;
+	if (!session || living->name != 'A')
+		return;
+	strscpy_pad((char *)(header + 1), "another CPU's packet", TEXT_LEN);
+	sg_init_one(&sg, header + 1, TEXT_LEN + NOISE_TAG_LEN);
+	nonce = (atomic64_fetch_add_unless)(&session->nonce, 1, REJECT_AFTER_MESSAGES);
+	header->type = cpu_to_le32(MESSAGE_DATA);
+	header->receiver_index = session->remote_index;
+	header->counter = cpu_to_le64(nonce);
+	if (!seal(&sg, TEXT_LEN, NULL, 0, nonce, session->send_key, &session->peer->scope,
+		  &session->stamp))
+		note_data(living->other);
+}
+
+/* The fork came in the course of an operation, not before its first step. */
+static bool forked_within(bool forked_before, unsigned int first_step)
+{
+	return living->forked && !forked_before && steps.count > first_step;
+}
+
+static bool live_handshake(struct kunit *test, struct world *world)
+{
+	struct noise_session *session;
+	unsigned int first;
+	bool forked;
+	int err;
+
+	wait_a_second();
+	if (begin(world))
+		return false;
+	KUNIT_EXPECT_TRUE(test, is_current(world->a.peer, &world->a.peer->handshake.stamp));
+	note_secret(world->a.peer->handshake.ephemeral_private);
+	note_output(world->initiation->ephemeral, NOISE_PUBLIC_KEY_LEN, world->initiation,
+		    offsetof(struct message_initiation, macs));
+
+	forked = living->forked;
+	first = steps.count + 1;
+	err = answer(world);
+	if (err)
+		return false;
+	KUNIT_EXPECT_FALSE_MSG(test, forked_within(forked, first),
+			       "answered in another generation");
+	session = session_of(&world->b, SLOT_NEXT);
+	KUNIT_EXPECT_TRUE(test, is_current(world->b.peer, &session->stamp));
+	note_secret(session->send_key);
+	note_secret(session->receive_key);
+	note_output(world->response->ephemeral, NOISE_PUBLIC_KEY_LEN, world->response,
+		    offsetof(struct message_response, macs));
+
+	forked = living->forked;
+	err = finish(world);
+	if (err)
+		return false;
+	KUNIT_EXPECT_EQ_MSG(test, living->forked, forked, "finished in another generation");
+	session = session_of(&world->a, SLOT_CURRENT);
+	KUNIT_EXPECT_TRUE(test, is_current(world->a.peer, &session->stamp));
+	note_secret(session->send_key);
+	return true;
+}
+
+static bool live_talk(struct kunit *test, struct world *world, struct side *from, struct side *to)
+{
+	struct noise_session *session = session_of(from, SLOT_CURRENT);
+	char text[TEXT_LEN];
+	int err;
+
+	if (!session)
+		return false;
+	snprintf(text, sizeof(text), "clone %c has said %u", living->forked ? living->name : 'O',
+		 living->outputs);
+	living->sealing = session;
+	err = seal_text(session, world->data, text);
+	living->sealing = NULL;
+	if (err) {
+		KUNIT_EXPECT_TRUE(test, err == -ESTALE || err == -EAGAIN);
+		return false;
+	}
+	KUNIT_EXPECT_TRUE_MSG(test, is_current(from->peer, &session->stamp),
+			      "a ciphertext came out under a stale stamp");
+	note_data(world->data);
+	return !receive_text(to, world->data);
+}
+
+static void live_round(struct kunit *test, struct world *world, bool must_work)
+{
+	bool ok = false;
+	int tries;
+
+	for (tries = 0; tries < 2 && !ok; tries++) {
+		/* In one of the clones the reset comes late, in the other soon. */
+		if (living->forked && living->name == 'B') {
+			noise_peer_reset(world->a.peer);
+			noise_peer_reset(world->b.peer);
+		}
+		ok = live_handshake(test, world);
+	}
+	KUNIT_EXPECT_TRUE_MSG(test, ok, "no handshake after a fork");
+	ok = live_talk(test, world, &world->a, &world->b) &&
+	     live_talk(test, world, &world->b, &world->a) &&
+	     live_talk(test, world, &world->a, &world->b);
+	KUNIT_EXPECT_TRUE_MSG(test, ok || !must_work, "no talk after a fork");
+}
+
+/* Live a life that is forked before @step. */
+static void live(struct kunit *test, struct life *life, char name, u64 id, unsigned int step)
+{
+	struct world world;
+	int i;
+
+	memset(life, 0, sizeof(*life));
+	life->name = name;
+	life->id = id;
+	living = life;
+	living_test = test;
+	test_fix_nature();
+	set_id(1);
+	world_create(test, &world);
+
+	happens_at(step, fork_happens);
+	for (i = 0; i < ROUNDS; i++) {
+		live_round(test, &world, i == ROUNDS - 1);
+		life->rounds[i] = steps.count;
+	}
+	happens_at(0, NULL);
+
+	/* A reset that comes very late wipes nothing that is new (R7). */
+	KUNIT_EXPECT_LE(test, noise_peer_reset(world.a.peer), NOISE_WIPED_OLD);
+	KUNIT_EXPECT_NOT_NULL(test, session_of(&world.a, SLOT_CURRENT));
+	world_destroy(test, &world);
+}
+
+/* What relatives may not do: other bytes under one key, one secret in two generations. */
+static void audit(struct kunit *test, const struct life *x, const struct life *y, unsigned int step)
+{
+	unsigned int i, j;
+
+	for (i = 0; i < x->outputs; i++)
+		for (j = 0; j < y->outputs; j++)
+			if (!memcmp(x->output[i].key, y->output[j].key,
+				    sizeof(x->output[i].key)) &&
+			    memcmp(x->output[i].bytes, y->output[j].bytes,
+				   sizeof(x->output[i].bytes)))
+				KUNIT_FAIL(test, "step %u: %c and %c reuse a nonce: type %u\n", step,
+					   x->name, y->name, x->output[i].bytes[0]);
+	for (i = 0; i < x->secrets; i++)
+		for (j = 0; j < y->secrets; j++)
+			if (x->secret[i].id != y->secret[j].id &&
+			    !memcmp(x->secret[i].bytes, y->secret[j].bytes,
+				    sizeof(x->secret[i].bytes)))
+				KUNIT_FAIL(test, "step %u: %c and %c share a secret\n", step,
+					   x->name, y->name);
+}
+
+/* R1, R2, R3, R5, R7: fork before every step of a life, rekeying included. */
+static void forks_everywhere(struct kunit *test)
+{
+	struct life *original = kunit_kzalloc(test, sizeof(*original), GFP_KERNEL);
+	struct life *a = kunit_kzalloc(test, sizeof(*a), GFP_KERNEL);
+	struct life *b = kunit_kzalloc(test, sizeof(*b), GFP_KERNEL);
+	unsigned int step, last;
+
+	KUNIT_ASSERT_TRUE(test, original && a && b);
+	live(test, original, 'O', 1, UINT_MAX);
+	KUNIT_EXPECT_EQ(test, original->outputs, ROUNDS * 5U);
+	last = original->rounds[ROUNDS - 2];
+	KUNIT_EXPECT_GT(test, last, 150U);
+	for (step = 1; step <= last; step++) {
+		live(test, a, 'A', 0xa, step);
+		live(test, b, 'B', 0xb, step);
+		KUNIT_EXPECT_TRUE(test, a->forked && b->forked);
+		audit(test, original, a, step);
+		audit(test, original, b, step);
+		audit(test, a, b, step);
+	}
+	kunit_info(test, "%u fork points, 3 relatives each\n", last);
+}
+
+/* ---- one rule at a time ---- */
+
+/* R5: a handshake that began before a fork does not finish after it. */
+static void fork_ends_handshake(struct kunit *test)
+{
+	struct world world;
+
+	world_create(test, &world);
+	KUNIT_ASSERT_EQ(test, begin(&world), 0);
+	KUNIT_ASSERT_EQ(test, answer(&world), 0);
+	set_id(2);
+	KUNIT_EXPECT_EQ(test, finish(&world), -ESTALE);
+	KUNIT_EXPECT_NULL(test, session_of(&world.a, SLOT_CURRENT));
+	world_destroy(test, &world);
+}
+
+/* R5: nothing is accepted under a stale key, not even if the fork comes late. */
+static void stale_key_opens_nothing(struct kunit *test)
+{
+	struct world world;
+
+	world_create(test, &world);
+	connect(test, &world);
+	KUNIT_ASSERT_EQ(test, send_text(&world.a, world.data, "too late"), 0);
+	set_id(2);
+	KUNIT_EXPECT_EQ(test, receive_text(&world.b, world.data), -ESTALE);
+	world_destroy(test, &world);
+}
+
+static void fork_to_3(void)
+{
+	set_id(3);
+}
+
+static void fork_while_opening(struct kunit *test)
+{
+	struct world world;
+	unsigned int step;
+
+	for (step = 1; step <= 3; step++) {
+		set_id(1);
+		world_create(test, &world);
+		connect(test, &world);
+		KUNIT_ASSERT_EQ(test, send_text(&world.a, world.data, "not quite in time"), 0);
+		happens_at(step, fork_to_3);
+		KUNIT_EXPECT_EQ(test, receive_text(&world.b, world.data), -ESTALE);
+		KUNIT_EXPECT_EQ_MSG(test, steps.at, 0U, "not forked");
+		happens_at(0, NULL);
+		world_destroy(test, &world);
+	}
+}
+
+/* R4: a session that is known to be stale leaves the plaintext as it was. */
+static void stale_session_spares_plaintext(struct kunit *test)
+{
+	struct world world;
+
+	world_create(test, &world);
+	connect(test, &world);
+	set_id(2);
+	KUNIT_EXPECT_EQ(test, send_text(&world.a, world.data, "keep me"), -EAGAIN);
+	KUNIT_EXPECT_STREQ(test, (char *)world.data + sizeof(struct message_data), "keep me");
+	world_destroy(test, &world);
+}
+
+/* R3: what is refused is wiped. */
+static void refused_ciphertext_is_wiped(struct kunit *test)
+{
+	struct message_data *header;
+	struct world world;
+
+	world_create(test, &world);
+	connect(test, &world);
+	/* The steps: check, limit, nonce, encryption, check. */
+	happens_at(5, fork_to_3);
+	KUNIT_EXPECT_EQ(test, send_text(&world.a, world.data, "wipe me"), -ESTALE);
+	KUNIT_EXPECT_EQ_MSG(test, steps.at, 0U, "not forked");
+	happens_at(0, NULL);
+	header = (struct message_data *)world.data;
+	KUNIT_EXPECT_NULL(test, memchr_inv(header + 1, 0, TEXT_LEN + NOISE_TAG_LEN));
+	world_destroy(test, &world);
+}
+
+static bool contains(const void *where, size_t size, const u8 *what, size_t len)
+{
+	const u8 *p = where;
+
+	for (; size >= len; p++, size--)
+		if (!memcmp(p, what, len))
+			return true;
+	return false;
+}
+
+/* R6: after a reset no byte of a session or handshake is left. */
+static void reset_wipes_everything(struct kunit *test)
+{
+	u8 keys[SLOTS][2][NOISE_SYMMETRIC_KEY_LEN], ephemeral[NOISE_PUBLIC_KEY_LEN];
+	u8 chaining_key[NOISE_HASH_LEN];
+	struct noise_session *sessions[SLOTS];
+	struct noise_peer *peer;
+	struct world world;
+	enum slot i;
+
+	world_create(test, &world);
+	connect(test, &world);
+	connect(test, &world);
+	peer = world.b.peer;
+	/* On the responder: two used sessions, one not confirmed; and a handshake. */
+	wait_a_second();
+	KUNIT_ASSERT_EQ(test, begin(&world), 0);
+	KUNIT_ASSERT_EQ(test, answer(&world), 0);
+	KUNIT_ASSERT_EQ(test, noise_initiate(peer, world.initiation), 0);
+	memcpy(ephemeral, peer->handshake.ephemeral_private, sizeof(ephemeral));
+	memcpy(chaining_key, peer->handshake.chaining_key, sizeof(chaining_key));
+
+	rcu_read_lock();
+	for (i = 0; i < SLOTS; i++) {
+		sessions[i] = session_of(&world.b, i);
+		KUNIT_ASSERT_NOT_NULL(test, sessions[i]);
+		memcpy(keys[i][0], sessions[i]->send_key, NOISE_SYMMETRIC_KEY_LEN);
+		memcpy(keys[i][1], sessions[i]->receive_key, NOISE_SYMMETRIC_KEY_LEN);
+		KUNIT_EXPECT_NOT_NULL(test, memchr_inv(keys[i], 0, sizeof(keys[i])));
+	}
+	set_id(2);
+	KUNIT_EXPECT_EQ(test, noise_peer_reset(peer), NOISE_WIPED_LIVE);
+	for (i = 0; i < SLOTS; i++) {
+		KUNIT_EXPECT_NULL(test, session_of(&world.b, i));
+		KUNIT_EXPECT_FALSE(test, contains(sessions[i], sizeof(*sessions[i]), keys[i][0],
+						  NOISE_SYMMETRIC_KEY_LEN));
+		KUNIT_EXPECT_FALSE(test, contains(sessions[i], sizeof(*sessions[i]), keys[i][1],
+						  NOISE_SYMMETRIC_KEY_LEN));
+		KUNIT_EXPECT_EQ(test, (atomic64_read)(&sessions[i]->nonce), 0LL);
+		KUNIT_EXPECT_EQ(test, sessions[i]->replay.next, 0ULL);
+		KUNIT_EXPECT_NULL(test, memchr_inv(sessions[i]->replay.seen, 0,
+						   sizeof(sessions[i]->replay.seen)));
+		KUNIT_EXPECT_EQ(test, seal_text(sessions[i], world.data, "no"), -EAGAIN);
+	}
+	rcu_read_unlock();
+	KUNIT_EXPECT_NULL(test, peer->pending);
+	KUNIT_EXPECT_NULL(test, memchr_inv(&peer->handshake, 0, sizeof(peer->handshake)));
+	KUNIT_EXPECT_FALSE(test, contains(peer, sizeof(*peer), ephemeral, sizeof(ephemeral)));
+	KUNIT_EXPECT_FALSE(test, contains(peer, sizeof(*peer), chaining_key, NOISE_HASH_LEN));
+	/* A second reset of the same generation finds nothing. */
+	KUNIT_EXPECT_EQ(test, noise_peer_reset(peer), NOISE_WIPED_NOTHING);
+	world_destroy(test, &world);
+}
+
+/* R7: what has begun in the running generation survives a late reset. */
+static void reset_spares_what_is_new(struct kunit *test)
+{
+	struct world world;
+
+	world_create(test, &world);
+	connect(test, &world);
+	set_id(2);
+	wait_a_second();
+	KUNIT_ASSERT_EQ(test, begin(&world), 0);
+	KUNIT_EXPECT_EQ(test, noise_peer_reset(world.a.peer), NOISE_WIPED_OLD);
+	KUNIT_EXPECT_NULL(test, session_of(&world.a, SLOT_CURRENT));
+	KUNIT_EXPECT_EQ(test, answer(&world), 0);
+	KUNIT_EXPECT_EQ(test, finish(&world), 0);
+	world_destroy(test, &world);
+}
+
+/* A forced reset of one peer makes that peer's secrets stale, and no other's. */
+static void forced_reset_is_of_its_scope(struct kunit *test)
+{
+	struct world world;
+
+	world_create(test, &world);
+	connect(test, &world);
+	generation_force(noise_peer_scope(world.b.peer));
+	KUNIT_EXPECT_EQ(test, send_text(&world.a, world.data, "works"), 0);
+	KUNIT_EXPECT_EQ(test, send_text(&world.b, world.data, "does not"), -EAGAIN);
+	connect(test, &world);
+	generation_force(noise_local_scope(world.a.local));
+	KUNIT_EXPECT_EQ(test, send_text(&world.a, world.data, "does not"), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, send_text(&world.b, world.data, "works"), 0);
+	connect(test, &world);
+	generation_force(&generation_root);
+	KUNIT_EXPECT_EQ(test, send_text(&world.a, world.data, "does not"), -EAGAIN);
+	KUNIT_EXPECT_EQ(test, send_text(&world.b, world.data, "does not"), -EAGAIN);
+	world_destroy(test, &world);
+}
+
+/* R8: the timestamps of our initiations only grow, whatever the clock does. */
+static void timestamps_never_go_back(struct kunit *test)
+{
+	static const time64_t clock[] = { 1000, 1001, 1001, 5, 1000, 2000, 0 };
+	u8 last[NOISE_TIMESTAMP_LEN] = {}, timestamp[NOISE_TIMESTAMP_LEN];
+	struct world world;
+	int i;
+
+	world_create(test, &world);
+	for (i = 0; i < ARRAY_SIZE(clock); i++) {
+		spin_lock_bh(&world.a.peer->lock);
+		claim_time(world.a.peer, (struct timespec64){ .tv_sec = clock[i] }, timestamp);
+		spin_unlock_bh(&world.a.peer->lock);
+		KUNIT_EXPECT_GT(test, memcmp(timestamp, last, sizeof(last)), 0);
+		memcpy(last, timestamp, sizeof(last));
+	}
+	/* ... not even over a fork and a reset. */
+	nature.now.tv_sec = 2000;
+	connect(test, &world);
+	set_id(2);
+	noise_peer_reset(world.a.peer);
+	nature.now.tv_sec = 1000;
+	connect(test, &world);
+	world_destroy(test, &world);
+}
+
+/* What the functions called before have left on the stack. */
+static noinline __no_sanitize_address bool stack_contains(const u8 *what)
+{
+	const size_t size = 6144;
+	u8 *below = __builtin_alloca(size);
+
+	OPTIMIZER_HIDE_VAR(below);
+	return contains(below, size, what, NOISE_PUBLIC_KEY_LEN);
+}
+
+/* R9: no secret stays on the stack. */
+static void stack_is_wiped(struct kunit *test)
+{
+	u8 *secret = kunit_kzalloc(test, NOISE_PUBLIC_KEY_LEN, GFP_KERNEL);
+	struct world world;
+
+	KUNIT_ASSERT_NOT_NULL(test, secret);
+	world_create(test, &world);
+	KUNIT_ASSERT_EQ(test, begin(&world), 0);
+	KUNIT_EXPECT_FALSE(test, stack_contains(world.a.peer->handshake.ephemeral_private));
+	KUNIT_EXPECT_FALSE(test, stack_contains(world.a.peer->handshake.chaining_key));
+	KUNIT_ASSERT_EQ(test, begin(&world), 0);
+	KUNIT_EXPECT_FALSE(test, stack_contains(world.a.private_key));
+	memcpy(secret, world.a.peer->handshake.ephemeral_private, NOISE_PUBLIC_KEY_LEN);
+	KUNIT_ASSERT_EQ(test, answer(&world), 0);
+	KUNIT_EXPECT_FALSE(test, stack_contains(session_of(&world.b, SLOT_NEXT)->send_key));
+	KUNIT_ASSERT_EQ(test, finish(&world), 0);
+	KUNIT_EXPECT_FALSE(test, stack_contains(secret));
+	KUNIT_EXPECT_FALSE(test, stack_contains(session_of(&world.a, SLOT_CURRENT)->send_key));
+	world_destroy(test, &world);
+}
+
+/* ---- nonces ---- */
+
+static struct {
+	struct noise_session *session;
+	u8 *data;
+	unsigned int sealed;
+	unsigned long *seen;
+	unsigned int limit, twice;
+} interrupt;
+
+static u64 nonce_of(const u8 *data)
+{
+	return le64_to_cpu(((const struct message_data *)data)->counter);
+}
+
+static void note_nonce(u64 nonce)
+{
+	if (nonce >= interrupt.limit || test_and_set_bit(nonce, interrupt.seen))
+		interrupt.twice++;
+}
+
+static void interrupt_seals(void)
+{
+	if (!seal_text(interrupt.session, interrupt.data, "from an interrupt")) {
+		interrupt.sealed++;
+		note_nonce(nonce_of(interrupt.data));
+	}
+}
+
+static void interrupt_prepare(struct kunit *test, struct world *world, unsigned int limit)
+{
+	memset(&interrupt, 0, sizeof(interrupt));
+	interrupt.session = session_of(&world->a, SLOT_CURRENT);
+	interrupt.limit = limit;
+	interrupt.seen = kunit_kcalloc(test, BITS_TO_LONGS(limit), sizeof(long), GFP_KERNEL);
+	interrupt.data = kunit_kzalloc(test, DATA_LEN, GFP_KERNEL);
+	KUNIT_ASSERT_TRUE(test, interrupt.seen && interrupt.data);
+}
+
+/* No two packets get one nonce, wherever one interrupts the other. */
+static void nonce_is_unique_when_interrupted(struct kunit *test)
+{
+	struct world world;
+	unsigned int step;
+
+	world_create(test, &world);
+	connect(test, &world);
+	interrupt_prepare(test, &world, 64);
+	for (step = 1;; step++) {
+		happens_at(step, interrupt_seals);
+		KUNIT_ASSERT_EQ(test, seal_text(interrupt.session, world.data, "interrupted"), 0);
+		note_nonce(nonce_of(world.data));
+		if (steps.at)
+			break;
+	}
+	happens_at(0, NULL);
+	KUNIT_EXPECT_GE(test, interrupt.sealed, 5U);
+	KUNIT_EXPECT_EQ(test, interrupt.twice, 0U);
+	world_destroy(test, &world);
+}
+
+static enum hrtimer_restart on_timer(struct hrtimer *timer)
+{
+	interrupt_seals();
+	hrtimer_forward_now(timer, ns_to_ktime(200 * NSEC_PER_USEC));
+	return HRTIMER_RESTART;
+}
+
+/* ... nor when a timer interrupts wherever it likes. */
+static void nonce_is_unique_under_load(struct kunit *test)
+{
+	unsigned long end = jiffies + 10 * HZ;
+	struct hrtimer timer;
+	struct world world;
+	unsigned int i;
+
+	world_create(test, &world);
+	connect(test, &world);
+	interrupt_prepare(test, &world, 1 << 22);
+	hrtimer_init_on_stack(&timer, CLOCK_MONOTONIC, HRTIMER_MODE_REL_SOFT);
+	timer.function = on_timer;
+	hrtimer_start(&timer, ns_to_ktime(200 * NSEC_PER_USEC), HRTIMER_MODE_REL_SOFT);
+	for (i = 0; i < 10000 || (interrupt.sealed < 50 && time_before(jiffies, end)); i++) {
+		struct message_data *header = (struct message_data *)world.data;
+		struct scatterlist sg;
+
+		sg_init_one(&sg, header + 1, NOISE_TAG_LEN);
+		/* With BHs enabled, so as to be interrupted. */
+		rcu_read_lock();
+		KUNIT_ASSERT_EQ(test, noise_seal(interrupt.session, &sg, 0, header), 0);
+		rcu_read_unlock();
+		note_nonce(nonce_of(world.data));
+	}
+	hrtimer_cancel(&timer);
+	destroy_hrtimer_on_stack(&timer);
+	kunit_info(test, "%u packets, interrupted by %u\n", i, interrupt.sealed);
+	KUNIT_EXPECT_GE(test, interrupt.sealed, 50U);
+	KUNIT_EXPECT_EQ(test, interrupt.twice, 0U);
+	world_destroy(test, &world);
+}
+
+/* A session ends before its counter could wrap, however often it is tried. */
+static void nonce_never_wraps(struct kunit *test)
+{
+	struct noise_session *session;
+	struct world world;
+	int i;
+
+	world_create(test, &world);
+	connect(test, &world);
+	session = session_of(&world.a, SLOT_CURRENT);
+	KUNIT_EXPECT_FALSE(test, noise_session_old_to_send(session));
+	atomic64_set(&session->nonce, REKEY_AFTER_MESSAGES);
+	KUNIT_EXPECT_TRUE(test, noise_session_old_to_send(session));
+	atomic64_set(&session->nonce, REJECT_AFTER_MESSAGES - 1);
+	KUNIT_EXPECT_EQ(test, seal_text(session, world.data, "the last one"), 0);
+	KUNIT_EXPECT_EQ(test, nonce_of(world.data), REJECT_AFTER_MESSAGES - 1);
+	KUNIT_EXPECT_EQ(test, receive_text(&world.b, world.data), 0);
+	for (i = 0; i < 10000; i++)
+		KUNIT_ASSERT_EQ(test, seal_text(session, world.data, "one too many"), -EAGAIN);
+	/* ... nor by those that have passed the check together. */
+	for (i = 0; i < 10000; i++)
+		(atomic64_fetch_add_unless)(&session->nonce, 1, REJECT_AFTER_MESSAGES);
+	KUNIT_EXPECT_EQ(test, (u64)(atomic64_read)(&session->nonce), REJECT_AFTER_MESSAGES);
+	world_destroy(test, &world);
+}
+
+static void let_one_pass(void)
+{
+	(atomic64_fetch_add_unless)(&interrupt.session->nonce, 1, REJECT_AFTER_MESSAGES);
+}
+
+/* The last nonce goes to one of two that both have seen it free. */
+static void last_nonce_is_given_once(struct kunit *test)
+{
+	struct world world;
+
+	world_create(test, &world);
+	connect(test, &world);
+	interrupt.session = session_of(&world.a, SLOT_CURRENT);
+	atomic64_set(&interrupt.session->nonce, REJECT_AFTER_MESSAGES - 1);
+	/* The steps: check, limit, nonce. */
+	happens_at(3, let_one_pass);
+	KUNIT_EXPECT_EQ(test, seal_text(interrupt.session, world.data, "too late"), -EAGAIN);
+	happens_at(0, NULL);
+	world_destroy(test, &world);
+}
+
+/* ---- the protocol ---- */
+
+static void vector_data(struct kunit *test, const u8 key[NOISE_SYMMETRIC_KEY_LEN], u64 nonce,
+			const u8 *payload, size_t len, const u8 *message)
+{
+	u8 out[64];
+
+	chacha20poly1305_encrypt(out, payload, len, NULL, 0, nonce, key);
+	KUNIT_EXPECT_EQ(test, memcmp(out, message, len + NOISE_TAG_LEN), 0);
+}
+
+/* Our handshake is Noise's, by a published vector. */
+static void noise_vector(struct kunit *test)
+{
+	const size_t e = NOISE_PUBLIC_KEY_LEN, s = e + NOISE_PUBLIC_KEY_LEN + NOISE_TAG_LEN;
+	struct noise_handshake i = {}, r = {};
+	u8 initiator_public[NOISE_PUBLIC_KEY_LEN], payload[32];
+	struct generation_scope scope = { .parent = &generation_root };
+	struct noise_keys keys, responder_keys;
+	u8 *msg = kunit_kzalloc(test, 256, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, msg);
+	i.stamp = generation_read(&scope);
+	r.stamp = i.stamp;
+	KUNIT_ASSERT_TRUE(test, curve25519_generate_public(initiator_public, vector_initiator));
+
+	handshake_begin(&i, vector_prologue, sizeof(vector_prologue), vector_responder_public);
+	memcpy(i.ephemeral_private, vector_initiator_ephemeral, NOISE_PUBLIC_KEY_LEN);
+	KUNIT_ASSERT_TRUE(test, curve25519_generate_public(msg, vector_initiator_ephemeral));
+	KUNIT_ASSERT_EQ(test,
+			write_initiation(&i, &scope, vector_initiator, initiator_public,
+					 vector_responder_public, msg, msg + e, msg + s,
+					 vector_payload0, sizeof(vector_payload0)),
+			0);
+	KUNIT_EXPECT_EQ(test, memcmp(msg, vector_message0, sizeof(vector_message0)), 0);
+
+	/* The responder, as in noise_respond(). */
+	handshake_begin(&r, vector_prologue, sizeof(vector_prologue), vector_responder_public);
+	mix_ephemeral(&r, vector_message0);
+	KUNIT_ASSERT_EQ(test, mix_dh(&r, vector_responder, vector_message0), 0);
+	KUNIT_ASSERT_EQ(test, decrypt_and_hash(&r, payload, vector_message0 + e, s - e), 0);
+	KUNIT_EXPECT_EQ(test, memcmp(payload, initiator_public, sizeof(initiator_public)), 0);
+	KUNIT_ASSERT_EQ(test, mix_dh(&r, vector_responder, initiator_public), 0);
+	KUNIT_ASSERT_EQ(test,
+			decrypt_and_hash(&r, payload, vector_message0 + s,
+					 sizeof(vector_message0) - s),
+			0);
+	KUNIT_EXPECT_EQ(test, memcmp(payload, vector_payload0, sizeof(vector_payload0)), 0);
+	memcpy(r.ephemeral_private, vector_responder_ephemeral, NOISE_PUBLIC_KEY_LEN);
+	KUNIT_ASSERT_TRUE(test, curve25519_generate_public(msg, vector_responder_ephemeral));
+	KUNIT_ASSERT_EQ(test,
+			write_response(&r, &scope, initiator_public, vector_message0, vector_psk,
+				       msg, msg + e, vector_payload1, sizeof(vector_payload1)),
+			0);
+	KUNIT_EXPECT_EQ(test, memcmp(msg, vector_message1, sizeof(vector_message1)), 0);
+
+	KUNIT_ASSERT_EQ(test,
+			read_response(&i, vector_initiator, vector_psk, vector_message1, payload,
+				      vector_message1 + e, sizeof(vector_message1) - e),
+			0);
+	KUNIT_EXPECT_EQ(test, memcmp(payload, vector_payload1, sizeof(vector_payload1)), 0);
+	KUNIT_EXPECT_EQ(test, memcmp(i.hash, r.hash, NOISE_HASH_LEN), 0);
+
+	split(&keys, &i);
+	split(&responder_keys, &r);
+	KUNIT_EXPECT_EQ(test, memcmp(&keys, &responder_keys, sizeof(keys)), 0);
+	vector_data(test, keys.initiator, 0, vector_payload2, sizeof(vector_payload2),
+		    vector_message2);
+	vector_data(test, keys.responder, 0, vector_payload3, sizeof(vector_payload3),
+		    vector_message3);
+	vector_data(test, keys.initiator, 1, vector_payload4, sizeof(vector_payload4),
+		    vector_message4);
+	vector_data(test, keys.responder, 1, vector_payload5, sizeof(vector_payload5),
+		    vector_message5);
+}
+
+/* The points of small order on Curve25519 and its twist, in all encodings. */
+static const u8 low_order[][NOISE_PUBLIC_KEY_LEN] = {
+	{ 0 },
+	{ 1 },
+	{ 0xe0, 0xeb, 0x7a, 0x7c, 0x3b, 0x41, 0xb8, 0xae, 0x16, 0x56, 0xe3,
+	  0xfa, 0xf1, 0x9f, 0xc4, 0x6a, 0xda, 0x09, 0x8d, 0xeb, 0x9c, 0x32,
+	  0xb1, 0xfd, 0x86, 0x62, 0x05, 0x16, 0x5f, 0x49, 0xb8, 0x00 },
+	{ 0x5f, 0x9c, 0x95, 0xbc, 0xa3, 0x50, 0x8c, 0x24, 0xb1, 0xd0, 0xb1,
+	  0x55, 0x9c, 0x83, 0xef, 0x5b, 0x04, 0x44, 0x5c, 0xc4, 0x58, 0x1c,
+	  0x8e, 0x86, 0xd8, 0x22, 0x4e, 0xdd, 0xd0, 0x9f, 0x11, 0x57 },
+	{ 0xec, [1 ... 30] = 0xff, 0x7f },
+	{ 0xed, [1 ... 30] = 0xff, 0x7f },
+	{ 0xee, [1 ... 30] = 0xff, 0x7f },
+};
+
+/* A public key of low order gives no session, wherever it comes from. */
+static void low_order_keys_give_no_session(struct kunit *test)
+{
+	struct noise_peer *peer;
+	struct world world;
+	int i;
+
+	world_create(test, &world);
+	for (i = 0; i < ARRAY_SIZE(low_order); i++) {
+		peer = noise_peer_create(world.a.local, NULL, low_order[i]);
+		KUNIT_ASSERT_FALSE(test, IS_ERR(peer));
+		KUNIT_EXPECT_EQ(test, noise_initiate(peer, world.initiation), -EKEYREJECTED);
+		noise_peer_remove(peer);
+		noise_peer_free(peer);
+
+		wait_a_second();
+		KUNIT_ASSERT_EQ(test, begin(&world), 0);
+		KUNIT_ASSERT_EQ(test, answer(&world), 0);
+		memcpy(world.response->ephemeral, low_order[i], NOISE_PUBLIC_KEY_LEN);
+		KUNIT_EXPECT_EQ(test, finish(&world), -EKEYREJECTED);
+		memcpy(world.initiation->ephemeral, low_order[i], NOISE_PUBLIC_KEY_LEN);
+		KUNIT_EXPECT_EQ(test, answer(&world), -EKEYREJECTED);
+	}
+	world_destroy(test, &world);
+}
+
+/* A flipped bit anywhere under authentication is noticed. */
+static void tampering_is_noticed(struct kunit *test)
+{
+	u8 *original = kunit_kzalloc(test, sizeof(struct message_initiation), GFP_KERNEL);
+	struct world world;
+	size_t i;
+
+	KUNIT_ASSERT_NOT_NULL(test, original);
+	world_create(test, &world);
+	connect(test, &world);
+	wait_a_second();
+	KUNIT_ASSERT_EQ(test, begin(&world), 0);
+	memcpy(original, world.initiation, sizeof(*world.initiation));
+	for (i = offsetof(struct message_initiation, ephemeral);
+	     i < offsetof(struct message_initiation, macs); i++) {
+		memcpy(world.initiation, original, sizeof(*world.initiation));
+		((u8 *)world.initiation)[i] ^= 1 << i % 7;
+		KUNIT_EXPECT_NE(test, answer(&world), 0);
+	}
+	memcpy(world.initiation, original, sizeof(*world.initiation));
+	KUNIT_ASSERT_EQ(test, answer(&world), 0);
+
+	memcpy(original, world.response, sizeof(*world.response));
+	for (i = offsetof(struct message_response, receiver_index);
+	     i < offsetof(struct message_response, macs); i++) {
+		memcpy(world.response, original, sizeof(*world.response));
+		((u8 *)world.response)[i] ^= 1 << i % 7;
+		KUNIT_EXPECT_NE(test, finish(&world), 0);
+	}
+	memcpy(world.response, original, sizeof(*world.response));
+	KUNIT_ASSERT_EQ(test, finish(&world), 0);
+
+	KUNIT_ASSERT_EQ(test, send_text(&world.a, world.data, "original"), 0);
+	memcpy(original, world.data, DATA_LEN);
+	for (i = offsetof(struct message_data, receiver_index); i < DATA_LEN; i++) {
+		memcpy(world.data, original, DATA_LEN);
+		world.data[i] ^= 1 << i % 8;
+		KUNIT_EXPECT_NE(test, receive_text(&world.b, world.data), 0);
+	}
+	memcpy(world.data, original, DATA_LEN);
+	KUNIT_EXPECT_EQ(test, receive_text(&world.b, world.data), 0);
+	memcpy(world.data, original, DATA_LEN);
+	KUNIT_EXPECT_EQ(test, receive_text(&world.b, world.data), -EALREADY);
+	world_destroy(test, &world);
+}
+
+/* An initiation counts once, in order, and not too often. */
+static void initiations_are_not_replayed(struct kunit *test)
+{
+	struct message_initiation *old = kunit_kzalloc(test, sizeof(*old), GFP_KERNEL);
+	struct world world;
+
+	KUNIT_ASSERT_NOT_NULL(test, old);
+	world_create(test, &world);
+	KUNIT_ASSERT_EQ(test, begin(&world), 0);
+	*old = *world.initiation;
+	KUNIT_ASSERT_EQ(test, answer(&world), 0);
+	wait_a_second();
+	KUNIT_EXPECT_EQ(test, answer(&world), -EALREADY);
+	KUNIT_ASSERT_EQ(test, begin(&world), 0);
+	KUNIT_EXPECT_EQ(test, answer(&world), 0);
+	KUNIT_ASSERT_EQ(test, begin(&world), 0);
+	KUNIT_EXPECT_EQ(test, answer(&world), -EBUSY);
+	*world.initiation = *old;
+	wait_a_second();
+	KUNIT_EXPECT_EQ(test, answer(&world), -EALREADY);
+	world_destroy(test, &world);
+}
+
+/* A response ends the handshake that it answers, and that one only. */
+static void response_to_an_older_initiation_is_refused(struct kunit *test)
+{
+	struct world world;
+
+	world_create(test, &world);
+	KUNIT_ASSERT_EQ(test, begin(&world), 0);
+	KUNIT_ASSERT_EQ(test, answer(&world), 0);
+	KUNIT_ASSERT_EQ(test, begin(&world), 0);
+	KUNIT_EXPECT_EQ(test, finish(&world), -ENOENT);
+	wait_a_second();
+	KUNIT_ASSERT_EQ(test, answer(&world), 0);
+	KUNIT_EXPECT_EQ(test, finish(&world), 0);
+	KUNIT_EXPECT_EQ(test, finish(&world), -ENOENT);
+	world_destroy(test, &world);
+}
+
+/* Sessions are as old as they may get, and the one before the last is gone. */
+static void sessions_age(struct kunit *test)
+{
+	struct noise_session *session;
+	struct world world;
+
+	world_create(test, &world);
+	connect(test, &world);
+	session = session_of(&world.a, SLOT_CURRENT);
+	KUNIT_EXPECT_FALSE(test, noise_session_old_to_send(session));
+	nature.boottime += REKEY_AFTER_TIME * NSEC_PER_SEC;
+	KUNIT_EXPECT_TRUE(test, noise_session_old_to_send(session));
+	KUNIT_EXPECT_FALSE(test, noise_session_old_to_send(session_of(&world.b, SLOT_CURRENT)));
+	KUNIT_EXPECT_EQ(test, send_text(&world.a, world.data, "old"), 0);
+	nature.boottime += (REJECT_AFTER_TIME - REKEY_AFTER_TIME) * NSEC_PER_SEC;
+	KUNIT_EXPECT_EQ(test, receive_text(&world.b, world.data), -ESTALE);
+	KUNIT_EXPECT_EQ(test, send_text(&world.a, world.data, "too old"), -EAGAIN);
+
+	/* The responder sends with nothing that the initiator has not used. */
+	wait_a_second();
+	KUNIT_ASSERT_EQ(test, begin(&world), 0);
+	KUNIT_ASSERT_EQ(test, answer(&world), 0);
+	KUNIT_ASSERT_EQ(test, finish(&world), 0);
+	KUNIT_EXPECT_PTR_NE(test, session_of(&world.b, SLOT_NEXT), NULL);
+	KUNIT_EXPECT_EQ(test, send_text(&world.b, world.data, "not yet"), -EAGAIN);
+	connect(test, &world);
+	connect(test, &world);
+	KUNIT_EXPECT_NULL(test, session_of(&world.b, SLOT_NEXT));
+	noise_peer_clear(world.a.peer);
+	KUNIT_EXPECT_EQ(test, send_text(&world.a, world.data, "cleared"), -ENOTCONN);
+	world_destroy(test, &world);
+}
+
+static void ignore_reset(const struct generation_scope *scope, enum forkguard_reset_cause cause)
+{
+}
+
+static int noise_test_init(struct kunit *test)
+{
+	real_reset = test_swap_reset(ignore_reset);
+	real_id = generation_id;
+	generation_id = test_id;
+	set_id(1);
+	test_fix_nature();
+	return 0;
+}
+
+static void noise_test_exit(struct kunit *test)
+{
+	happens_at(0, NULL);
+	generation_id = real_id;
+	test_settle_resets();
+	test_swap_reset(real_reset);
+	test_free_nature();
+}
+
+static struct kunit_case noise_cases[] = {
+	KUNIT_CASE(noise_vector),
+	KUNIT_CASE(forks_everywhere),
+	KUNIT_CASE(fork_ends_handshake),
+	KUNIT_CASE(stale_key_opens_nothing),
+	KUNIT_CASE(fork_while_opening),
+	KUNIT_CASE(stale_session_spares_plaintext),
+	KUNIT_CASE(refused_ciphertext_is_wiped),
+	KUNIT_CASE(reset_wipes_everything),
+	KUNIT_CASE(reset_spares_what_is_new),
+	KUNIT_CASE(forced_reset_is_of_its_scope),
+	KUNIT_CASE(timestamps_never_go_back),
+	KUNIT_CASE(stack_is_wiped),
+	KUNIT_CASE(nonce_is_unique_when_interrupted),
+	KUNIT_CASE(nonce_is_unique_under_load),
+	KUNIT_CASE(nonce_never_wraps),
+	KUNIT_CASE(last_nonce_is_given_once),
+	KUNIT_CASE(low_order_keys_give_no_session),
+	KUNIT_CASE(tampering_is_noticed),
+	KUNIT_CASE(initiations_are_not_replayed),
+	KUNIT_CASE(response_to_an_older_initiation_is_refused),
+	KUNIT_CASE(sessions_age),
+	{}
+};
+
+static struct kunit_suite noise_suite = {
+	.name = "noise",
+	.init = noise_test_init,
+	.exit = noise_test_exit,
+	.test_cases = noise_cases,
+};
+
+kunit_test_suite(noise_suite);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * steps: included before module/noise.c when it is built for KUnit. Each call
+ * that reads the generation, draws, computes a hash, a key or a ciphertext, or
+ * touches a counter becomes a step, before which a test may have something
+ * happen: a fork of the machine, an interrupt.
+ */
+#ifndef _FORKGUARD_TEST_STEPS_H
+#define _FORKGUARD_TEST_STEPS_H
+
+#include "clock.h"
+#include "generation.h"
+#include "messages.h"
+#include "nature.h"
+
+#include <linux/atomic.h>
+#include <linux/ktime.h>
+#include <linux/scatterlist.h>
+#include <linux/timekeeping.h>
+
+void test_step(void);
+
+#define AFTER_STEP(call)     \
+	({                   \
+		test_step(); \
+		call;        \
+	})
+
+#define generation_read(...) AFTER_STEP((generation_read)(__VA_ARGS__))
+#define generation_is_current(...) AFTER_STEP((generation_is_current)(__VA_ARGS__))
+#define generation_draw(...) AFTER_STEP((generation_draw)(__VA_ARGS__))
+#define curve25519(...) AFTER_STEP((curve25519)(__VA_ARGS__))
+#define curve25519_generate_public(...) AFTER_STEP((curve25519_generate_public)(__VA_ARGS__))
+#define blake2s_final(...) AFTER_STEP((blake2s_final)(__VA_ARGS__))
+#define chacha20poly1305_encrypt_sg_inplace(...) \
+	AFTER_STEP((chacha20poly1305_encrypt_sg_inplace)(__VA_ARGS__))
+#define chacha20poly1305_decrypt(...) AFTER_STEP((chacha20poly1305_decrypt)(__VA_ARGS__))
+#define chacha20poly1305_decrypt_sg_inplace(...) \
+	AFTER_STEP((chacha20poly1305_decrypt_sg_inplace)(__VA_ARGS__))
+#define atomic64_fetch_add_unless(...) AFTER_STEP((atomic64_fetch_add_unless)(__VA_ARGS__))
+#define atomic64_read(...) AFTER_STEP((atomic64_read)(__VA_ARGS__))
+#define atomic64_inc(...) AFTER_STEP((atomic64_inc)(__VA_ARGS__))
+#define clock_now() AFTER_STEP(test_clock_now())
+#define ktime_get_coarse_boottime_ns() test_boottime_ns()
+
+#endif /* _FORKGUARD_TEST_STEPS_H */
