@@ -9,7 +9,7 @@ import pytest
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lab"))
 
 from forklab import kit, tunnel  # noqa: E402
-from forklab.guest import Guest, Link, Machine, guests  # noqa: E402
+from forklab.guest import Guest, Link, Machine, guests, splats  # noqa: E402
 from forklab.session import session  # noqa: E402
 
 
@@ -35,8 +35,7 @@ class Bench:
     def splats(self):
         """What the kernels have complained of since they were last asked."""
         told = self._told
-        self._told = {line for guest in guests(self.folder)
-                      for line in guest.splats()}
+        self._told = set(splats(self.folder))
         return sorted(self._told - told)
 
 

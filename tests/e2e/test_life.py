@@ -3,7 +3,7 @@
 
 from conftest import ends
 from forklab import audit, kit, pcap, tunnel
-from forklab.guest import Guest, Machine
+from forklab.guest import Guest, Machine, splats
 from forklab.session import session
 from forklab.timeline import sessions
 
@@ -128,4 +128,4 @@ def test_without_generation_id(kernel):
             assert "source: none" in guest.run("fwg generation")
             guest.run(f"{tunnel.IP} link del {ours.interface}")
         assert len(warnings(guest)) == 1, warnings(guest)
-        assert guest.splats() == []
+        assert splats(folder) == []

@@ -9,6 +9,7 @@ import base64
 import contextlib
 import ctypes
 import dataclasses
+import glob
 import os
 import re
 import signal
@@ -200,12 +201,6 @@ class Guest:
         # Not before: what arrives earlier is stamped by a clock of its own.
         self._start_captures()
 
-    def splats(self):
-        """What the kernel complained of on the console."""
-        with open(self.console, errors="replace") as text:
-            return [f"{self.name}: {line.strip()}" for line in text
-                    if SPLAT.search(line)]
-
     def kill(self):
         if self in _running:
             _running.remove(self)
@@ -228,6 +223,16 @@ _running = []
 def guests(folder):
     """The guests of one run, those that have not been killed."""
     return [guest for guest in _running if guest.folder == folder]
+
+
+def splats(folder):
+    """What the kernels of a run, of all its guests ever, have complained of."""
+    found = []
+    for path in sorted(glob.glob(os.path.join(folder, "*.console"))):
+        with open(path, errors="replace") as text:
+            found += [f"{os.path.basename(path)}: {line.strip()}"
+                      for line in text if SPLAT.search(line)]
+    return found
 
 
 @contextlib.contextmanager

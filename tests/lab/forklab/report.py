@@ -12,6 +12,7 @@ class Summary:
     def __init__(self, rounds):
         clones = [t for r in rounds for t in r.clones]
         self.rounds = rounds
+        self.splats = rounds[-1].splats
         self.forks = len(rounds)
         self.machines = len(clones)
         self.rate = statistics.mean(r.rate for r in rounds)
@@ -71,7 +72,7 @@ def table(systems):
 def faults(forkguard, control):
     """Why a run does not show what it should; empty when it does."""
     found = [line for summary in (forkguard, control) if summary
-             for r in summary.rounds for line in r.splats]
+             for line in summary.splats]
     if forkguard:
         if forkguard.reused:
             found.append(f"forkguard: {forkguard.reused} nonces reused")

@@ -12,7 +12,7 @@ import random
 import time
 
 from . import LabError, audit, fork, kit, pcap, tunnel
-from .guest import Guest, Link, Machine, all_stopped, guests
+from .guest import Guest, Link, Machine, all_stopped, splats
 from .timeline import SECOND, Timeline, wait_handshakes, wait_recovered
 
 PEER_RATE = 200         # packets/s towards the guest that is forked
@@ -45,7 +45,7 @@ class Round:
     captures: list              # all that were judged
     shared: int                 # handshake ephemerals shared by machines
     verdict: audit.Verdict
-    splats: list                # what kernels complained of
+    splats: list                # what kernels have complained of until then
 
     @property
     def window(self):
@@ -169,8 +169,7 @@ class Stage:
         result = Round(scene, options.system, options.kernel,
                        sum(send_rate(m) for m in past) / len(past),
                        list(clones), list(originals), list(captures), shared,
-                       verdict, [line for guest in guests(options.folder)
-                                 for line in guest.splats()])
+                       verdict, splats(options.folder))
         options.say(describe(result))
         return result
 
