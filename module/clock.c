@@ -53,10 +53,19 @@ void clock_init(void)
 }
 
 /*
- * The seconds that the wall clock is behind. The RTC may be in local time, or
- * wrong from the start; only what both readings agree on is believed. Reading
- * it is slow: once a second is often enough, but not across a fork.
+ * The seconds that the wall clock is behind, by an RTC that was @zone ahead at
+ * the start and is @ahead now. It may be in local time, or was put right since;
+ * only what both readings agree on is believed. It has no more than seconds: one
+ * is not a lag.
  */
+static time64_t lag_of(time64_t ahead, time64_t zone)
+{
+	time64_t seconds = min(ahead, ahead - zone);
+
+	return seconds > 1 ? seconds : 0;
+}
+
+/* Reading the RTC is slow: once a second is often enough, but not across a fork. */
 static time64_t lag(void)
 {
 	static DEFINE_MUTEX(lock);
@@ -70,12 +79,7 @@ static time64_t lag(void)
 	mutex_lock(&lock);
 	if (now >= next_read || !generation_is_current(&generation_root, &stamp)) {
 		stamp = generation_read(&generation_root);
-		seconds = 0;
-		if (rtc_ahead(&ahead))
-			seconds = max_t(time64_t, 0, min(ahead, ahead - rtc_zone));
-		/* The RTC has no more than seconds: one is not a lag. */
-		if (seconds <= 1)
-			seconds = 0;
+		seconds = rtc_ahead(&ahead) ? lag_of(ahead, rtc_zone) : 0;
 		next_read = now + NSEC_PER_SEC;
 	}
 	ret = seconds;
@@ -97,3 +101,7 @@ struct timespec64 clock_now(void)
 	now.tv_sec += behind;
 	return now;
 }
+
+#ifdef FORKGUARD_KUNIT
+#include "clock_test.c"
+#endif

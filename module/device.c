@@ -383,3 +383,7 @@ void device_exit(void)
 	unregister_pernet_subsys(&pernet_ops);
 	rcu_barrier();
 }
+
+#ifdef FORKGUARD_KUNIT
+#include "device_test.c"
+#endif
