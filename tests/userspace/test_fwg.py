@@ -45,7 +45,8 @@ def is_understood(*words, **options):
 def test_help(word):
     done = run(word)
     assert done.returncode == 0 and done.stderr == ""
-    for command in ("show", "set", "reset", "generation", "monitor", "genkey", "genpsk", "pubkey"):
+    for command in ("show", "showconf", "set", "setconf", "addconf", "syncconf", "reset",
+                    "generation", "monitor", "genkey", "genpsk", "pubkey"):
         assert f"\n  {command} " in done.stdout
         usage = run(command, word)
         assert usage.returncode == 0
@@ -65,6 +66,10 @@ def test_help(word):
     (["reset", "fwgtest", "peer"], "peer"),
     (["reset", "fwgtest", "peer", "key"], "key"),
     (["reset", "fwgtest", "peer", KEY, "more"], "more"),
+    (["showconf", "fwgtest", "more"], "more"),
+    (["showconf", ""], ""),
+    (["setconf", "fwgtest", "/dev/null", "more"], "more"),
+    (["setconf", "a-name-of-16-char", "/dev/null"], "a-name-of-16-char"),
     (["generation", "more"], "more"),
     (["generation", "--json", "more"], "more"),
     (["monitor", "more"], "more"),
@@ -78,7 +83,8 @@ def test_wrong_words(words, wrong):
         f"fwg: Unable to access interface {wrong}: "), message
 
 
-@pytest.mark.parametrize("words", [["set"], ["set", "fwgtest"], ["reset"]])
+@pytest.mark.parametrize("words", [["set"], ["set", "fwgtest"], ["reset"], ["showconf"],
+                                   ["setconf"], ["addconf", "fwgtest"], ["syncconf"]])
 def test_missing_words(words):
     assert error(*words).startswith(f"fwg: {words[0]} needs an interface")
 
@@ -202,6 +208,83 @@ def test_number_of_retries(retries, good):
                     env={"WG_ENDPOINT_RESOLUTION_RETRIES": retries})
     assert message.startswith(NOT_THERE) == good
     assert good or f"WG_ENDPOINT_RESOLUTION_RETRIES is `{retries}'" in message
+
+
+# The grammar of files.
+
+# The example of wg(8).
+EXAMPLE = """\
+[Interface]
+PrivateKey = yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=
+ListenPort = 51820
+
+[Peer]
+PublicKey = xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=
+Endpoint = 192.95.5.67:1234
+AllowedIPs = 10.192.122.3/32, 10.192.124.0/24
+
+[Peer]
+PublicKey = TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0=
+Endpoint = [2607:5300:60:6b0::c05f:543]:2468
+AllowedIPs = 10.192.122.4/32, 192.168.0.0/16
+"""
+
+
+@pytest.fixture(name="conf")
+def fixture_conf(tmp_path):
+    """What setconf says of a text."""
+    def conf(text):
+        path = tmp_path / "fwg.conf"
+        path.write_text(text, encoding="utf-8")
+        return error("setconf", "fwgtest", path).replace(str(path), "FILE")
+    return conf
+
+
+@pytest.mark.parametrize("text", [
+    "", "\n \n", "# nothing", "[Interface]", EXAMPLE, EXAMPLE.rstrip("\n"),
+    EXAMPLE.replace("\n", "\r\n"), EXAMPLE.replace(" = ", "="), EXAMPLE.replace(" = ", "\t=  "),
+    EXAMPLE.replace("1234", "1234 # the # port"), EXAMPLE.replace("[Peer]", " [ pEEr ] # a peer"),
+    EXAMPLE.replace("ListenPort", "listenPORT"),
+    EXAMPLE + "PersistentKeepalive = off\nPresharedKey = " + KEY,
+    EXAMPLE.replace("ListenPort = 51820", "FwMark = 0x1"),
+    EXAMPLE + "AllowedIPs = 10.0.0.0/8\nAllowedIPs =\n",
+    "[Peer]\nPublicKey=" + KEY + "\n[Interface]\nListenPort=1\n[Peer]\nPublicKey=" + KEY,
+])
+def test_files_that_are_understood(conf, text):
+    assert conf(text).startswith(NOT_THERE)
+
+
+@pytest.mark.parametrize("text, message", [
+    ("ListenPort=1", "FILE:1: Before [Interface] and [Peer]: `ListenPort'"),
+    ("\n[Interfaces]", "FILE:2: Neither [Interface] nor [Peer]: `[Interfaces]'"),
+    ("[Peer", "FILE:1: Neither [Interface] nor [Peer]: `[Peer'"),
+    ("[Interface]\nMTU = 1420", "FILE:2: Not a setting of an interface: `MTU'"),
+    ("[Interface]\nEndpoint=::1:1", "FILE:2: Not a setting of an interface: `Endpoint'"),
+    ("[Interface]\nlisten-port=1", "FILE:2: Not a setting of an interface: `listen-port'"),
+    ("[Interface]\nListenPort", "FILE:2: `ListenPort' needs a value"),
+    ("[Interface]\n=", "FILE:2: Not a setting of an interface: `'"),
+    ("[Interface]\n#\n\nListenPort=x y", "FILE:4: Not a port from 0 to 65535: `xy'"),
+    (EXAMPLE + "FwMark=1", "FILE:14: Not a setting of a peer: `FwMark'"),
+    (EXAMPLE + "Endpoint=1", "FILE:14: Not HOST:PORT nor [HOST]:PORT: `1'"),
+    (EXAMPLE + "Endpoint=::1:99999", "FILE:14: No port from 0 to 65535 at the end: `::1:99999'"),
+    (EXAMPLE + "AllowedIPs=::1, 1",
+     "FILE:14: Not an IP address with its prefix length: `1'"),
+    (EXAMPLE + "PublicKey=x", "FILE:14: Not a key of 44 base64 characters: `x'"),
+    # Nearly secrets, which are not told.
+    ("[Interface]\nPrivateKey=x",
+     "FILE:2: Not a key of 44 base64 characters: the value of `PrivateKey'"),
+    (EXAMPLE + "PresharedKey=x",
+     "FILE:14: Not a key of 44 base64 characters: the value of `PresharedKey'"),
+    ("[Peer]\n[Interface]", "FILE:2: The peer that ends here has no `PublicKey'"),
+    (EXAMPLE + "[Peer]\n\n", "FILE:15: The peer that ends here has no `PublicKey'"),
+])
+def test_files_that_are_wrong(conf, text, message):
+    assert conf(text) == f"fwg: {message}"
+
+
+@pytest.mark.parametrize("path", ["/nowhere/fwg.conf", "/"])
+def test_files_that_cannot_be_read(path):
+    assert f"`{path}': " in error("addconf", "fwgtest", path)
 
 
 # Keys.

@@ -14,14 +14,18 @@ import uml
 
 SCRIPTS = {}
 
-SETUP = """\
+A = "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg="
+B = "TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0="
+C = "gN65BkIKy1eCE9pP1wdc8ROUtkHLF2PfAqYdyYBz6EA="
+D = "DDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDA="
+PRIVATE = "yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk="
+PUBLIC = "HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw="
+PSK = "FpCyhws9cxwWoV4xELtfJvjJN+zQVRPISllRWgeopVE="
+
+SETUP = f"""\
 ips 'link set lo up' 'link add fwg0 type forkguard' 'link add wg0 type wireguard'
-A=xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=
-B=TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0=
-C=gN65BkIKy1eCE9pP1wdc8ROUtkHLF2PfAqYdyYBz6EA=
-PRIVATE=yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=
-PSK=FpCyhws9cxwWoV4xELtfJvjJN+zQVRPISllRWgeopVE=
-both() { fwg "$1" fwg0 "${@:2}"; wg "$1" wg0 "${@:2}"; }
+A={A} B={B} C={C} D={D} PRIVATE={PRIVATE} PUBLIC={PUBLIC} PSK={PSK}
+both() {{ fwg "$1" fwg0 "${{@:2}}"; wg "$1" wg0 "${{@:2}}"; }}
 """
 
 FULL = """\
@@ -153,11 +157,11 @@ def test_pretty(result):
 @script(FULL + "export WG_HIDE_KEYS=never; fwg; echo --; wg")
 def test_pretty_with_secrets(result):
     shown = assert_same_pretty(result)
-    assert "yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=" in shown
-    assert "FpCyhws9cxwWoV4xELtfJvjJN+zQVRPISllRWgeopVE=" in shown
+    assert PRIVATE in shown
+    assert PSK in shown
 
 
-@script(FULL + "export WG_HIDE_KEYS=; export WG_COLOR_MODE=always; fwg show fwg0; echo --; wg show wg0")
+@script(FULL + "export WG_HIDE_KEYS= WG_COLOR_MODE=always; fwg show fwg0; echo --; wg show wg0")
 def test_pretty_in_colour(result):
     shown = assert_same_pretty(result)
     assert "\x1b[32m\x1b[1minterface" in shown
@@ -222,7 +226,7 @@ def test_json(result):
     assert interface["listen_port"] == 51820
     assert interface["fwmark"] == 0xcafe
     assert interface["private_key"] == "(hidden)"
-    assert interface["public_key"] == "HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw="
+    assert interface["public_key"] == PUBLIC
     assert interface["resets"] == 0
     assert interface["last_reset"] is None
     assert set(interface["generation"]) == {"source", "check", "tag", "forks"}
@@ -236,8 +240,8 @@ def test_json(result):
     assert third["preshared_key"] is None
 
     secret = json.loads(dump)[0]
-    assert secret["private_key"] == "yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk="
-    assert secret["peers"][0]["preshared_key"] == "FpCyhws9cxwWoV4xELtfJvjJN+zQVRPISllRWgeopVE="
+    assert secret["private_key"] == PRIVATE
+    assert secret["peers"][0]["preshared_key"] == PSK
 
     assert json.loads(endpoints)[0]["peers"][2] == {"public_key": third["public_key"],
                                                     "endpoint": None}
@@ -306,7 +310,8 @@ def test_persistent_keepalive_largest(result):
     assert "\t65535\n" in assert_same(result)[0]
 
 
-@same_after("set IF peer $A allowed-ips 10.1.2.3/24,fd00:1:2:3::4/64,1.2.3.4,2001:db8::", shown="allowed-ips")
+@same_after("set IF peer $A allowed-ips 10.1.2.3/24,fd00:1:2:3::4/64,1.2.3.4,2001:db8::",
+            shown="allowed-ips")
 def test_host_bits_and_lone_addresses(result):
     shown = assert_same(result)[0].splitlines()[0].split("\t")[1]
     assert sorted(shown.split()) == ["1.2.3.4/32", "10.1.2.0/24", "2001:db8::/128",
@@ -332,11 +337,11 @@ def test_allowed_ip_moves(result):
 
 @same_after("set IF peer $A remove peer $C remove", shown="peers")
 def test_remove(result):
-    assert assert_same(result) == ["TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0=\n"]
+    assert assert_same(result) == [f"{B}\n"]
 
 
-@same_after("set IF peer HIgo9xNzJMWLKASShiTqIybxZ0U3wGLiUeJ1PKf8ykw= allowed-ips 10.5.0.0/16 "
-            "peer AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= remove")
+@same_after("set IF peer $PUBLIC allowed-ips 10.5.0.0/16 "
+            "peer $D remove")
 def test_peer_with_our_own_key_and_removal_of_a_stranger(result):
     assert assert_same(result)[0].count("\n") == 4
 
@@ -351,7 +356,8 @@ def test_endpoint_with_scope(result):
     assert "\t[fe80::1%lo]:7\n" in assert_same(result)[0]
 
 
-IPS = [ip for n in range(2000) for ip in (f"10.1.{n // 256}.{n % 256}/32", f"fd00::1:{n + 1:x}/128")]
+IPS = [ip for n in range(2000)
+       for ip in (f"10.1.{n // 256}.{n % 256}/32", f"fd00::1:{n + 1:x}/128")]
 
 
 @script(f"""\
@@ -376,6 +382,110 @@ fwg show fwg0 dump; echo --; wg show wg0 dump
 def test_more_peers_than_a_message_holds(result):
     lines = assert_same(result)[0].splitlines()
     assert [line.split("\t")[0] for line in lines[1:]] == PEERS
+
+
+# Files.
+
+CONF = """\
+cat >conf <<END
+[Interface]
+ListenPort = 4321
+[Peer]
+PublicKey = $A
+AllowedIPs = 10.7.0.0/16
+AllowedIPs = 10.8.0.0/16
+[Peer]
+PublicKey = $D
+[Peer]
+PublicKey = $C
+PresharedKey = $PSK
+Endpoint = 192.0.2.9:9
+PersistentKeepalive = 9
+END
+"""
+
+
+@script(FULL + "fwg showconf fwg0; echo --; wg showconf wg0")
+def test_showconf(result):
+    assert assert_same(result)[0].count("[Peer]") == 3
+
+
+@script("fwg showconf fwg0; echo --; wg showconf wg0")
+def test_showconf_of_an_empty_interface(result):
+    assert assert_same(result) == ["[Interface]\n\n"]
+
+
+@script(FULL + """\
+fwg showconf fwg0 >before
+fwg set fwg0 private-key /dev/null listen-port 0 fwmark 0 peer $A remove
+fwg setconf fwg0 before
+fwg showconf fwg0; echo --; cat before
+""")
+def test_setconf_undoes_showconf(result):
+    assert_same(result)
+
+
+def conf_test(command):
+    return script(FULL + CONF + f"both {command} conf\n"
+                  "fwg show fwg0 dump; echo --; wg show wg0 dump")
+
+
+@conf_test("setconf")
+def test_setconf(result):
+    assert assert_same(result)[0].splitlines() == [
+        "(none)\t(none)\t4321\toff",
+        f"{A}\t(none)\t(none)\t10.7.0.0/16,10.8.0.0/16\t0\t0\t0\toff",
+        f"{D}\t(none)\t(none)\t(none)\t0\t0\t0\toff",
+        f"{C}\t{PSK}\t192.0.2.9:9\t(none)\t0\t0\t0\t9"]
+
+
+@conf_test("addconf")
+def test_addconf(result):
+    assert assert_same(result)[0].splitlines()[1:] == [
+        f"{A}\t{PSK}\t192.0.2.1:1234\t10.7.0.0/16,10.8.0.0/16\t0\t0\t0\t25",
+        f"{B}\t(none)\t[2001:db8::1]:65535\t0.0.0.0/0,::/0\t0\t0\t0\toff",
+        f"{C}\t{PSK}\t192.0.2.9:9\t(none)\t0\t0\t0\t9",
+        f"{D}\t(none)\t(none)\t(none)\t0\t0\t0\toff"]
+
+
+# Debian's wg keeps a preshared key that the file does not have any more; later ones do not.
+@script(FULL + CONF + "fwg syncconf fwg0 conf; fwg show fwg0 dump")
+def test_syncconf(result):
+    assert parts(result)[0].splitlines() == [
+        "(none)\t(none)\t4321\toff",
+        f"{A}\t(none)\t192.0.2.1:1234\t10.7.0.0/16,10.8.0.0/16\t0\t0\t0\toff",
+        f"{C}\t{PSK}\t192.0.2.9:9\t(none)\t0\t0\t0\t9",
+        f"{D}\t(none)\t(none)\t(none)\t0\t0\t0\toff"]
+
+
+@script(FULL + "both syncconf /dev/null; fwg show fwg0 dump; echo --; wg show wg0 dump")
+def test_syncconf_of_nothing(result):
+    assert assert_same(result) == ["(none)\t(none)\t0\toff\n"]
+
+
+@script(TUNNEL + """\
+fwg showconf fwg0 >conf
+fwg syncconf fwg0 conf
+fwg show fwg0 latest-handshakes | cut -f 2; echo --
+ip link set fwg0 down
+fwg setconf fwg0 conf
+fwg show fwg0 latest-handshakes | cut -f 2
+""")
+def test_syncconf_keeps_sessions(result):
+    after_sync, after_set = parts(result)
+    assert int(after_sync) > 0
+    assert int(after_set) == 0
+
+
+@script(FULL + CONF + """\
+echo Endpoint=nowhere >>conf
+fwg show fwg0 dump >before
+for command in setconf addconf syncconf; do ! fwg $command fwg0 conf; done
+fwg show fwg0 dump | cmp before -
+""")
+def test_wrong_file_changes_nothing(result):
+    assert result.status == 0, result
+    assert result.errors == ["fwg: conf:14: Not HOST:PORT nor [HOST]:PORT: `nowhere'"] * 3
 
 
 # What is wrong changes nothing.
@@ -472,7 +582,7 @@ def test_reset(result):
     assert second["last_reset"]["cause"] == "forced"
 
 
-@failing("reset fwg0 peer xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=")
+@failing("reset fwg0 peer $A")
 def test_reset_of_unknown_peer(result):
     assert result.status == 0, result
     line, = result.errors

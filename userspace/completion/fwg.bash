@@ -30,14 +30,15 @@ _fwg_words() {
 		allowed-ips latest-handshakes transfer persistent-keepalive dump"
 
 	if [ "$COMP_CWORD" = 1 ]; then
-		echo show set reset generation monitor genkey genpsk pubkey help
+		echo show showconf set setconf addconf syncconf reset generation monitor genkey genpsk pubkey help
 		return
 	fi
 	case ${COMP_WORDS[1]}:$COMP_CWORD in
 	show:2) echo all interfaces --json "$(fwg show interfaces 2>/dev/null)" ;;
 	show:3) echo --json "$fields" ;;
-	set:2 | reset:2) fwg show interfaces 2>/dev/null ;;
+	showconf:2 | set:2 | reset:2 | setconf:2 | addconf:2 | syncconf:2) fwg show interfaces 2>/dev/null ;;
 	set:*) _fwg_set ;;
+	setconf:3 | addconf:3 | syncconf:3) compgen -f -- "${COMP_WORDS[COMP_CWORD]}" ;;
 	reset:3) echo peer ;;
 	reset:4) _fwg_peers "${COMP_WORDS[2]}" ;;
 	generation:2 | monitor:2) echo --json ;;

@@ -9,7 +9,11 @@
 #include <stdbool.h>
 
 int cmd_show(int argc, char *argv[]);
+int cmd_showconf(int argc, char *argv[]);
 int cmd_set(int argc, char *argv[]);
+int cmd_setconf(int argc, char *argv[]);
+int cmd_addconf(int argc, char *argv[]);
+int cmd_syncconf(int argc, char *argv[]);
 int cmd_reset(int argc, char *argv[]);
 int cmd_generation(int argc, char *argv[]);
 int cmd_monitor(int argc, char *argv[]);

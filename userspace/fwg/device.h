@@ -39,6 +39,7 @@ struct peer {
 	struct peer *next;
 	uint8_t public_key[KEY_LEN];
 	uint8_t preshared_key[KEY_LEN];
+	bool has_public_key; /* only of what a user wrote */
 	bool has_preshared_key;
 	bool has_persistent_keepalive;
 	bool replace_allowed_ips;
@@ -75,6 +76,7 @@ struct device {
 	bool has_public_key;
 	bool has_listen_port;
 	bool has_fwmark;
+	bool replace_peers;
 	uint16_t listen_port;
 	uint32_t fwmark;
 	struct generation generation;

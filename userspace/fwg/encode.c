@@ -86,6 +86,8 @@ static void put_interface(struct nlmsghdr *nlh, const struct device *dev)
 		mnl_attr_put_u16(nlh, FORKGUARD_DEVICE_A_LISTEN_PORT, dev->listen_port);
 	if (dev->has_fwmark)
 		mnl_attr_put_u32(nlh, FORKGUARD_DEVICE_A_FWMARK, dev->fwmark);
+	if (dev->replace_peers)
+		mnl_attr_put_u32(nlh, FORKGUARD_DEVICE_A_FLAGS, FORKGUARD_DEVICE_F_REPLACE_PEERS);
 }
 
 bool encode_device(struct encoder *enc, const struct device *dev, struct nlmsghdr *nlh, size_t room)

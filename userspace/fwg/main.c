@@ -20,6 +20,10 @@ static const struct command {
 	{ "set", cmd_set,
 	  " INTERFACE [listen-port PORT] [fwmark MARK] [private-key FILE] [peer KEY [remove] [preshared-key FILE] [endpoint HOST:PORT] [persistent-keepalive SECONDS] [allowed-ips IP/CIDR,...]]...",
 	  "Changes configuration" },
+	{ "showconf", cmd_showconf, " INTERFACE", "Prints configuration, secrets too, as a file" },
+	{ "setconf", cmd_setconf, " INTERFACE FILE", "Configures as a file says" },
+	{ "addconf", cmd_addconf, " INTERFACE FILE", "Adds what a file says" },
+	{ "syncconf", cmd_syncconf, " INTERFACE FILE", "Like setconf, but keeps sessions alive" },
 	{ "reset", cmd_reset, " INTERFACE [peer KEY]",
 	  "Wipes sessions as a fork would; peers handshake anew" },
 	{ "generation", cmd_generation, " [--json]",
@@ -97,11 +101,10 @@ int main(int argc, char *argv[])
 {
 	/* Our own, so that the keys which go through it can be wiped. */
 	static char output[BUFSIZ];
-	char *show[] = { "show", NULL };
 	int status;
 
 	setvbuf(stdout, output, _IOFBF, sizeof(output));
-	status = argc > 1 ? run(argc - 1, argv + 1) : run(1, show);
+	status = argc > 1 ? run(argc - 1, argv + 1) : cmd_show(1, (char *[]){ "show", NULL });
 	if (ferror(stdout) || fflush(stdout)) {
 		warn("Unable to write the output");
 		status = 1;

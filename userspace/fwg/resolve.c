@@ -9,6 +9,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "complain.h"
 #include "resolve.h"
 
 #define DEFAULT_RETRIES 15
@@ -46,7 +47,8 @@ static long read_retries(void)
 		return LONG_MAX;
 	number = strtol(text, &end, 10);
 	if (!isdigit((unsigned char)*text) || *end) {
-		warnx("Not `infinity' nor a number: WG_ENDPOINT_RESOLUTION_RETRIES is `%s'", text);
+		complain("Not `infinity' nor a number: WG_ENDPOINT_RESOLUTION_RETRIES is `%s'",
+			 text);
 		return -1;
 	}
 	return number;
@@ -83,10 +85,11 @@ static struct addrinfo *look_up(const char *host, const char *text)
 		if (!error)
 			return found;
 		if (is_permanent(error) || !retries--) {
-			warnx("%s: `%s'", reason(error), text);
+			complain("%s: `%s'", reason(error), text);
 			return NULL;
 		}
-		warnx("%s: `%s', trying again in %.2f seconds", reason(error), text, ms / 1000.0);
+		complain("%s: `%s', trying again in %.2f seconds", reason(error), text,
+			 ms / 1000.0);
 		nanosleep(&pause, NULL);
 		ms = ms * 6 / 5 < 20000 ? ms * 6 / 5 : 20000;
 	}
@@ -116,11 +119,11 @@ static int resolve(char *copy, const char *text, union endpoint *endpoint)
 	uint16_t port;
 
 	if (!split(copy, &host, &name)) {
-		warnx("Not HOST:PORT nor [HOST]:PORT: `%s'", text);
+		complain("Not HOST:PORT nor [HOST]:PORT: `%s'", text);
 		return -1;
 	}
 	if (!resolve_port(name, &port)) {
-		warnx("No port from 0 to 65535 at the end: `%s'", text);
+		complain("No port from 0 to 65535 at the end: `%s'", text);
 		return -1;
 	}
 	found = look_up(host, text);
