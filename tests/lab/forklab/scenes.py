@@ -17,6 +17,7 @@ from .timeline import SECOND, Timeline, wait_handshakes, wait_recovered
 
 PEER_RATE = 200         # packets/s towards the guest that is forked
 HANDSHAKE_PEERS = 100   # never answer: their handshakes are begun again and again
+CLOCK_LAG = 3 * 3600    # seconds that a guest that is rolled back is behind
 SETTLE = 1.0            # seconds of traffic before the first fork
 
 
@@ -30,8 +31,12 @@ class Options:
     rounds: int = 2
     rate: int = 4000            # packets/s of each guest that is forked
     cpus: int = 2
-    recovery: float = 20.0      # seconds to wait for new keys
     handshakes: bool = False    # fork amid handshakes as well
+
+    @property
+    def recovery(self):
+        """Seconds to wait for new keys, which are not asked of a control."""
+        return 20 if self.system == "forkguard" else 6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -262,9 +267,10 @@ def forked_pair(options):
 
 def rollback(options):
     """A guest goes on after its snapshot, is stopped, and restored to its
-    past. Before it is stopped it makes a new handshake, so that to the peer
-    the restored guest's clock has gone backwards."""
+    past. Its clock is hours behind what the peer has seen, as if the snapshot
+    were hours old, and before it is stopped it makes one more handshake."""
     stage = Stage(options, "wireguard", 1)
+    stage.first.run(f"date -s @$(($(date +%s) - {CLOCK_LAG}))")
     stage.start_traffic(1)
     guest = stage.first
     one, two = stage.ends

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The lab itself: what it promises to whoever uses it, and its verdicts."""
+
+import glob
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+from forklab import audit, kit, report, scenes
+from forklab.timeline import Timeline
+
+LAB = os.path.join(kit.LAB, "lab")
+
+
+def qemus_of(process):
+    with open(f"/proc/{process.pid}/task/{process.pid}/children") as text:
+        children = text.read().split()
+    found = []
+    for child in children:
+        with open(f"/proc/{child}/comm") as name:
+            if name.read().startswith("qemu"):
+                found.append(child)
+    return found
+
+
+def start_lab(tmp_path):
+    """A running lab with both of its guests, and their process numbers."""
+    process = subprocess.Popen(
+        [LAB, "run", "rollback", "--system", "wireguard"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
+        env={**os.environ, "TMPDIR": str(tmp_path)})
+    deadline = time.monotonic() + 60
+    while len(qemus_of(process)) < 2:
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.1)
+    return process, qemus_of(process)
+
+
+def running(pids):
+    alive = []
+    for pid in pids:
+        try:
+            with open(f"/proc/{pid}/stat") as text:
+                if text.read().rpartition(")")[2].split()[0] != "Z":
+                    alive.append(pid)
+        except FileNotFoundError:
+            pass
+    return alive
+
+
+@pytest.mark.parametrize("number", (signal.SIGKILL, signal.SIGTERM,
+                                    signal.SIGINT))
+def test_guests_never_outlive_the_lab(tmp_path, number):
+    process, guests = start_lab(tmp_path)
+    assert running(guests) == guests
+    process.send_signal(number)
+    process.communicate(timeout=20)
+    assert process.returncode != 0
+    deadline = time.monotonic() + 5
+    while running(guests) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert running(guests) == []
+    if number != signal.SIGKILL:
+        assert glob.glob(f"{tmp_path}/*") == []
+
+
+@pytest.mark.parametrize("words, named", (
+    (["run", "nowhere"], "nowhere"),
+    (["run", "rollback", "--kernel", "2.4"], "2.4"),
+    (["run", "rollback", "--rounds", "none"], "none"),
+    (["run", "rollback", "--clones", "0"], "0"),
+    (["fork"], "fork"),
+))
+def test_bad_words_are_named(words, named):
+    done = subprocess.run([LAB, *words], stderr=subprocess.PIPE, text=True,
+                          timeout=20)
+    assert done.returncode != 0
+    assert named in done.stderr.splitlines()[-1]
+
+
+class Recovered(Timeline):
+    """A machine with traffic both ways under a new key."""
+
+    def __init__(self):
+        self.window = []
+        self.new_sent = self.new_received = 0.1
+
+
+def summary(reused=0, shared=0, recovered=True, kept=True, splats=()):
+    clone, original = Recovered(), Recovered()
+    if not recovered:
+        clone.new_received = None
+    original.window = [None]
+    original.new_sent = None if kept else 0.1
+    return report.Summary([scenes.Round(
+        "", "", "", 1000, [clone], [original], [], shared,
+        audit.Verdict(1000, (), reused), list(splats))])
+
+
+def test_a_zero_counts_only_beside_a_control_that_is_not():
+    assert report.faults(summary(), summary(reused=1)) == []
+    assert "inconclusive" in report.faults(summary(), summary())[0]
+    assert "inconclusive" in report.faults(None, summary())[0]
+
+
+@pytest.mark.parametrize("fault", (
+    {"reused": 1}, {"shared": 1}, {"recovered": False}, {"kept": False},
+    {"splats": ["WARNING: CPU: 0"]}))
+def test_every_fault_is_found(fault):
+    assert len(report.faults(summary(**fault), summary(reused=1))) == 1
