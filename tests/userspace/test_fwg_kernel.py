@@ -584,9 +584,17 @@ def test_reset(result):
 
 @failing("reset fwg0 peer $A")
 def test_reset_of_unknown_peer(result):
-    assert result.status == 0, result
-    line, = result.errors
-    assert line.startswith("fwg: Unable to reset interface fwg0: ")
+    assert_fails(result, "Unable to reset interface fwg0: no such peer")
+
+
+@script("""\
+ips 'link set fwg0 up' 'link add fwg1 type forkguard' 'link set fwg1 up'
+fwg set fwg0 listen-port 1001
+! fwg set fwg1 listen-port 1001
+""")
+def test_port_in_use(result):
+    assert_fails(result, "Unable to modify interface fwg1: the port could not be opened: "
+                 "Address already in use")
 
 
 # Waits until the last background process listens to generic netlink events.

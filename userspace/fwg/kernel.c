@@ -17,32 +17,40 @@
 /* What changes during every one of so many dumps is not worth waiting for. */
 #define DUMP_TRIES 64
 
-static const char *reason(const struct netlink *nl, int error)
+static const char *reason(int error)
 {
-	if (nl->message[0])
-		return nl->message;
-	switch (-error) {
-	case ENOPROTOOPT:
+	switch (error) {
+	case -ENOPROTOOPT:
 		return "the kernel module forkguard is not loaded";
-	case ENODEV:
+	case -ENODEV:
 		return "no such interface";
-	case EPERM:
+	case -EPERM:
 		return "not permitted, it takes CAP_NET_ADMIN (root)";
-	case EOPNOTSUPP:
+	case -EOPNOTSUPP:
 		return "not a forkguard interface";
-	case EPROTO:
+	case -EPROTO:
 		return "the kernel's answer is not understood";
-	case EINTR:
+	case -EINTR:
 		return "it changes all the time";
 	}
 	return strerror(-error);
 }
 
+/* Does strerror() say no more than the kernel's own words? */
+static bool is_general(int error)
+{
+	return error == -EINVAL || error == -ENODEV || error == -ENOENT || error == -EOPNOTSUPP;
+}
+
 /* Ends a conversation: closes the socket and says what failed, if it did. */
 static int finish(struct netlink *nl, int error, const char *what, const char *name)
 {
-	if (error)
-		warnx("%s%s: %s", what, name, reason(nl, error));
+	if (error && (!nl->message[0] || error == -ENOPROTOOPT))
+		warnx("%s%s: %s", what, name, reason(error));
+	else if (error && is_general(error))
+		warnx("%s%s: %s", what, name, nl->message);
+	else if (error)
+		warnx("%s%s: %s: %s", what, name, nl->message, strerror(-error));
 	netlink_close(nl);
 	return error ? -1 : 0;
 }
