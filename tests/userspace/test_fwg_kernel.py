@@ -8,6 +8,7 @@ namespace of its own; the test gets its script's Result.
 import base64
 import json
 import re
+import subprocess
 
 import pytest
 import uml
@@ -51,8 +52,12 @@ def script(text, setup=SETUP):
 
 
 @pytest.fixture(scope="module", name="results")
-def fixture_results(tmp_path_factory):
-    return uml.run_scripts(SCRIPTS, tmp_path_factory.mktemp("scripts"))
+def fixture_results(tmp_path_factory, request):
+    folder = tmp_path_factory.mktemp("scripts")
+    subprocess.run(["gcc", "-shared", "-fPIC", "-o", folder / "pause.so",
+                    uml.TOP / "tests/userspace/pause.c", "-ldl"], check=True, timeout=60)
+    wanted = {item.originalname for item in request.session.items}
+    return uml.run_scripts({name: SCRIPTS[name] for name in SCRIPTS if name in wanted}, folder)
 
 
 @pytest.fixture(name="result")
@@ -184,7 +189,7 @@ wg set wg0 private-key theirs listen-port 1002 peer $(wg pubkey <ours) \\
 	endpoint 127.0.0.1:1001 allowed-ips 10.9.0.1/32
 ips 'link set wg0 up' 'link set fwg0 up'
 for try in {1..100}; do
-	[ "$(fwg show fwg0 latest-handshakes | cut -f 2)" = 0 ] || break
+	[[ $(fwg show fwg0 latest-handshakes) != *$'\t'[1-9]* ]] || break
 	sleep 0.1
 done
 sleep 0.2
@@ -211,6 +216,18 @@ def test_handshake_and_transfer(result):
     peer = json.loads(as_json)[0]["peers"][0]
     assert peer["latest_handshake"] == int(handshake)
     assert peer["rx_bytes"] >= received and peer["tx_bytes"] >= sent
+
+
+@script("fwg set fwg0 peer $A peer $B\n" + TUNNEL + """\
+fwg set fwg0 peer $C
+fwg show fwg0 peers; echo --
+fwg show fwg0
+""")
+def test_peers_heard_last_come_first(result):
+    order, pretty = parts(result)
+    first, second, heard, third = order.splitlines()
+    assert (first, second, third) == (A, B, C)
+    assert re.findall(r"^peer: (.*)$", pretty, flags=re.M) == [heard, A, B, C]
 
 
 @script(FULL + """\
@@ -368,6 +385,21 @@ def test_more_allowed_ips_than_a_message_holds(result):
     lines = assert_same(result)[0].splitlines()
     assert len(lines) == 3
     assert sorted(lines[1].split("\t")[3].split(",")) == sorted(IPS)
+
+
+@script(f"""\
+fwg set fwg0 peer $A allowed-ips {",".join(IPS)}
+rm -f paused go
+LD_PRELOAD=$SCRIPTS/pause.so fwg show fwg0 dump >interrupted &
+for try in {{1..100}}; do [ -e paused ] && break; sleep 0.05; done
+fwg set fwg0 peer $A persistent-keepalive 7 peer $B
+touch go
+wait $!
+fwg show fwg0 dump | cmp interrupted -
+cut -f 8 interrupted
+""")
+def test_dump_that_is_interrupted_is_repeated(result):
+    assert parts(result) == ["\n7\noff\n"]
 
 
 PEERS = [base64.b64encode(f"{n:032}".encode()).decode() for n in range(300)]

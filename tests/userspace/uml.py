@@ -12,8 +12,9 @@ FWG = Path(os.environ.get("FWG") or TOP / "build" / "fwg")
 # Each script gets a network namespace of its own. Starting a program takes 0.1 s there, so as few
 # are started as can be.
 RUNNER = """\
+export SCRIPTS=$1
 cd /tmp
-for script in "$1"/*.sh; do
+for script in "$SCRIPTS"/*.sh; do
 	status=0
 	unshare -n bash -eu "$script" >out 2>err </dev/null || status=$?
 	IFS= read -r -d '' out <out || true
@@ -44,7 +45,7 @@ def run_scripts(scripts, folder):
     runner = folder / "runner"
     runner.write_text(RUNNER)
     done = subprocess.run(
-        [TOP / "tests" / "kunit" / "uml", "-t", "300", "bash", runner, folder],
+        [TOP / "tests" / "kunit" / "uml", "-t", "900", "bash", runner, folder],
         capture_output=True, text=True, timeout=1800, check=False)
     assert done.returncode == 0, done.stderr + done.stdout
 

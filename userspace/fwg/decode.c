@@ -201,8 +201,6 @@ static int get_device_attribute(const struct nlattr *attr, struct device *dev)
 		return GET(attr, &dev->last_reset.cause);
 	case FORKGUARD_DEVICE_A_RESET_TIME:
 		return GET(attr, &dev->last_reset.time);
-	case FORKGUARD_DEVICE_A_RESET_PEERS:
-		return GET(attr, &dev->last_reset.peers);
 	}
 	return 0;
 }

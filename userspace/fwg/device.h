@@ -63,7 +63,6 @@ struct generation {
 
 struct reset {
 	uint32_t cause;
-	uint32_t peers;
 	struct moment time;
 };
 
