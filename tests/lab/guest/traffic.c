@@ -34,7 +34,7 @@ static void die(const char *what, const char *word)
 	exit(1);
 }
 
-static unsigned long number(const char *word, unsigned long max)
+static unsigned long to_number(const char *word, unsigned long max)
 {
 	char *end;
 	unsigned long value;
@@ -125,13 +125,13 @@ int main(int argc, char *argv[])
 
 	while ((option = getopt(argc, argv, "r:n:s:p:")) != -1) {
 		if (option == 'r')
-			rate = number(optarg, 1000000);
+			rate = to_number(optarg, 1000000);
 		else if (option == 'n')
-			count = number(optarg, 1000000000);
+			count = to_number(optarg, 1000000000);
 		else if (option == 's')
-			size = number(optarg, MAX_PAYLOAD);
+			size = to_number(optarg, MAX_PAYLOAD);
 		else if (option == 'p')
-			port = number(optarg, 65535);
+			port = to_number(optarg, 65535);
 		else
 			return 1;
 	}
