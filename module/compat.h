@@ -6,7 +6,7 @@
 #include <linux/netdevice.h>
 #include <net/genetlink.h>
 
-#if __has_include(<net/gso.h>)
+#ifdef FORKGUARD_HAVE_GSO_H
 #include <net/gso.h> /* since 6.5: skb_gso_segment() */
 #endif
 

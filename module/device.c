@@ -113,8 +113,7 @@ static netdev_tx_t xmit(struct sk_buff *skb, struct net_device *dev)
 	struct sk_buff_head packets;
 	struct fg_peer *peer;
 
-	if (unlikely(!pskb_inet_may_pull(skb) ||
-		     skb->protocol != ip_tunnel_parse_protocol(skb)))
+	if (unlikely(!pskb_inet_may_pull(skb) || skb->protocol != ip_tunnel_parse_protocol(skb)))
 		goto drop;
 
 	/* BHs are disabled: an RCU read-side critical section. */

@@ -65,11 +65,11 @@ struct fg_device {
 	struct allowedips allowedips;
 	struct list_head peers;
 	unsigned int num_peers;
-	struct mutex lock;
+	struct mutex lock; /* configuration */
 	unsigned int config_seq;
 
 	struct net __rcu *birth_net;
-	struct mutex socket_lock;
+	struct mutex socket_lock; /* replacing the sockets */
 	struct sock __rcu *sock4, *sock6;
 	u16 port;
 	u32 fwmark;
@@ -79,7 +79,7 @@ struct fg_device {
 	struct workqueue_struct *wq;
 	struct gro_cells gro;
 
-	spinlock_t reset_lock;
+	spinlock_t reset_lock; /* last_reset */
 	struct fg_reset_record last_reset;
 };
 

@@ -104,6 +104,7 @@ static inline bool generation_is_current(const struct generation_scope *scope,
 					 const struct generation_stamp *stamp)
 {
 	barrier();
+	/* Pairs with generation_revoke() and advance(). */
 	smp_rmb();
 	return READ_ONCE(stamp->epoch) == generation_epoch(scope) &&
 	       stamp->id[0] == READ_ONCE(generation_id[0]) &&
@@ -122,6 +123,7 @@ static inline bool generation_is_current(const struct generation_scope *scope,
 static inline void generation_revoke(struct generation_stamp *stamp)
 {
 	WRITE_ONCE(stamp->epoch, GENERATION_NEVER);
+	/* Pairs with generation_is_current(). */
 	smp_wmb();
 }
 

@@ -19,6 +19,10 @@
 
 static struct genl_family family;
 
+#define PEER_FLAGS                                                          \
+	(FORKGUARD_PEER_F_REMOVE_ME | FORKGUARD_PEER_F_REPLACE_ALLOWEDIPS | \
+	 FORKGUARD_PEER_F_UPDATE_ONLY)
+
 static const struct nla_policy allowedip_policy[FORKGUARD_ALLOWEDIP_A_MAX + 1] = {
 	[FORKGUARD_ALLOWEDIP_A_FAMILY] = { .type = NLA_U16 },
 	[FORKGUARD_ALLOWEDIP_A_IPADDR] = NLA_POLICY_MIN_LEN(sizeof(struct in_addr)),
@@ -28,10 +32,7 @@ static const struct nla_policy allowedip_policy[FORKGUARD_ALLOWEDIP_A_MAX + 1] =
 static const struct nla_policy peer_policy[FORKGUARD_PEER_A_MAX + 1] = {
 	[FORKGUARD_PEER_A_PUBLIC_KEY] = NLA_POLICY_EXACT_LEN(NOISE_PUBLIC_KEY_LEN),
 	[FORKGUARD_PEER_A_PRESHARED_KEY] = NLA_POLICY_EXACT_LEN(NOISE_SYMMETRIC_KEY_LEN),
-	[FORKGUARD_PEER_A_FLAGS] =
-		NLA_POLICY_MASK(NLA_U32, FORKGUARD_PEER_F_REMOVE_ME |
-						 FORKGUARD_PEER_F_REPLACE_ALLOWEDIPS |
-						 FORKGUARD_PEER_F_UPDATE_ONLY),
+	[FORKGUARD_PEER_A_FLAGS] = NLA_POLICY_MASK(NLA_U32, PEER_FLAGS),
 	[FORKGUARD_PEER_A_ENDPOINT] = NLA_POLICY_MIN_LEN(sizeof(struct sockaddr)),
 	[FORKGUARD_PEER_A_PERSISTENT_KEEPALIVE_INTERVAL] = { .type = NLA_U16 },
 	[FORKGUARD_PEER_A_ALLOWEDIPS] = NLA_POLICY_NESTED_ARRAY(allowedip_policy),
@@ -89,8 +90,7 @@ static int put_generation(struct sk_buff *skb)
 
 	if (!nest || nla_put_u32(skb, FORKGUARD_GENERATION_A_SOURCE, generation_source()) ||
 	    nla_put_u32(skb, FORKGUARD_GENERATION_A_CHECK, generation_check()) ||
-	    (generation_tag(tag) &&
-	     nla_put(skb, FORKGUARD_GENERATION_A_TAG, sizeof(tag), tag)) ||
+	    (generation_tag(tag) && nla_put(skb, FORKGUARD_GENERATION_A_TAG, sizeof(tag), tag)) ||
 	    nla_put_u64_64bit(skb, FORKGUARD_GENERATION_A_FORKS, generation_forks(),
 			      FORKGUARD_GENERATION_A_PAD))
 		return -EMSGSIZE;
@@ -172,8 +172,7 @@ static int put_peer_state(struct sk_buff *skb, struct fg_peer *peer)
 			      FORKGUARD_PEER_A_PAD) ||
 	    nla_put_u64_64bit(skb, FORKGUARD_PEER_A_RX_BYTES, atomic64_read(&peer->rx_bytes),
 			      FORKGUARD_PEER_A_PAD) ||
-	    nla_put_u32(skb, FORKGUARD_PEER_A_PROTOCOL_VERSION, 1) ||
-	    put_endpoint(skb, &endpoint))
+	    nla_put_u32(skb, FORKGUARD_PEER_A_PROTOCOL_VERSION, 1) || put_endpoint(skb, &endpoint))
 		return -EMSGSIZE;
 	return 0;
 }
@@ -225,10 +224,13 @@ static int put_identity(struct sk_buff *skb, struct fg_device *device)
 	u8 private_key[NOISE_PUBLIC_KEY_LEN], public_key[NOISE_PUBLIC_KEY_LEN];
 	int err = 0;
 
-	if (noise_local_identity(device->noise, private_key, public_key))
-		err = nla_put(skb, FORKGUARD_DEVICE_A_PRIVATE_KEY, sizeof(private_key),
-			      private_key) ?:
-		      nla_put(skb, FORKGUARD_DEVICE_A_PUBLIC_KEY, sizeof(public_key), public_key);
+	if (noise_local_identity(device->noise, private_key, public_key)) {
+		err = nla_put(skb, FORKGUARD_DEVICE_A_PRIVATE_KEY, NOISE_PUBLIC_KEY_LEN,
+			      private_key);
+		if (!err)
+			err = nla_put(skb, FORKGUARD_DEVICE_A_PUBLIC_KEY, NOISE_PUBLIC_KEY_LEN,
+				      public_key);
+	}
 	memzero_explicit(private_key, sizeof(private_key));
 	return err;
 }
@@ -244,8 +246,7 @@ static int put_device_state(struct sk_buff *skb, struct fg_device *device)
 	if (nla_put_u16(skb, FORKGUARD_DEVICE_A_LISTEN_PORT, device->port) ||
 	    nla_put_u32(skb, FORKGUARD_DEVICE_A_FWMARK, device->fwmark) ||
 	    put_identity(skb, device) || put_generation(skb) ||
-	    nla_put_u64_64bit(skb, FORKGUARD_DEVICE_A_RESETS, last.count,
-			      FORKGUARD_DEVICE_A_PAD) ||
+	    nla_put_u64_64bit(skb, FORKGUARD_DEVICE_A_RESETS, last.count, FORKGUARD_DEVICE_A_PAD) ||
 	    nla_put_u32(skb, FORKGUARD_DEVICE_A_RESET_CAUSE, last.cause) ||
 	    put_timespec(skb, FORKGUARD_DEVICE_A_RESET_TIME, &last.time))
 		return -EMSGSIZE;
@@ -284,8 +285,8 @@ static int get_device_dump(struct sk_buff *skb, struct netlink_callback *cb)
 		goto out;
 	}
 
-	hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq, &family,
-			  NLM_F_MULTI, FORKGUARD_CMD_GET_DEVICE);
+	hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq, &family, NLM_F_MULTI,
+			  FORKGUARD_CMD_GET_DEVICE);
 	if (!hdr)
 		goto out;
 	genl_dump_check_consistent(cb, hdr);
@@ -329,8 +330,8 @@ static int get_device_done(struct netlink_callback *cb)
 static int check_allowedip(const struct nlattr *nest, struct nlattr **attrs,
 			   struct netlink_ext_ack *extack)
 {
-	int err = nla_parse_nested(attrs, FORKGUARD_ALLOWEDIP_A_MAX, nest, allowedip_policy,
-				   extack);
+	int err =
+		nla_parse_nested(attrs, FORKGUARD_ALLOWEDIP_A_MAX, nest, allowedip_policy, extack);
 	int len, bits;
 
 	if (err)
@@ -528,8 +529,8 @@ static int set_peer(struct fg_device *device, const struct nlattr *nest,
 			goto out;
 	}
 	if (attrs[FORKGUARD_PEER_A_PERSISTENT_KEEPALIVE_INTERVAL])
-		set_keepalive(
-			peer, nla_get_u16(attrs[FORKGUARD_PEER_A_PERSISTENT_KEEPALIVE_INTERVAL]));
+		set_keepalive(peer,
+			      nla_get_u16(attrs[FORKGUARD_PEER_A_PERSISTENT_KEEPALIVE_INTERVAL]));
 	if (netif_running(device->dev))
 		send_staged(peer);
 out:
@@ -684,8 +685,8 @@ void netlink_tell_reset(struct fg_device *device, enum forkguard_reset_cause cau
 	    nla_put_string(skb, FORKGUARD_DEVICE_A_IFNAME, device->dev->name) ||
 	    put_generation(skb) || nla_put_u32(skb, FORKGUARD_DEVICE_A_RESET_CAUSE, cause) ||
 	    nla_put_u32(skb, FORKGUARD_DEVICE_A_RESET_PEERS, peers) ||
-	    (only_peer && nla_put(skb, FORKGUARD_DEVICE_A_PEER_KEY, NOISE_PUBLIC_KEY_LEN,
-				  only_peer))) {
+	    (only_peer &&
+	     nla_put(skb, FORKGUARD_DEVICE_A_PEER_KEY, NOISE_PUBLIC_KEY_LEN, only_peer))) {
 		nlmsg_free(skb);
 		return;
 	}

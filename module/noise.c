@@ -998,12 +998,12 @@ void noise_local_set_private_key(struct noise_local *local,
 {
 	spin_lock_bh(&local->lock);
 	memcpy(local->private_key, private_key, NOISE_PUBLIC_KEY_LEN);
-	local->has_identity = crypto_memneq(private_key, curve25519_null_point,
-					    NOISE_PUBLIC_KEY_LEN);
+	local->has_identity =
+		crypto_memneq(private_key, curve25519_null_point, NOISE_PUBLIC_KEY_LEN);
 	if (local->has_identity) {
 		curve25519_clamp_secret(local->private_key);
-		local->has_identity = curve25519_generate_public(local->public_key,
-								 local->private_key);
+		local->has_identity =
+			curve25519_generate_public(local->public_key, local->private_key);
 	}
 	if (!local->has_identity) {
 		memzero_explicit(local->private_key, NOISE_PUBLIC_KEY_LEN);

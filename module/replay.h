@@ -20,7 +20,7 @@
  * @seen: a bit for each counter of the window, indexed modulo %REPLAY_BITS
  */
 struct replay_window {
-	spinlock_t lock;
+	spinlock_t lock; /* all below */
 	u64 next;
 	unsigned long seen[REPLAY_BITS / BITS_PER_LONG];
 };

@@ -65,8 +65,7 @@ static int send6(struct fg_peer *peer, struct sock *sock, struct sk_buff *skb, u
 
 	if (!dst) {
 		security_sk_classify_flow(sock, flowi6_to_flowi_common(&fl));
-		if (!ipv6_addr_any(&fl.saddr) &&
-		    !ipv6_chk_addr(sock_net(sock), &fl.saddr, NULL, 0))
+		if (!ipv6_addr_any(&fl.saddr) && !ipv6_chk_addr(sock_net(sock), &fl.saddr, NULL, 0))
 			fl.saddr = in6addr_any;
 		dst = ipv6_stub->ipv6_dst_lookup_flow(sock_net(sock), sock, &fl, NULL);
 		if (IS_ERR(dst))
@@ -204,8 +203,7 @@ static int on_receive(struct sock *sk, struct sk_buff *skb)
 	return 0;
 }
 
-static struct socket *create(struct fg_device *device, struct net *net,
-			     struct udp_port_cfg *port)
+static struct socket *create(struct fg_device *device, struct net *net, struct udp_port_cfg *port)
 {
 	struct udp_tunnel_sock_cfg cfg = {
 		.sk_user_data = device,

@@ -7,7 +7,12 @@
 #include <linux/inet.h>
 #include <linux/rcupdate.h>
 
-enum oracle_limit { PEERS = 8, PREFIXES = 400, ROUNDS = 1500, LOOKUPS = 40 };
+enum oracle_limit {
+	PEERS = 8,
+	PREFIXES = 400,
+	ROUNDS = 1500,
+	LOOKUPS = 40
+};
 
 struct prefix {
 	u8 addr[16];
@@ -170,17 +175,15 @@ static struct fg_peer *whose(struct oracle *o, const char *address)
 
 static void give(struct kunit *test, struct oracle *o, const char *address, u8 cidr, int peer)
 {
+	int family = AF_INET, err;
 	u8 addr[16];
-	int family = AF_INET;
 
 	if (!in4_pton(address, -1, addr, -1, NULL)) {
 		family = AF_INET6;
 		KUNIT_ASSERT_EQ(test, in6_pton(address, -1, addr, -1, NULL), 1);
 	}
-	KUNIT_ASSERT_EQ(test,
-			allowedips_add(&o->ips, family, addr, cidr, peer_at(o, peer),
-				       &o->peers[peer]),
-			0);
+	err = allowedips_add(&o->ips, family, addr, cidr, peer_at(o, peer), &o->peers[peer]);
+	KUNIT_ASSERT_EQ(test, err, 0);
 }
 
 static void longest_prefix_wins(struct kunit *test)
@@ -235,12 +238,10 @@ static void prefixes_nest(struct kunit *test)
 	oracle_destroy(test, o);
 }
 
-static struct kunit_case allowedips_cases[] = {
-	KUNIT_CASE(longest_prefix_wins),
-	KUNIT_CASE(prefixes_nest),
-	KUNIT_CASE(random_against_brute_force),
-	{}
-};
+static struct kunit_case allowedips_cases[] = { KUNIT_CASE(longest_prefix_wins),
+						KUNIT_CASE(prefixes_nest),
+						KUNIT_CASE(random_against_brute_force),
+						{} };
 
 static struct kunit_suite allowedips_suite = {
 	.name = "allowedips",

@@ -55,9 +55,8 @@ static struct fg_device *tunnel_device(struct kunit *test)
 
 static void tunnel_create(struct kunit *test, struct tunnel *t)
 {
-	static const u8 our_key[NOISE_PUBLIC_KEY_LEN] = { 1 }, remote_key[] = {
-		[0 ... NOISE_PUBLIC_KEY_LEN - 1] = 2
-	};
+	static const u8 our_key[NOISE_PUBLIC_KEY_LEN] = { 1 },
+			remote_key[] = { [0 ... NOISE_PUBLIC_KEY_LEN - 1] = 2 };
 	struct endpoint endpoint = {
 		.addr4.sin_family = AF_INET,
 		.addr4.sin_port = htons(9),
@@ -249,12 +248,9 @@ static void device_test_exit(struct kunit *test)
 }
 
 static struct kunit_case device_cases[] = {
-	KUNIT_CASE(packets_survive_a_fork),
-	KUNIT_CASE(staged_packets_are_bounded),
-	KUNIT_CASE(reset_recovers_by_itself),
-	KUNIT_CASE(reset_needs_no_lock),
-	KUNIT_CASE(reset_is_recorded),
-	{}
+	KUNIT_CASE(packets_survive_a_fork),   KUNIT_CASE(staged_packets_are_bounded),
+	KUNIT_CASE(reset_recovers_by_itself), KUNIT_CASE(reset_needs_no_lock),
+	KUNIT_CASE(reset_is_recorded),	      {}
 };
 
 static struct kunit_suite device_suite = {

@@ -103,7 +103,7 @@ static void clones_draw_different_bytes(struct kunit *test)
 }
 
 /* R7: one reset for each generation, whoever notices it first, and how often. */
-static void one_reset_for_each_generation(struct kunit *test)
+static void resets_once_a_generation(struct kunit *test)
 {
 	u64 before = generation_forks();
 	int i;
@@ -207,15 +207,13 @@ static void generation_test_exit(struct kunit *test)
 	forks = 0;
 }
 
-static struct kunit_case generation_cases[] = {
-	KUNIT_CASE(stamp_is_current_once),
-	KUNIT_CASE(clones_draw_different_bytes),
-	KUNIT_CASE(one_reset_for_each_generation),
-	KUNIT_CASE(notifier_without_id_resets),
-	KUNIT_CASE(image_holds_nothing_of_use),
-	KUNIT_CASE(tag_names_the_generation),
-	{}
-};
+static struct kunit_case generation_cases[] = { KUNIT_CASE(stamp_is_current_once),
+						KUNIT_CASE(clones_draw_different_bytes),
+						KUNIT_CASE(resets_once_a_generation),
+						KUNIT_CASE(notifier_without_id_resets),
+						KUNIT_CASE(image_holds_nothing_of_use),
+						KUNIT_CASE(tag_names_the_generation),
+						{} };
 
 static struct kunit_suite generation_suite = {
 	.name = "generation",

@@ -57,7 +57,7 @@ void test_random_bytes(void *buf, size_t len)
 	u8 *bytes = buf;
 
 	if (!nature.fixed) {
-		get_random_bytes(buf, len);
+		(get_random_bytes)(buf, len);
 		return;
 	}
 	while (len--)
@@ -268,7 +268,11 @@ static struct noise_session *session_of(struct side *side, enum slot slot)
 
 /* ---- forks at every step ---- */
 
-enum life_limit { MAX_OUTPUTS = 48, MAX_SECRETS = 48, ROUNDS = 3 };
+enum life_limit {
+	MAX_OUTPUTS = 48,
+	MAX_SECRETS = 48,
+	ROUNDS = 3
+};
 
 /* What has gone over the wire: for handshakes, without MACs. */
 struct output {
@@ -474,12 +478,11 @@ static void audit(struct kunit *test, const struct life *x, const struct life *y
 
 	for (i = 0; i < x->outputs; i++)
 		for (j = 0; j < y->outputs; j++)
-			if (!memcmp(x->output[i].key, y->output[j].key,
-				    sizeof(x->output[i].key)) &&
+			if (!memcmp(x->output[i].key, y->output[j].key, sizeof(x->output[i].key)) &&
 			    memcmp(x->output[i].bytes, y->output[j].bytes,
 				   sizeof(x->output[i].bytes)))
-				KUNIT_FAIL(test, "step %u: %c and %c reuse a nonce: type %u\n", step,
-					   x->name, y->name, x->output[i].bytes[0]);
+				KUNIT_FAIL(test, "step %u: %c and %c reuse a nonce: type %u\n",
+					   step, x->name, y->name, x->output[i].bytes[0]);
 	for (i = 0; i < x->secrets; i++)
 		for (j = 0; j < y->secrets; j++)
 			if (x->secret[i].id != y->secret[j].id &&
@@ -848,6 +851,8 @@ static void nonce_is_unique_under_load(struct kunit *test)
 		KUNIT_ASSERT_EQ(test, noise_seal(interrupt.session, &sg, 0, header), 0);
 		rcu_read_unlock();
 		note_nonce(nonce_of(world.data));
+		/* Lest softirqs are left to a thread that waits for us. */
+		cond_resched();
 	}
 	hrtimer_cancel(&timer);
 	destroy_hrtimer_on_stack(&timer);
@@ -876,10 +881,6 @@ static void nonce_never_wraps(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, receive_text(&world.b, world.data), 0);
 	for (i = 0; i < 10000; i++)
 		KUNIT_ASSERT_EQ(test, seal_text(session, world.data, "one too many"), -EAGAIN);
-	/* ... nor by those that have passed the check together. */
-	for (i = 0; i < 10000; i++)
-		(atomic64_fetch_add_unless)(&session->nonce, 1, REJECT_AFTER_MESSAGES);
-	KUNIT_EXPECT_EQ(test, (u64)(atomic64_read)(&session->nonce), REJECT_AFTER_MESSAGES);
 	world_destroy(test, &world);
 }
 
@@ -901,6 +902,9 @@ static void last_nonce_is_given_once(struct kunit *test)
 	happens_at(3, let_one_pass);
 	KUNIT_EXPECT_EQ(test, seal_text(interrupt.session, world.data, "too late"), -EAGAIN);
 	happens_at(0, NULL);
+	/* Many that come too late do not push it over the edge. */
+	KUNIT_EXPECT_EQ(test, (u64)(atomic64_read)(&interrupt.session->nonce),
+			REJECT_AFTER_MESSAGES);
 	world_destroy(test, &world);
 }
 
@@ -924,6 +928,7 @@ static void noise_vector(struct kunit *test)
 	struct generation_scope scope = { .parent = &generation_root };
 	struct noise_keys keys, responder_keys;
 	u8 *msg = kunit_kzalloc(test, 256, GFP_KERNEL);
+	int err;
 
 	KUNIT_ASSERT_NOT_NULL(test, msg);
 	i.stamp = generation_read(&scope);
@@ -947,10 +952,8 @@ static void noise_vector(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, decrypt_and_hash(&r, payload, vector_message0 + e, s - e), 0);
 	KUNIT_EXPECT_EQ(test, memcmp(payload, initiator_public, sizeof(initiator_public)), 0);
 	KUNIT_ASSERT_EQ(test, mix_dh(&r, vector_responder, initiator_public), 0);
-	KUNIT_ASSERT_EQ(test,
-			decrypt_and_hash(&r, payload, vector_message0 + s,
-					 sizeof(vector_message0) - s),
-			0);
+	err = decrypt_and_hash(&r, payload, vector_message0 + s, sizeof(vector_message0) - s);
+	KUNIT_ASSERT_EQ(test, err, 0);
 	KUNIT_EXPECT_EQ(test, memcmp(payload, vector_payload0, sizeof(vector_payload0)), 0);
 	memcpy(r.ephemeral_private, vector_responder_ephemeral, NOISE_PUBLIC_KEY_LEN);
 	KUNIT_ASSERT_TRUE(test, curve25519_generate_public(msg, vector_responder_ephemeral));
@@ -1163,30 +1166,28 @@ static void noise_test_exit(struct kunit *test)
 	test_free_nature();
 }
 
-static struct kunit_case noise_cases[] = {
-	KUNIT_CASE(noise_vector),
-	KUNIT_CASE(forks_everywhere),
-	KUNIT_CASE(fork_ends_handshake),
-	KUNIT_CASE(stale_key_opens_nothing),
-	KUNIT_CASE(fork_while_opening),
-	KUNIT_CASE(stale_session_spares_plaintext),
-	KUNIT_CASE(refused_ciphertext_is_wiped),
-	KUNIT_CASE(reset_wipes_everything),
-	KUNIT_CASE(reset_spares_what_is_new),
-	KUNIT_CASE(forced_reset_is_of_its_scope),
-	KUNIT_CASE(timestamps_never_go_back),
-	KUNIT_CASE(stack_is_wiped),
-	KUNIT_CASE(nonce_is_unique_when_interrupted),
-	KUNIT_CASE(nonce_is_unique_under_load),
-	KUNIT_CASE(nonce_never_wraps),
-	KUNIT_CASE(last_nonce_is_given_once),
-	KUNIT_CASE(low_order_keys_give_no_session),
-	KUNIT_CASE(tampering_is_noticed),
-	KUNIT_CASE(initiations_are_not_replayed),
-	KUNIT_CASE(response_to_an_older_initiation_is_refused),
-	KUNIT_CASE(sessions_age),
-	{}
-};
+static struct kunit_case noise_cases[] = { KUNIT_CASE(noise_vector),
+					   KUNIT_CASE(forks_everywhere),
+					   KUNIT_CASE(fork_ends_handshake),
+					   KUNIT_CASE(stale_key_opens_nothing),
+					   KUNIT_CASE(fork_while_opening),
+					   KUNIT_CASE(stale_session_spares_plaintext),
+					   KUNIT_CASE(refused_ciphertext_is_wiped),
+					   KUNIT_CASE(reset_wipes_everything),
+					   KUNIT_CASE(reset_spares_what_is_new),
+					   KUNIT_CASE(forced_reset_is_of_its_scope),
+					   KUNIT_CASE(timestamps_never_go_back),
+					   KUNIT_CASE(stack_is_wiped),
+					   KUNIT_CASE(nonce_is_unique_when_interrupted),
+					   KUNIT_CASE(nonce_is_unique_under_load),
+					   KUNIT_CASE(nonce_never_wraps),
+					   KUNIT_CASE(last_nonce_is_given_once),
+					   KUNIT_CASE(low_order_keys_give_no_session),
+					   KUNIT_CASE(tampering_is_noticed),
+					   KUNIT_CASE(initiations_are_not_replayed),
+					   KUNIT_CASE(response_to_an_older_initiation_is_refused),
+					   KUNIT_CASE(sessions_age),
+					   {} };
 
 static struct kunit_suite noise_suite = {
 	.name = "noise",

@@ -15,6 +15,7 @@
 
 #include <linux/atomic.h>
 #include <linux/ktime.h>
+#include <linux/random.h>
 #include <linux/scatterlist.h>
 #include <linux/timekeeping.h>
 
@@ -40,6 +41,7 @@ void test_step(void);
 #define atomic64_fetch_add_unless(...) AFTER_STEP((atomic64_fetch_add_unless)(__VA_ARGS__))
 #define atomic64_read(...) AFTER_STEP((atomic64_read)(__VA_ARGS__))
 #define atomic64_inc(...) AFTER_STEP((atomic64_inc)(__VA_ARGS__))
+#define get_random_bytes(...) test_random_bytes(__VA_ARGS__)
 #define clock_now() AFTER_STEP(test_clock_now())
 #define ktime_get_coarse_boottime_ns() test_boottime_ns()
 

@@ -96,6 +96,7 @@ enum forkguard_device_attribute {
 	FORKGUARD_DEVICE_A_PAD = 70,
 	__FORKGUARD_DEVICE_A_LAST,
 };
+
 #define FORKGUARD_DEVICE_A_MAX (__FORKGUARD_DEVICE_A_LAST - 1)
 
 enum forkguard_peer_flag {
@@ -135,6 +136,7 @@ enum forkguard_peer_attribute {
 	FORKGUARD_PEER_A_PAD = 64,
 	__FORKGUARD_PEER_A_LAST,
 };
+
 #define FORKGUARD_PEER_A_MAX (__FORKGUARD_PEER_A_LAST - 1)
 
 /**
@@ -151,6 +153,7 @@ enum forkguard_allowedip_attribute {
 	FORKGUARD_ALLOWEDIP_A_CIDR_MASK = 3,
 	__FORKGUARD_ALLOWEDIP_A_LAST,
 };
+
 #define FORKGUARD_ALLOWEDIP_A_MAX (__FORKGUARD_ALLOWEDIP_A_LAST - 1)
 
 /**
@@ -213,6 +216,7 @@ enum forkguard_generation_attribute {
 	FORKGUARD_GENERATION_A_PAD = 5,
 	__FORKGUARD_GENERATION_A_LAST,
 };
+
 #define FORKGUARD_GENERATION_A_MAX (__FORKGUARD_GENERATION_A_LAST - 1)
 
 #endif /* _UAPI_LINUX_FORKGUARD_H */
