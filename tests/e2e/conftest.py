@@ -9,7 +9,7 @@ import pytest
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lab"))
 
 from forklab import kit, tunnel  # noqa: E402
-from forklab.guest import Guest, Link, Machine, guests, splats  # noqa: E402
+from forklab.guest import Cable, Guest, Machine, guests, splats  # noqa: E402
 from forklab.session import session  # noqa: E402
 
 
@@ -17,12 +17,12 @@ class Bench:
     """Two guests on one cable, forkguard loaded in the first only."""
 
     def __init__(self, kernel, folder, cpus=2):
-        cables = [os.path.join(folder, f"cable.{end}") for end in "ab"]
+        cable = Cable()
         self.folder = folder
         self._told = set()
         self.ours, self.stock = [
             Guest(name, Machine(kit.load(kernel, system), cpus, mac=number),
-                  [Link(cables[number - 1], cables[2 - number])], folder)
+                  [cable.plug(number - 1)], folder)
             for number, (name, system) in enumerate(
                 (("ours", "forkguard"), ("stock", "wireguard")), 1)]
 

@@ -19,10 +19,10 @@ def snapshot(guests):
 
 
 def restore(snapshot_file, machine, copies, folder):
-    """Makes guests from a snapshot: copies maps names to network cards. They
-    are paused; resume() lets all of them run on from the same instant."""
-    guests = [Guest(name, machine, nics, folder, snapshot_file)
-              for name, nics in copies.items()]
+    """Makes guests from a snapshot: copies maps names to plugs. They are
+    paused; resume() lets all of them run on from the same instant."""
+    guests = [Guest(name, machine, plugs, folder, snapshot_file)
+              for name, plugs in copies.items()]
     for guest in guests:
         guest.wait_restored()
     return guests

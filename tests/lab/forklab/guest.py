@@ -11,6 +11,7 @@ import ctypes
 import dataclasses
 import glob
 import os
+import random
 import re
 import signal
 import socket
@@ -39,15 +40,35 @@ def acceleration():
     return ["-accel", "tcg,thread=multi", "-cpu", "max"]
 
 
+class Cable:
+    """Joins a card of one guest to a card of another, by UDP on a loopback
+    address of its own. When a guest does not listen, packets are lost: a unix
+    socket would block its sender instead, and QEMU 7.2 forgets to unblock a
+    card that was saved in that state."""
+
+    PORTS = (20001, 20002)
+
+    def __init__(self):
+        self.host = "127." + ".".join(str(random.randint(1, 254))
+                                      for _ in range(3))
+
+    def plug(self, end):
+        """End 0 or 1, for a guest."""
+        return Plug(self.host, self.PORTS[end], self.PORTS[1 - end])
+
+
 @dataclasses.dataclass(frozen=True)
-class Link:
-    """A cable to one other guest: datagrams between two unix sockets."""
-    local: str
-    remote: str
+class Plug:
+    host: str
+    local: int
+    remote: int
 
     def backend(self, name):
-        return (f"dgram,id={name},local.type=unix,local.path={self.local},"
-                f"remote.type=unix,remote.path={self.remote}")
+        return (f"dgram,id={name},"
+                f"local.type=inet,local.host={self.host},"
+                f"local.port={self.local},"
+                f"remote.type=inet,remote.host={self.host},"
+                f"remote.port={self.remote}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +91,7 @@ class Guest:
     """Starts at once; `snapshot` names the file to restore it from, in which
     case it is paused until cont()."""
 
-    def __init__(self, name, machine, nics, folder, snapshot=None):
+    def __init__(self, name, machine, plugs, folder, snapshot=None):
         self.name = name
         self.machine = machine
         self.folder = folder
@@ -80,7 +101,7 @@ class Guest:
         # another of them has its old neighbour's address in its cache.
         mac = bytes((0x52, 0x54, 0, 0, 0, machine.mac))
         self.captures = [Capture(os.path.join(folder, f"{name}.{i}.pcap"), mac)
-                         for i in range(len(nics))]
+                         for i in range(len(plugs))]
         self._sockets = [os.path.join(folder, f"{name}.{s}")
                          for s in ("qmp", "shell")]
         self._shell = None
@@ -102,8 +123,8 @@ class Guest:
                    "-qmp", f"unix:{self._sockets[0]},server=on,wait=off"]
         if machine.generation_device:
             command += ["-device", f"vmgenid,guid={self.generation}"]
-        for i, nic in enumerate(nics):
-            command += ["-netdev", nic.backend(f"n{i}"),
+        for i, plug in enumerate(plugs):
+            command += ["-netdev", plug.backend(f"n{i}"),
                         "-device", f"virtio-net-pci,netdev=n{i},romfile=,"
                                    f"mac={mac.hex(':')}"]
         if snapshot:

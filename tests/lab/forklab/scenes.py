@@ -12,7 +12,7 @@ import random
 import time
 
 from . import LabError, audit, fork, kit, pcap, tunnel
-from .guest import Guest, Link, Machine, all_stopped, splats
+from .guest import Cable, Guest, Machine, all_stopped, splats
 from .timeline import SECOND, Timeline, wait_handshakes, wait_recovered
 
 PEER_RATE = 200         # packets/s towards the guest that is forked
@@ -87,10 +87,11 @@ class Stage:
                     cpus=options.cpus if cards == 1 else 1)]
         options.say(f"booting two guests, {options.system} and "
                     f"{second_system}, on {self.machines[0].kit.release}")
-        self.first = Guest("first.0", self.machines[0], [self.cable(0, 0)],
-                           options.folder)
+        self.cables = [Cable() for _ in range(max(cards, options.clones))]
+        self.first = Guest("first.0", self.machines[0],
+                           [self.cables[0].plug(0)], options.folder)
         self.second = Guest("second.0", self.machines[1],
-                            [self.cable(1, i) for i in range(cards)],
+                            [c.plug(1) for c in self.cables[:cards]],
                             options.folder)
         self.first.wait_ready()
         self.second.wait_ready()
@@ -103,10 +104,6 @@ class Stage:
             self.in_namespace(card, tunnel.cable_up(2, f"eth{card}") +
                               two.bring_up(one))
         self.first.run(f"ping -c 1 -W 20 {two.v4}")
-
-    def cable(self, end, number):
-        path = os.path.join(self.options.folder, f"cable{number}.")
-        return Link(path + "ab"[end], path + "ba"[end])
 
     def in_namespace(self, card, commands, make=False):
         if make:
@@ -214,7 +211,7 @@ def template_clones(options):
         past += reader.messages()
         template.kill()
         clones = stage.copy(template, snapshot,
-                            [stage.cable(0, i) for i in range(options.clones)])
+                            [cable.plug(0) for cable in stage.cables])
         fork.resume(clones)
         timelines = [follow(clone, past) for clone in clones]
         wait_recovered(timelines, options.recovery)
@@ -244,8 +241,7 @@ def forked_pair(options):
         for guest in pair:
             guest.kill()
         copies = [stage.copy(guest, snapshot,
-                             [stage.cable(end, i)
-                              for i in range(options.clones)])
+                             [cable.plug(end) for cable in stage.cables])
                   for end, (guest, snapshot) in enumerate(zip(pair,
                                                               snapshots))]
         fork.resume(copies[0] + copies[1])
@@ -285,7 +281,7 @@ def rollback(options):
         guest.run(one.forget_sessions(two))
         time.sleep(1)
         guest.kill()
-        [restored] = stage.copy(guest, snapshot, [stage.cable(0, 0)])
+        [restored] = stage.copy(guest, snapshot, [stage.cables[0].plug(0)])
         fork.resume([restored])
         timelines = [follow(restored, past)]
         wait_recovered(timelines, options.recovery)
@@ -310,7 +306,7 @@ def original_runs_on(options):
         [snapshot] = fork.snapshot([original])
         past += reader.messages()
         card = 1 - card
-        [clone] = stage.copy(original, snapshot, [stage.cable(0, card)])
+        [clone] = stage.copy(original, snapshot, [stage.cables[card].plug(0)])
         fork.resume([original, clone])
         followed = Timeline(original.name, reader, past)
         timeline = follow(clone, past)
