@@ -11,16 +11,31 @@
 #include "generation.h"
 
 #include <linux/ktime.h>
+#include <linux/math64.h>
 #include <linux/minmax.h>
 #include <linux/mutex.h>
 #include <linux/rtc.h>
 #include <linux/timekeeping.h>
 
+/**
+ * struct rtc_reading - what the RTC has shown
+ * @seconds: CLOCK_REALTIME, or local time
+ * @boottime: when it was read, ns
+ * @stamp: in which generation
+ * @valid: there is an RTC
+ */
+struct rtc_reading {
+	time64_t seconds;
+	u64 boottime;
+	struct generation_stamp stamp;
+	bool valid;
+};
+
 /* How far the RTC was ahead of the wall clock at the start: its time zone. */
 static time64_t rtc_zone;
 
 #if IS_BUILTIN(CONFIG_RTC_CLASS)
-static bool rtc_ahead(time64_t *seconds)
+static bool read_rtc(time64_t *seconds)
 {
 	struct rtc_device *rtc = rtc_class_open("rtc0");
 	struct rtc_time tm;
@@ -31,11 +46,11 @@ static bool rtc_ahead(time64_t *seconds)
 	ok = !rtc_read_time(rtc, &tm);
 	rtc_class_close(rtc);
 	if (ok)
-		*seconds = rtc_tm_to_time64(&tm) - ktime_get_real_seconds();
+		*seconds = rtc_tm_to_time64(&tm);
 	return ok;
 }
 #else
-static bool rtc_ahead(time64_t *seconds)
+static bool read_rtc(time64_t *seconds)
 {
 	return false;
 }
@@ -48,43 +63,34 @@ static bool rtc_ahead(time64_t *seconds)
  */
 void clock_init(void)
 {
-	if (!rtc_ahead(&rtc_zone))
-		rtc_zone = 0;
+	time64_t seconds;
+
+	rtc_zone = read_rtc(&seconds) ? seconds - ktime_get_real_seconds() : 0;
 }
 
 /*
- * The seconds that the wall clock is behind, by an RTC that was @zone ahead at
- * the start and is @ahead now. It may be in local time, or was put right since;
- * only what both readings agree on is believed. It has no more than seconds: one
- * is not a lag.
+ * @now as it should be by a reading of an RTC that was @zone ahead at the start.
+ * The RTC may be in local time, or was put right since: only what both
+ * differences agree on is believed.
  */
-static time64_t lag_of(time64_t ahead, time64_t zone)
+static struct timespec64 put_right(struct timespec64 now, u64 boottime,
+				   const struct rtc_reading *rtc, time64_t zone)
 {
-	time64_t seconds = min(ahead, ahead - zone);
+	time64_t ahead;
 
-	return seconds > 1 ? seconds : 0;
+	if (!rtc->valid)
+		return now;
+	ahead = rtc->seconds + (time64_t)div_u64(boottime - rtc->boottime, NSEC_PER_SEC) -
+		now.tv_sec;
+	now.tv_sec += max_t(time64_t, 0, min(ahead, ahead - zone));
+	return now;
 }
 
 /* Reading the RTC is slow: once a second is often enough, but not across a fork. */
-static time64_t lag(void)
+static bool is_fresh(const struct rtc_reading *rtc, u64 boottime)
 {
-	static DEFINE_MUTEX(lock);
-	static time64_t seconds;
-	static struct generation_stamp stamp;
-	static u64 next_read;
-	time64_t ahead;
-	u64 now = ktime_get_boottime_ns();
-	time64_t ret;
-
-	mutex_lock(&lock);
-	if (now >= next_read || !generation_is_current(&generation_root, &stamp)) {
-		stamp = generation_read(&generation_root);
-		seconds = rtc_ahead(&ahead) ? lag_of(ahead, rtc_zone) : 0;
-		next_read = now + NSEC_PER_SEC;
-	}
-	ret = seconds;
-	mutex_unlock(&lock);
-	return ret;
+	return boottime - rtc->boottime < NSEC_PER_SEC &&
+	       generation_is_current(&generation_root, &rtc->stamp);
 }
 
 /**
@@ -94,12 +100,22 @@ static time64_t lag(void)
  */
 struct timespec64 clock_now(void)
 {
+	static struct rtc_reading last = { .stamp.epoch = GENERATION_NEVER };
+	static DEFINE_MUTEX(lock);
+	struct rtc_reading rtc;
 	struct timespec64 now;
-	time64_t behind = lag();
+
+	mutex_lock(&lock);
+	if (!is_fresh(&last, ktime_get_boottime_ns())) {
+		last.stamp = generation_read(&generation_root);
+		last.valid = read_rtc(&last.seconds);
+		last.boottime = ktime_get_boottime_ns();
+	}
+	rtc = last;
+	mutex_unlock(&lock);
 
 	ktime_get_real_ts64(&now);
-	now.tv_sec += behind;
-	return now;
+	return put_right(now, ktime_get_boottime_ns(), &rtc, rtc_zone);
 }
 
 #ifdef FORKGUARD_KUNIT

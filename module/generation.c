@@ -4,20 +4,21 @@
  * leads every kind of change (a check that failed, the kernel's notifier, a
  * forced reset, sleep) into one reset. See generation.h for how to use it.
  */
-#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
-
 #include "generation.h"
 
 #include <crypto/blake2s.h>
 #include <linux/acpi.h>
 #include <linux/io.h>
 #include <linux/kernel.h>
+#include <linux/ktime.h>
 #include <linux/module.h>
 #include <linux/mutex.h>
 #include <linux/random.h>
 #include <linux/spinlock.h>
 #include <linux/string.h>
 #include <linux/suspend.h>
+#include <linux/timekeeping.h>
+#include <linux/timex.h>
 #include <linux/workqueue.h>
 
 #define GENERATION_ID_LEN 16
@@ -63,9 +64,12 @@ static DECLARE_WORK(reset_work, reset_work_fn);
 static void notice(enum forkguard_reset_cause cause)
 {
 	unsigned long flags;
-	u64 id[2] = { READ_ONCE(generation_id[0]), READ_ONCE(generation_id[1]) };
+	u64 id[2];
 
 	spin_lock_irqsave(&seen_lock, flags);
+	/* Inside of the lock, lest an older ID be taken for a newer one. */
+	id[0] = READ_ONCE(generation_id[0]);
+	id[1] = READ_ONCE(generation_id[1]);
 	if (memcmp(seen_id, id, sizeof(id))) {
 		memcpy(seen_id, id, sizeof(id));
 		seen_cause = cause;
@@ -91,6 +95,8 @@ void generation_notice(void)
 static void advance(struct generation_scope *scope, enum forkguard_reset_cause cause)
 {
 	mutex_lock(&reset_mutex);
+	/* Pairs with generation_read(): frozen first, the epoch after. */
+	smp_wmb();
 	WRITE_ONCE(scope->epoch, scope->epoch + 1);
 	/* Pairs with generation_is_current(): stale first, wiped after. */
 	smp_wmb();
@@ -160,17 +166,23 @@ static struct notifier_block pm_nb = { .notifier_call = on_pm };
  *
  * After a fork all clones have the same RNG state until the kernel has reseeded
  * it, which comes late. The hash keyed with the RNG's output over the stamp
- * differs at once, and is no easier to guess than the RNG's output is.
+ * differs at once, and is no easier to guess than the RNG's output is. The time
+ * is for clones that have no ID to tell them apart, or one image of a sleeping
+ * machine that is woken twice: most likely it differs, but that is no guarantee.
  *
  * Context: any.
  */
 void generation_draw(const struct generation_stamp *stamp, void *out, size_t len)
 {
+	struct {
+		struct generation_stamp stamp;
+		u64 cycles, time;
+	} own = { *stamp, random_get_entropy(), ktime_get_real_ns() };
 	u8 key[BLAKE2S_KEY_SIZE];
 
 	BUILD_BUG_ON(BLAKE2S_HASH_SIZE != 32);
 	get_random_bytes(key, sizeof(key));
-	blake2s(out, (const u8 *)stamp, key, len, sizeof(*stamp), sizeof(key));
+	blake2s(out, (const u8 *)&own, key, len, sizeof(own), sizeof(key));
 	memzero_explicit(key, sizeof(key));
 }
 
@@ -331,9 +343,11 @@ int __init generation_init(generation_reset_fn reset)
 		goto err_vmfork;
 
 	if (check == FORKGUARD_GENERATION_CHECK_NONE)
-		pr_warn("no VM generation ID: forks of this machine are not detected\n");
+		pr_warn(KBUILD_MODNAME
+			": no VM generation ID: forks of this machine are not detected\n");
 	else if (check == FORKGUARD_GENERATION_CHECK_NOTIFIER)
-		pr_warn("VM generation ID not readable: forks of this machine are detected late\n");
+		pr_warn(KBUILD_MODNAME
+			": VM generation ID not readable: forks of this machine are detected late\n");
 	return 0;
 
 err_vmfork:

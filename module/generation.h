@@ -81,6 +81,8 @@ static inline struct generation_stamp generation_read(const struct generation_sc
 		.epoch = generation_epoch(scope),
 	};
 
+	/* Pairs with advance(). */
+	smp_rmb();
 	if (unlikely(READ_ONCE(generation_frozen)))
 		stamp.epoch = GENERATION_NEVER;
 	/* What the caller draws comes after. */

@@ -591,14 +591,37 @@ static int apply_message(struct fg_device *device, struct genl_info *info)
 	return 0;
 }
 
+static void wipe(const struct nlattr *attr)
+{
+	if (attr)
+		memzero_explicit(nla_data(attr), nla_len(attr));
+}
+
+/* The message is freed after this, as it is: no key may be left in it. */
+static void wipe_message(struct genl_info *info)
+{
+	const struct nlattr *peers = info->attrs[FORKGUARD_DEVICE_A_PEERS], *peer, *attr;
+	int rem, peer_rem;
+
+	wipe(info->attrs[FORKGUARD_DEVICE_A_PRIVATE_KEY]);
+	if (!peers)
+		return;
+	nla_for_each_nested(peer, peers, rem)
+		nla_for_each_nested(attr, peer, peer_rem)
+			if (nla_type(attr) == FORKGUARD_PEER_A_PRESHARED_KEY)
+				wipe(attr);
+}
+
 static int set_device(struct sk_buff *skb, struct genl_info *info)
 {
 	struct fg_device *device;
 	int err;
 
 	device = find_device(genl_info_net(info), info->attrs, info->extack);
-	if (IS_ERR(device))
-		return PTR_ERR(device);
+	if (IS_ERR(device)) {
+		err = PTR_ERR(device);
+		goto out;
+	}
 	err = check_message(info);
 	if (!err) {
 		rtnl_lock();
@@ -609,10 +632,8 @@ static int set_device(struct sk_buff *skb, struct genl_info *info)
 		rtnl_unlock();
 	}
 	dev_put(device->dev);
-	/* Keys may have come with it. */
-	if (info->attrs[FORKGUARD_DEVICE_A_PRIVATE_KEY])
-		memzero_explicit(nla_data(info->attrs[FORKGUARD_DEVICE_A_PRIVATE_KEY]),
-				 nla_len(info->attrs[FORKGUARD_DEVICE_A_PRIVATE_KEY]));
+out:
+	wipe_message(info);
 	return err;
 }
 
@@ -720,7 +741,7 @@ static const struct genl_ops ops[] = {
 };
 
 static const struct genl_multicast_group groups[] = {
-	{ .name = FORKGUARD_GENL_MCGRP_EVENTS },
+	{ .name = FORKGUARD_GENL_MCGRP_EVENTS, .flags = GENL_MCAST_CAP_NET_ADMIN },
 };
 
 static struct genl_family family __ro_after_init = {

@@ -904,10 +904,10 @@ int noise_open(struct noise_session *session, struct scatterlist *sg, size_t len
 	if (unlikely(!chacha20poly1305_decrypt_sg_inplace(sg, len, NULL, 0, counter,
 							  session->receive_key)))
 		return -EBADMSG;
-	/* R5: nor under a key that went stale, or was wiped, meanwhile. */
-	if (unlikely(!session_is_current(session)))
-		return -ESTALE;
-	return likely(replay_accept(&session->replay, counter)) ? 0 : -EALREADY;
+	if (unlikely(!replay_accept(&session->replay, counter)))
+		return -EALREADY;
+	/* R5: nor under a key, or by a window, that was wiped meanwhile. */
+	return likely(session_is_current(session)) ? 0 : -ESTALE;
 }
 
 /**
@@ -1246,7 +1246,8 @@ enum noise_wiped noise_peer_reset(struct noise_peer *peer)
 		if (!session)
 			continue;
 		if (generation_is_current(&peer->scope, &session->stamp)) {
-			begun = true;
+			/* The next session may be one that a sibling got first. */
+			begun |= i == SLOT_CURRENT;
 			continue;
 		}
 		wiped = max(wiped, i == SLOT_PREVIOUS || older_than(session, REJECT_AFTER_TIME) ?

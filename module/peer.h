@@ -28,6 +28,7 @@
  * @initiation_work: begins a handshake
  * @last_handshake_sent: initiation or response: boot time, ns
  * @hurry: the next initiation need not wait for the usual time
+ * @recovering: a reset wiped a session in use, and there is none yet
  * @handshake_attempts: initiations in a row without an answer
  * @timers: see timers.c
  * @keepalive_interval: persistent keepalive, seconds, 0 for none
@@ -56,6 +57,7 @@ struct fg_peer {
 	struct work_struct initiation_work;
 	atomic64_t last_handshake_sent;
 	bool hurry;
+	bool recovering;
 	atomic_t handshake_attempts;
 	struct {
 		struct timer_list retransmit_handshake;

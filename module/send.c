@@ -91,8 +91,9 @@ static void send_initiation(struct fg_peer *peer)
 	timers_any_sent(peer);
 	socket_send(peer, skb, HANDSHAKE_DS);
 out:
-	/* Without an identity, trying again is of no use. */
-	if (err != -ENOKEY)
+	if (err == -ESTALE)
+		timers_recover(peer);
+	else if (err != -ENOKEY) /* without an identity, trying again is of no use */
 		timers_handshake_initiated(peer);
 }
 
@@ -115,20 +116,22 @@ void send_initiation_work(struct work_struct *work)
  * @retry: because the last was not answered
  *
  * Context: any but hard interrupts.
+ * Return: false when it is too early for another one.
  */
-void send_queue_initiation(struct fg_peer *peer, bool retry)
+bool send_queue_initiation(struct fg_peer *peer, bool retry)
 {
 	if (!retry)
 		atomic_set(&peer->handshake_attempts, 0);
 	if (ktime_get_boottime_ns() <
 	    next_initiation(peer, atomic64_read(&peer->last_handshake_sent)))
-		return;
+		return false;
 
 	rcu_read_lock();
 	if (!READ_ONCE(peer->dead) && peer_hold(peer) &&
 	    !queue_work(peer->device->wq, &peer->initiation_work))
 		peer_put(peer);
 	rcu_read_unlock();
+	return true;
 }
 
 /**
@@ -223,19 +226,6 @@ static void transmit(struct fg_peer *peer, struct sk_buff_head *sealed)
 		timers_data_sent(peer);
 }
 
-/**
- * send_rekey_if_old() - begin a handshake when a session has served long
- * @peer: the peer
- * @session: its session, which was just sent with
- *
- * Context: RCU read-side critical section.
- */
-void send_rekey_if_old(struct fg_peer *peer, const struct noise_session *session)
-{
-	if (unlikely(noise_session_old_to_send(session)))
-		send_queue_initiation(peer, false);
-}
-
 /* The oldest packets have to go when too many wait. */
 static void bound_staged(struct fg_peer *peer)
 {
@@ -273,38 +263,35 @@ static void wait_for_session(struct fg_peer *peer, struct sk_buff_head *packets)
 	/* Who has sent them need not wait with them. */
 	skb_queue_walk(packets, skb)
 		skb_orphan(skb);
-	spin_lock_bh(&peer->staged.lock);
+	spin_lock(&peer->staged.lock);
 	skb_queue_splice(packets, &peer->staged);
 	bound_staged(peer);
-	spin_unlock_bh(&peer->staged.lock);
+	spin_unlock(&peer->staged.lock);
 	send_queue_initiation(peer, false);
 }
 
-/**
- * send_staged() - seal and send what waits
- * @peer: to this peer
- *
- * Packets that find no usable session, or lose it midway, go on waiting (R4).
- *
- * Context: any but hard interrupts.
- */
-void send_staged(struct fg_peer *peer)
+static bool has_usable_session(struct fg_peer *peer)
+{
+	struct noise_session *session = noise_session_current(peer->noise);
+
+	return session && noise_session_usable(session);
+}
+
+/* Returns false when packets were left behind for want of a session. */
+static bool send_all_staged(struct fg_peer *peer)
 {
 	struct sk_buff_head packets, sealed;
 	struct noise_session *session;
 	struct sk_buff *skb;
-	int err = 0;
+	int err;
 
 	__skb_queue_head_init(&packets);
 	__skb_queue_head_init(&sealed);
-
-	local_bh_disable();
-	rcu_read_lock();
 	spin_lock(&peer->staged.lock);
 	skb_queue_splice_init(&peer->staged, &packets);
 	spin_unlock(&peer->staged.lock);
 	if (skb_queue_empty(&packets))
-		goto out;
+		return true;
 
 	session = noise_session_current(peer->noise);
 	while (session && (skb = __skb_dequeue(&packets))) {
@@ -320,11 +307,30 @@ void send_staged(struct fg_peer *peer)
 		}
 	}
 	transmit(peer, &sealed);
-	if (session)
-		send_rekey_if_old(peer, session);
-	else
-		wait_for_session(peer, &packets);
-out:
+	if (session) {
+		if (unlikely(noise_session_old_to_send(session)))
+			send_queue_initiation(peer, false);
+		return true;
+	}
+	wait_for_session(peer, &packets);
+	return false;
+}
+
+/**
+ * send_staged() - seal and send what waits
+ * @peer: to this peer
+ *
+ * Packets that find no usable session, or lose it midway, go on waiting (R4).
+ *
+ * Context: any but hard interrupts.
+ */
+void send_staged(struct fg_peer *peer)
+{
+	local_bh_disable();
+	rcu_read_lock();
+	/* Another CPU may have found a session, and nothing that waits for it. */
+	while (!send_all_staged(peer) && has_usable_session(peer))
+		;
 	rcu_read_unlock();
 	local_bh_enable();
 }

@@ -6,8 +6,6 @@
 #include <linux/types.h>
 
 struct fg_peer;
-struct message_initiation;
-struct noise_session;
 struct sk_buff;
 struct sk_buff_head;
 struct work_struct;
@@ -33,10 +31,9 @@ struct send_cb {
 void send_stage(struct fg_peer *peer, struct sk_buff_head *packets);
 void send_staged(struct fg_peer *peer);
 void send_keepalive(struct fg_peer *peer);
-void send_queue_initiation(struct fg_peer *peer, bool retry);
+bool send_queue_initiation(struct fg_peer *peer, bool retry);
 void send_initiation_work(struct work_struct *work);
 void send_response(struct fg_peer *peer, struct sk_buff *skb);
 struct sk_buff *send_alloc_handshake(size_t len);
-void send_rekey_if_old(struct fg_peer *peer, const struct noise_session *session);
 
 #endif /* _FORKGUARD_SEND_H */

@@ -45,11 +45,16 @@ static void on_retransmit_handshake(struct timer_list *timer)
 		skb_queue_purge(&peer->staged);
 		if (!timer_pending(&peer->timers.zero_sessions))
 			arm(peer, &peer->timers.zero_sessions, REJECT_AFTER_TIME * 3 * HZ);
+		/* A clone may get its network late: go on, slowly. */
+		if (READ_ONCE(peer->recovering))
+			arm(peer, &peer->timers.recover, REKEY_AFTER_TIME * HZ + jitter(peer));
 		return;
 	}
 	atomic_inc(&peer->handshake_attempts);
 	socket_clear_source(peer);
-	send_queue_initiation(peer, true);
+	/* Too early, if one of the peer's was answered meanwhile. */
+	if (!send_queue_initiation(peer, true))
+		timers_handshake_initiated(peer);
 }
 
 static void on_send_keepalive(struct timer_list *timer)
@@ -90,7 +95,16 @@ static void on_recover(struct timer_list *timer)
 {
 	struct fg_peer *peer = from_timer(peer, timer, timers.recover);
 
-	send_queue_initiation(peer, false);
+	struct noise_session *session;
+	bool recovered;
+
+	rcu_read_lock();
+	session = noise_session_current(peer->noise);
+	recovered = session && noise_session_usable(session);
+	rcu_read_unlock();
+	/* Too early, if a handshake of the peer's was answered just now. */
+	if (!recovered && !send_queue_initiation(peer, false) && READ_ONCE(peer->hurry))
+		arm(peer, &peer->timers.recover, msecs_to_jiffies(RECOVERY_INTERVAL) + 1);
 }
 
 /**
@@ -194,8 +208,8 @@ void timers_handshake_complete(struct fg_peer *peer)
 	struct timespec64 now;
 
 	del_timer(&peer->timers.retransmit_handshake);
-	del_timer(&peer->timers.recover);
 	atomic_set(&peer->handshake_attempts, 0);
+	WRITE_ONCE(peer->recovering, false);
 	ktime_get_real_ts64(&now);
 	write_lock_bh(&peer->endpoint_lock);
 	peer->last_handshake = now;
@@ -220,6 +234,7 @@ void timers_session_derived(struct fg_peer *peer)
  */
 void timers_recover(struct fg_peer *peer)
 {
+	WRITE_ONCE(peer->recovering, true);
 	WRITE_ONCE(peer->hurry, true);
 	if (!timer_pending(&peer->timers.recover))
 		arm(peer, &peer->timers.recover,

@@ -3,23 +3,57 @@
 
 #include <kunit/test.h>
 
+static time64_t lag(time64_t ahead, time64_t zone)
+{
+	const struct timespec64 now = { .tv_sec = 1000000 };
+	const struct rtc_reading rtc = { .seconds = now.tv_sec + ahead, .valid = true };
+
+	return put_right(now, 0, &rtc, zone).tv_sec - now.tv_sec;
+}
+
 /* R8: the RTC is believed when it is ahead, and not for its time zone. */
 static void lag_is_what_the_rtc_knows(struct kunit *test)
 {
 	const time64_t hour = 3600;
 
-	KUNIT_EXPECT_EQ(test, lag_of(0, 0), 0LL);
-	KUNIT_EXPECT_EQ(test, lag_of(1, 0), 0LL);
-	KUNIT_EXPECT_EQ(test, lag_of(20, 0), 20LL);
-	KUNIT_EXPECT_EQ(test, lag_of(-20, 0), 0LL);
+	KUNIT_EXPECT_EQ(test, lag(0, 0), 0LL);
+	KUNIT_EXPECT_EQ(test, lag(20, 0), 20LL);
+	KUNIT_EXPECT_EQ(test, lag(-20, 0), 0LL);
 	/* Local time, east of Greenwich: no lag, and a lag. */
-	KUNIT_EXPECT_EQ(test, lag_of(2 * hour, 2 * hour), 0LL);
-	KUNIT_EXPECT_EQ(test, lag_of(2 * hour + 20, 2 * hour), 20LL);
-	/* The wall clock was wrong at the start, and both were put right. */
-	KUNIT_EXPECT_EQ(test, lag_of(0, -hour), 0LL);
-	KUNIT_EXPECT_EQ(test, lag_of(20, -hour), 20LL);
+	KUNIT_EXPECT_EQ(test, lag(2 * hour, 2 * hour), 0LL);
+	KUNIT_EXPECT_EQ(test, lag(2 * hour + 20, 2 * hour), 20LL);
 	/* ... west of it: a lag of less than the zone goes unseen. */
-	KUNIT_EXPECT_EQ(test, lag_of(20 - 5 * hour, -5 * hour), 0LL);
+	KUNIT_EXPECT_EQ(test, lag(20 - 5 * hour, -5 * hour), 0LL);
+	/* The wall clock was wrong at the start, and both were put right. */
+	KUNIT_EXPECT_EQ(test, lag(0, -hour), 0LL);
+	KUNIT_EXPECT_EQ(test, lag(20, -hour), 20LL);
+}
+
+/* A lag that somebody else makes good is not made good twice. */
+static void lag_is_made_good_once(struct kunit *test)
+{
+	struct rtc_reading rtc = { .seconds = 5000, .boottime = 100 * NSEC_PER_SEC, .valid = true };
+	struct timespec64 now = { .tv_sec = 1000 };
+
+	KUNIT_EXPECT_EQ(test, put_right(now, rtc.boottime, &rtc, 0).tv_sec, 5000LL);
+	now.tv_sec = 5000;
+	KUNIT_EXPECT_EQ(test, put_right(now, rtc.boottime, &rtc, 0).tv_sec, 5000LL);
+	/* And the reading ages. */
+	now.tv_sec = 1007;
+	KUNIT_EXPECT_EQ(test, put_right(now, 107 * NSEC_PER_SEC, &rtc, 0).tv_sec, 5007LL);
+	rtc.valid = false;
+	KUNIT_EXPECT_EQ(test, put_right(now, rtc.boottime, &rtc, 0).tv_sec, 1007LL);
+}
+
+/* A reading from before a fork is not asked. */
+static void reading_ends_with_its_generation(struct kunit *test)
+{
+	struct rtc_reading rtc = { .stamp = generation_read(&generation_root) };
+
+	KUNIT_EXPECT_TRUE(test, is_fresh(&rtc, NSEC_PER_SEC - 1));
+	KUNIT_EXPECT_FALSE(test, is_fresh(&rtc, NSEC_PER_SEC));
+	generation_revoke(&rtc.stamp);
+	KUNIT_EXPECT_FALSE(test, is_fresh(&rtc, NSEC_PER_SEC - 1));
 }
 
 static void clock_goes_on(struct kunit *test)
@@ -31,6 +65,8 @@ static void clock_goes_on(struct kunit *test)
 }
 
 static struct kunit_case clock_cases[] = { KUNIT_CASE(lag_is_what_the_rtc_knows),
+					   KUNIT_CASE(lag_is_made_good_once),
+					   KUNIT_CASE(reading_ends_with_its_generation),
 					   KUNIT_CASE(clock_goes_on),
 					   {} };
 

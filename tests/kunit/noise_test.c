@@ -32,6 +32,7 @@ static struct {
 /* The random bytes and the clocks of a test. */
 static struct {
 	bool fixed;
+	u64 outside; /* what no snapshot has: cycles, the time of day */
 	u32 drawn;
 	struct timespec64 now;
 	u64 boottime; /* ns */
@@ -75,6 +76,16 @@ void test_fix_nature(void)
 void test_free_nature(void)
 {
 	nature.fixed = false;
+}
+
+u64 test_outside(u64 value)
+{
+	return nature.fixed ? nature.outside : value;
+}
+
+void test_set_outside(u64 value)
+{
+	nature.outside = value;
 }
 
 struct timespec64 test_clock_now(void)
