@@ -9,6 +9,7 @@ FORKS = 2
 CONTROL_FORKS = 8       # at most: the control ends with its first reuse
 LIMIT = 240
 LEAST_JUDGED = 1000     # messages a round
+RETRY = 5               # seconds until a handshake that failed is retried
 RATE = {"forked-pair": 2000}
 
 
@@ -34,5 +35,7 @@ def test_scene(kernel, scene):
     print(report.table((ours, control)))
     assert report.faults(ours, control) == []
     assert all(r.verdict.judged > LEAST_JUDGED for r in ours.rounds)
+    if scene == "rollback":
+        assert max(ours.recovered) < RETRY, "its clock was believed"
     # Were it stock WireGuard that is on trial, it would be found guilty.
     assert report.faults(control, None) != []

@@ -88,6 +88,9 @@ class Recovered(Timeline):
         self.new_sent = self.new_received = 0.1
 
 
+REUSE = {"kind": "transport", "ambiguous": False}
+
+
 def summary(reused=0, shared=0, recovered=True, kept=True, splats=()):
     clone, original = Recovered(), Recovered()
     if not recovered:
@@ -96,7 +99,7 @@ def summary(reused=0, shared=0, recovered=True, kept=True, splats=()):
     original.new_sent = None if kept else 0.1
     return report.Summary([scenes.Round(
         "", "", "", 1000, [clone], [original], [], shared,
-        audit.Verdict(1000, (), reused), list(splats))])
+        audit.Verdict(1000, (REUSE,) * reused, reused), list(splats))])
 
 
 def test_a_zero_counts_only_beside_a_control_that_is_not():

@@ -20,7 +20,10 @@ class Verdict:
     reused: int         # all of them, listed or not
 
     def count(self, *kinds):
-        return sum(reuse["kind"] in kinds for reuse in self.reuses)
+        """Reuses beyond doubt: an index that was chosen in two handshakes,
+        as it is by clones of one RNG, may belong to two keys."""
+        return sum(reuse["kind"] in kinds and not reuse["ambiguous"]
+                   for reuse in self.reuses)
 
 
 def judge(captures):

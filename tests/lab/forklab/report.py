@@ -83,7 +83,7 @@ def faults(forkguard, control):
                          "after the fork")
         if not all(r.originals_kept for r in forkguard.rounds):
             found.append("forkguard: an original lost its session")
-    if control and not control.reused:
+    if control and not control.transport + control.handshake:
         found.append("inconclusive: the control reused no nonce, so this run "
                      "would not have noticed")
     return found

@@ -18,6 +18,7 @@ from .timeline import SECOND, Timeline, wait_handshakes, wait_recovered
 PEER_RATE = 200         # packets/s towards the guest that is forked
 HANDSHAKE_PEERS = 100   # never answer: their handshakes are begun again and again
 CLOCK_LAG = 3 * 3600    # seconds that a guest that is rolled back is behind
+RECOVERY = 20           # seconds in which new keys are waited for
 SETTLE = 1.0            # seconds of traffic before the first fork
 
 
@@ -32,11 +33,6 @@ class Options:
     rate: int = 4000            # packets/s of each guest that is forked
     cpus: int = 2
     handshakes: bool = False    # fork amid handshakes as well
-
-    @property
-    def recovery(self):
-        """Seconds to wait for new keys, which are not asked of a control."""
-        return 20 if self.system == "forkguard" else 6
 
 
 @dataclasses.dataclass(frozen=True)
@@ -147,7 +143,7 @@ class Stage:
         return timelines_reader.messages()
 
     def copy(self, guest, snapshot, plugs):
-        """Restores a guest from a snapshot, once for each plug, a cable."""
+        """Restores a guest from a snapshot, once for each plug."""
         self.names += 1
         role = guest.name.split(".")[0]
         return fork.restore(snapshot, guest.machine,
@@ -195,6 +191,8 @@ def send_rate(messages):
 
 def follow(guest, past):
     """The timeline of a machine made from a guest with that past."""
+    if not past:
+        raise LabError(f"{guest.name}: what it was made from was silent")
     return Timeline(guest.name, pcap.Reader(guest.captures[0]), past)
 
 
@@ -214,7 +212,7 @@ def template_clones(options):
                             [cable.plug(0) for cable in stage.cables])
         fork.resume(clones)
         timelines = [follow(clone, past) for clone in clones]
-        wait_recovered(timelines, options.recovery)
+        wait_recovered(timelines, RECOVERY)
         yield stage.round("template-clones", [past], timelines, [], [
             c for guest in [template] + clones for c in guest.captures])
         template = clones[0]
@@ -248,7 +246,7 @@ def forked_pair(options):
         timelines = [follow(copy, past)
                      for past, guests in zip(pasts, copies)
                      for copy in guests]
-        wait_recovered(timelines, options.recovery)
+        wait_recovered(timelines, RECOVERY)
         yield stage.round("forked-pair", pasts, timelines, [], [
             c for guest in pair + copies[0] + copies[1]
             for c in guest.captures])
@@ -263,28 +261,30 @@ def forked_pair(options):
 
 def rollback(options):
     """A guest goes on after its snapshot, is stopped, and restored to its
-    past. Its clock is hours behind what the peer has seen, as if the snapshot
-    were hours old, and before it is stopped it makes one more handshake."""
+    past. As if the snapshot were hours old, the peer has meanwhile heard from
+    it hours later, by the wall clock in the snapshot."""
     stage = Stage(options, "wireguard", 1)
-    stage.first.run(f"date -s @$(($(date +%s) - {CLOCK_LAG}))")
     stage.start_traffic(1)
     guest = stage.first
     one, two = stage.ends
     for number in range(options.rounds):
         options.say(f"rollback {number + 1} of {options.rounds}")
+        guest.run("hwclock -s -u")
+        guest.run(f"date -s @$(($(date +%s) - {CLOCK_LAG}))")
         reader = pcap.Reader(guest.captures[0])
         past = reader.messages() + stage.await_instant(reader)
         [snapshot] = fork.snapshot([guest])
         past += reader.messages()
         guest.cont()
         time.sleep(1)
+        guest.run("hwclock -s -u")
         guest.run(one.forget_sessions(two))
         time.sleep(1)
         guest.kill()
         [restored] = stage.copy(guest, snapshot, [stage.cables[0].plug(0)])
         fork.resume([restored])
         timelines = [follow(restored, past)]
-        wait_recovered(timelines, options.recovery)
+        wait_recovered(timelines, RECOVERY)
         yield stage.round("rollback", [past], timelines, [],
                           guest.captures + restored.captures)
         guest = restored
@@ -310,7 +310,7 @@ def original_runs_on(options):
         fork.resume([original, clone])
         followed = Timeline(original.name, reader, past)
         timeline = follow(clone, past)
-        wait_recovered([timeline], options.recovery)
+        wait_recovered([timeline], RECOVERY)
         yield stage.round("original-runs-on", [past], [timeline], [followed],
                           original.captures + clone.captures)
         original.kill()
