@@ -238,10 +238,12 @@ static void prefixes_nest(struct kunit *test)
 	oracle_destroy(test, o);
 }
 
-static struct kunit_case allowedips_cases[] = { KUNIT_CASE(longest_prefix_wins),
-						KUNIT_CASE(prefixes_nest),
-						KUNIT_CASE(random_against_brute_force),
-						{} };
+static struct kunit_case allowedips_cases[] = {
+	KUNIT_CASE(longest_prefix_wins),
+	KUNIT_CASE(prefixes_nest),
+	KUNIT_CASE(random_against_brute_force),
+	{},
+};
 
 static struct kunit_suite allowedips_suite = {
 	.name = "allowedips",

@@ -64,11 +64,13 @@ static void clock_goes_on(struct kunit *test)
 	KUNIT_EXPECT_LE(test, abs(first.tv_sec - ktime_get_real_seconds()), 1LL);
 }
 
-static struct kunit_case clock_cases[] = { KUNIT_CASE(lag_is_what_the_rtc_knows),
-					   KUNIT_CASE(lag_is_made_good_once),
-					   KUNIT_CASE(reading_ends_with_its_generation),
-					   KUNIT_CASE(clock_goes_on),
-					   {} };
+static struct kunit_case clock_cases[] = {
+	KUNIT_CASE(lag_is_what_the_rtc_knows),
+	KUNIT_CASE(lag_is_made_good_once),
+	KUNIT_CASE(reading_ends_with_its_generation),
+	KUNIT_CASE(clock_goes_on),
+	{},
+};
 
 static struct kunit_suite clock_suite = {
 	.name = "clock",

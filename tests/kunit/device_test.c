@@ -13,6 +13,9 @@ static u64 device_test_id[2];
 static const u64 *saved_id;
 static generation_reset_fn saved_reset;
 
+/* Not a multiple of the padding. */
+#define PACKET_LEN 61
+
 struct tunnel {
 	struct fg_device *device;
 	struct fg_peer *peer;
@@ -116,12 +119,24 @@ static void tunnel_stage(struct kunit *test, struct tunnel *t, unsigned int n)
 		skb = alloc_skb(256, GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, skb);
 		skb_reserve(skb, 128);
-		skb_put_zero(skb, 64);
+		memset(skb_put(skb, PACKET_LEN), 'x', PACKET_LEN);
 		skb->dev = t->device->dev;
 		*SEND_CB(skb) = (struct send_cb){ .mtu = 1420 };
 		__skb_queue_tail(&packets, skb);
 	}
 	send_stage(t->peer, &packets);
+}
+
+/* Nothing was added to the packets that wait, nothing taken from them. */
+static void tunnel_expect_staged(struct kunit *test, struct tunnel *t, unsigned int n)
+{
+	struct sk_buff *skb;
+
+	KUNIT_EXPECT_EQ(test, skb_queue_len(&t->peer->staged), n);
+	skb_queue_walk(&t->peer->staged, skb) {
+		KUNIT_EXPECT_EQ(test, skb->len, (unsigned int)PACKET_LEN);
+		KUNIT_EXPECT_NULL(test, memchr_inv(skb->data, 'x', PACKET_LEN));
+	}
 }
 
 static void fork_tunnel(void)
@@ -143,9 +158,9 @@ static void packets_survive_a_fork(struct kunit *test)
 	fork_tunnel();
 	tunnel_stage(test, &t, 3);
 	send_staged(t.peer);
-	KUNIT_EXPECT_EQ(test, skb_queue_len(&t.peer->staged), 3U);
+	tunnel_expect_staged(test, &t, 3);
 	device_reset(&generation_root, FORKGUARD_RESET_CAUSE_PACKET);
-	KUNIT_EXPECT_EQ(test, skb_queue_len(&t.peer->staged), 3U);
+	tunnel_expect_staged(test, &t, 3);
 
 	tunnel_connect(test, &t);
 	send_staged(t.peer);
@@ -250,7 +265,7 @@ static void device_test_exit(struct kunit *test)
 static struct kunit_case device_cases[] = {
 	KUNIT_CASE(packets_survive_a_fork),   KUNIT_CASE(staged_packets_are_bounded),
 	KUNIT_CASE(reset_recovers_by_itself), KUNIT_CASE(reset_needs_no_lock),
-	KUNIT_CASE(reset_is_recorded),	      {}
+	KUNIT_CASE(reset_is_recorded),	      {},
 };
 
 static struct kunit_suite device_suite = {

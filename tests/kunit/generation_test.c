@@ -212,13 +212,15 @@ static void generation_test_exit(struct kunit *test)
 	forks = 0;
 }
 
-static struct kunit_case generation_cases[] = { KUNIT_CASE(stamp_is_current_once),
-						KUNIT_CASE(clones_draw_different_bytes),
-						KUNIT_CASE(resets_once_a_generation),
-						KUNIT_CASE(notifier_without_id_resets),
-						KUNIT_CASE(image_holds_nothing_of_use),
-						KUNIT_CASE(tag_names_the_generation),
-						{} };
+static struct kunit_case generation_cases[] = {
+	KUNIT_CASE(stamp_is_current_once),
+	KUNIT_CASE(clones_draw_different_bytes),
+	KUNIT_CASE(resets_once_a_generation),
+	KUNIT_CASE(notifier_without_id_resets),
+	KUNIT_CASE(image_holds_nothing_of_use),
+	KUNIT_CASE(tag_names_the_generation),
+	{},
+};
 
 static struct kunit_suite generation_suite = {
 	.name = "generation",

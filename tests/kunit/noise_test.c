@@ -147,7 +147,7 @@ static void side_create(struct kunit *test, struct side *side, u8 seed)
 
 static void sides_meet(struct kunit *test, struct side *side, const struct side *other)
 {
-	static const u8 psk[NOISE_SYMMETRIC_KEY_LEN] = { 'p', 's', 'k' };
+	static const u8 psk[NOISE_SYMMETRIC_KEY_LEN] = "a pre-shared key of 32 bytes ...";
 
 	side->peer = noise_peer_create(side->local, (struct fg_peer *)side, other->public_key);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(side->peer));
@@ -223,6 +223,11 @@ static int seal_text(struct noise_session *session, u8 *data, const char *text)
 	rcu_read_unlock();
 	local_bh_enable();
 	return err;
+}
+
+static u64 nonce_of(const u8 *data)
+{
+	return le64_to_cpu(((const struct message_data *)data)->counter);
 }
 
 static int send_text(struct side *from, u8 *data, const char *text)
@@ -691,6 +696,89 @@ static void reset_spares_what_is_new(struct kunit *test)
 	world_destroy(test, &world);
 }
 
+static struct noise_peer *ending;
+
+static void sessions_end(void)
+{
+	noise_peer_clear(ending);
+}
+
+/*
+ * R6: a session that ends, without any fork, while a packet is being sealed
+ * seals it with the key it had or not at all; never with what is left of it.
+ */
+static void ending_session_seals_as_before_or_nothing(struct kunit *test)
+{
+	u8 key[NOISE_SYMMETRIC_KEY_LEN], expected[TEXT_LEN + NOISE_TAG_LEN];
+	struct noise_session *session;
+	char text[TEXT_LEN] = "last words";
+	unsigned int step;
+	struct world world;
+	bool ended = true;
+	int err;
+
+	for (step = 1; ended; step++) {
+		world_create(test, &world);
+		connect(test, &world);
+		rcu_read_lock();
+		session = session_of(&world.a, SLOT_CURRENT);
+		memcpy(key, session->send_key, sizeof(key));
+		ending = world.a.peer;
+		happens_at(step, sessions_end);
+		err = seal_text(session, world.data, text);
+		ended = !steps.at;
+		happens_at(0, NULL);
+		rcu_read_unlock();
+		KUNIT_EXPECT_EQ(test, err == 0, !ended);
+		if (!err) {
+			chacha20poly1305_encrypt(expected, text, TEXT_LEN, NULL, 0,
+						 nonce_of(world.data), key);
+			err = memcmp(expected, world.data + sizeof(struct message_data),
+				     sizeof(expected));
+			KUNIT_EXPECT_EQ(test, err, 0);
+		}
+		world_destroy(test, &world);
+	}
+	KUNIT_EXPECT_GT(test, step, 5U);
+}
+
+/* R5: ... and accepts nothing. */
+static void ending_session_opens_nothing(struct kunit *test)
+{
+	struct world world;
+	unsigned int step;
+	bool ended = true;
+	int err;
+
+	for (step = 1; ended; step++) {
+		world_create(test, &world);
+		connect(test, &world);
+		KUNIT_ASSERT_EQ(test, send_text(&world.a, world.data, "last words"), 0);
+		ending = world.b.peer;
+		happens_at(step, sessions_end);
+		err = receive_text(&world.b, world.data);
+		ended = !steps.at;
+		happens_at(0, NULL);
+		KUNIT_EXPECT_EQ(test, err == 0, !ended);
+		world_destroy(test, &world);
+	}
+	KUNIT_EXPECT_GT(test, step, 3U);
+}
+
+/* A handshake that began with another identity does not finish. */
+static void new_identity_ends_handshake(struct kunit *test)
+{
+	static const u8 other[NOISE_PUBLIC_KEY_LEN] = { 'o' };
+	struct world world;
+
+	world_create(test, &world);
+	KUNIT_ASSERT_EQ(test, begin(&world), 0);
+	KUNIT_ASSERT_EQ(test, answer(&world), 0);
+	noise_local_set_private_key(world.a.local, other);
+	KUNIT_EXPECT_EQ(test, finish(&world), -ENOKEY);
+	world_destroy(test, &world);
+}
+
 /* A forced reset of one peer makes that peer's secrets stale, and no other's. */
 static void forced_reset_is_of_its_scope(struct kunit *test)
 {
@@ -764,8 +852,12 @@ static void stack_is_wiped(struct kunit *test)
 	memcpy(secret, world.a.peer->handshake.ephemeral_private, NOISE_PUBLIC_KEY_LEN);
 	KUNIT_ASSERT_EQ(test, answer(&world), 0);
 	KUNIT_EXPECT_FALSE(test, stack_contains(session_of(&world.b, SLOT_NEXT)->send_key));
+	KUNIT_EXPECT_FALSE(test, stack_contains(world.b.private_key));
+	KUNIT_EXPECT_FALSE(test, stack_contains(world.b.peer->psk));
 	KUNIT_ASSERT_EQ(test, finish(&world), 0);
 	KUNIT_EXPECT_FALSE(test, stack_contains(secret));
+	KUNIT_EXPECT_FALSE(test, stack_contains(world.a.private_key));
+	KUNIT_EXPECT_FALSE(test, stack_contains(world.a.peer->psk));
 	KUNIT_EXPECT_FALSE(test, stack_contains(session_of(&world.a, SLOT_CURRENT)->send_key));
 	world_destroy(test, &world);
 }
@@ -779,11 +871,6 @@ static struct {
 	unsigned long *seen;
 	unsigned int limit, twice;
 } interrupt;
-
-static u64 nonce_of(const u8 *data)
-{
-	return le64_to_cpu(((const struct message_data *)data)->counter);
-}
 
 static void note_nonce(u64 nonce)
 {
@@ -994,7 +1081,7 @@ static void noise_vector(struct kunit *test)
 		    vector_message5);
 }
 
-/* The points of small order on Curve25519 and its twist, in all encodings. */
+/* The points of small order on Curve25519 and its twist. */
 static const u8 low_order[][NOISE_PUBLIC_KEY_LEN] = {
 	{ 0 },
 	{ 1 },
@@ -1012,13 +1099,17 @@ static const u8 low_order[][NOISE_PUBLIC_KEY_LEN] = {
 /* A public key of low order gives no session, wherever it comes from. */
 static void low_order_keys_give_no_session(struct kunit *test)
 {
+	u8 point[NOISE_PUBLIC_KEY_LEN];
 	struct noise_peer *peer;
 	struct world world;
 	int i;
 
 	world_create(test, &world);
-	for (i = 0; i < ARRAY_SIZE(low_order); i++) {
-		peer = noise_peer_create(world.a.local, NULL, low_order[i]);
+	/* Each also with the top bit set, which X25519 ignores. */
+	for (i = 0; i < 2 * ARRAY_SIZE(low_order); i++) {
+		memcpy(point, low_order[i / 2], sizeof(point));
+		point[NOISE_PUBLIC_KEY_LEN - 1] |= i % 2 << 7;
+		peer = noise_peer_create(world.a.local, NULL, point);
 		KUNIT_ASSERT_FALSE(test, IS_ERR(peer));
 		KUNIT_EXPECT_EQ(test, noise_initiate(peer, world.initiation), -EKEYREJECTED);
 		noise_peer_remove(peer);
@@ -1027,9 +1118,9 @@ static void low_order_keys_give_no_session(struct kunit *test)
 		wait_a_second();
 		KUNIT_ASSERT_EQ(test, begin(&world), 0);
 		KUNIT_ASSERT_EQ(test, answer(&world), 0);
-		memcpy(world.response->ephemeral, low_order[i], NOISE_PUBLIC_KEY_LEN);
+		memcpy(world.response->ephemeral, point, NOISE_PUBLIC_KEY_LEN);
 		KUNIT_EXPECT_EQ(test, finish(&world), -EKEYREJECTED);
-		memcpy(world.initiation->ephemeral, low_order[i], NOISE_PUBLIC_KEY_LEN);
+		memcpy(world.initiation->ephemeral, point, NOISE_PUBLIC_KEY_LEN);
 		KUNIT_EXPECT_EQ(test, answer(&world), -EKEYREJECTED);
 	}
 	world_destroy(test, &world);
@@ -1177,28 +1268,33 @@ static void noise_test_exit(struct kunit *test)
 	test_free_nature();
 }
 
-static struct kunit_case noise_cases[] = { KUNIT_CASE(noise_vector),
-					   KUNIT_CASE(forks_everywhere),
-					   KUNIT_CASE(fork_ends_handshake),
-					   KUNIT_CASE(stale_key_opens_nothing),
-					   KUNIT_CASE(fork_while_opening),
-					   KUNIT_CASE(stale_session_spares_plaintext),
-					   KUNIT_CASE(refused_ciphertext_is_wiped),
-					   KUNIT_CASE(reset_wipes_everything),
-					   KUNIT_CASE(reset_spares_what_is_new),
-					   KUNIT_CASE(forced_reset_is_of_its_scope),
-					   KUNIT_CASE(timestamps_never_go_back),
-					   KUNIT_CASE(stack_is_wiped),
-					   KUNIT_CASE(nonce_is_unique_when_interrupted),
-					   KUNIT_CASE(nonce_is_unique_under_load),
-					   KUNIT_CASE(nonce_never_wraps),
-					   KUNIT_CASE(last_nonce_is_given_once),
-					   KUNIT_CASE(low_order_keys_give_no_session),
-					   KUNIT_CASE(tampering_is_noticed),
-					   KUNIT_CASE(initiations_are_not_replayed),
-					   KUNIT_CASE(response_to_an_older_initiation_is_refused),
-					   KUNIT_CASE(sessions_age),
-					   {} };
+static struct kunit_case noise_cases[] = {
+	KUNIT_CASE(noise_vector),
+	KUNIT_CASE(forks_everywhere),
+	KUNIT_CASE(fork_ends_handshake),
+	KUNIT_CASE(stale_key_opens_nothing),
+	KUNIT_CASE(fork_while_opening),
+	KUNIT_CASE(stale_session_spares_plaintext),
+	KUNIT_CASE(refused_ciphertext_is_wiped),
+	KUNIT_CASE(reset_wipes_everything),
+	KUNIT_CASE(reset_spares_what_is_new),
+	KUNIT_CASE(ending_session_seals_as_before_or_nothing),
+	KUNIT_CASE(ending_session_opens_nothing),
+	KUNIT_CASE(new_identity_ends_handshake),
+	KUNIT_CASE(forced_reset_is_of_its_scope),
+	KUNIT_CASE(timestamps_never_go_back),
+	KUNIT_CASE(stack_is_wiped),
+	KUNIT_CASE(nonce_is_unique_when_interrupted),
+	KUNIT_CASE(nonce_is_unique_under_load),
+	KUNIT_CASE(nonce_never_wraps),
+	KUNIT_CASE(last_nonce_is_given_once),
+	KUNIT_CASE(low_order_keys_give_no_session),
+	KUNIT_CASE(tampering_is_noticed),
+	KUNIT_CASE(initiations_are_not_replayed),
+	KUNIT_CASE(response_to_an_older_initiation_is_refused),
+	KUNIT_CASE(sessions_age),
+	{},
+};
 
 static struct kunit_suite noise_suite = {
 	.name = "noise",

@@ -87,9 +87,11 @@ static void window_agrees_with_memory(struct kunit *test)
 	kvfree(memory);
 }
 
-static struct kunit_case replay_cases[] = { KUNIT_CASE(window_edges),
-					    KUNIT_CASE(window_agrees_with_memory),
-					    {} };
+static struct kunit_case replay_cases[] = {
+	KUNIT_CASE(window_edges),
+	KUNIT_CASE(window_agrees_with_memory),
+	{},
+};
 
 static struct kunit_suite replay_suite = {
 	.name = "replay",
