@@ -64,7 +64,7 @@ static int stop(struct net_device *dev)
 	/* Waits for a grace period; netif_running() is false: no timer is armed after. */
 	socket_close(device);
 	skb_queue_purge(&device->handshakes);
-	flush_work(&device->handshake_work);
+	cancel_work_sync(&device->handshake_work);
 	mutex_lock(&device->lock);
 	list_for_each_entry(peer, &device->peers, list)
 		peer_quiesce(peer);
@@ -112,9 +112,12 @@ static netdev_tx_t xmit(struct sk_buff *skb, struct net_device *dev)
 	struct fg_device *device = netdev_priv(dev);
 	struct sk_buff_head packets;
 	struct fg_peer *peer;
+	int err;
 
-	if (unlikely(!pskb_inet_may_pull(skb) || skb->protocol != ip_tunnel_parse_protocol(skb)))
+	if (unlikely(!pskb_inet_may_pull(skb) || skb->protocol != ip_tunnel_parse_protocol(skb))) {
+		err = -EPROTONOSUPPORT;
 		goto drop;
+	}
 
 	/* BHs are disabled: an RCU read-side critical section. */
 	rcu_read_lock();
@@ -123,16 +126,19 @@ static netdev_tx_t xmit(struct sk_buff *skb, struct net_device *dev)
 		net_dbg_ratelimited("%s: no peer has the destination among its allowed IPs\n",
 				    dev->name);
 		refuse(skb, ICMP_HOST_UNREACH, ICMPV6_ADDR_UNREACH);
+		err = -ENOKEY;
 		goto drop_unlock;
 	}
 	if (unlikely(!READ_ONCE(peer->endpoint.addr.sa_family))) {
 		net_dbg_ratelimited("%s: the endpoint of a peer is not known\n", dev->name);
 		refuse(skb, ICMP_HOST_UNREACH, ICMPV6_ADDR_UNREACH);
+		err = -EDESTADDRREQ;
 		goto drop_unlock;
 	}
 
 	__skb_queue_head_init(&packets);
-	if (unlikely(segment(skb, &packets)))
+	err = segment(skb, &packets);
+	if (unlikely(err))
 		goto drop_unlock;
 	send_stage(peer, &packets);
 	send_staged(peer);
@@ -144,7 +150,8 @@ drop_unlock:
 drop:
 	DEV_STATS_INC(dev, tx_errors);
 	kfree_skb(skb);
-	return NETDEV_TX_OK;
+	/* For the sender to see; the packet is consumed all the same. */
+	return err;
 }
 
 static const struct net_device_ops netdev_ops = {
@@ -180,7 +187,6 @@ static void destruct(struct net_device *dev)
 	gro_cells_destroy(&device->gro);
 	allowedips_destroy(&device->allowedips);
 	noise_local_destroy(device->noise);
-	free_percpu(dev->tstats);
 }
 
 static void setup(struct net_device *dev)
@@ -199,6 +205,9 @@ static void setup(struct net_device *dev)
 	dev->hw_features |= features;
 	dev->hw_enc_features |= features;
 	compat_set_lltx(dev);
+	/* The route of an inner packet tells its MTU, and ICMP errors their way. */
+	netif_keep_dst(dev);
+	dev->pcpu_stat_type = NETDEV_PCPU_STAT_TSTATS;
 	dev->mtu = ETH_DATA_LEN - OVERHEAD - sizeof(struct ipv6hdr);
 	dev->max_mtu = round_down(INT_MAX, MESSAGE_PADDING) - OVERHEAD - sizeof(struct ipv6hdr);
 	SET_NETDEV_DEVTYPE(dev, &device_type);
@@ -214,6 +223,7 @@ static int newlink(struct net *src_net, struct net_device *dev, struct nlattr *t
 	device->dev = dev;
 	rcu_assign_pointer(device->birth_net, src_net);
 	INIT_LIST_HEAD(&device->peers);
+	device->config_seq = 1; /* 0 is none, to a dump */
 	mutex_init(&device->lock);
 	mutex_init(&device->socket_lock);
 	skb_queue_head_init(&device->handshakes);
@@ -227,12 +237,9 @@ static int newlink(struct net *src_net, struct net_device *dev, struct nlattr *t
 	if (err)
 		goto err_noise;
 	err = -ENOMEM;
-	dev->tstats = netdev_alloc_pcpu_stats(struct pcpu_sw_netstats);
-	if (!dev->tstats)
-		goto err_allowedips;
 	device->wq = alloc_workqueue("forkguard-%s", WQ_UNBOUND | WQ_FREEZABLE, 0, dev->name);
 	if (!device->wq)
-		goto err_stats;
+		goto err_allowedips;
 	err = gro_cells_init(&device->gro, dev);
 	if (err)
 		goto err_wq;
@@ -251,8 +258,6 @@ err_gro:
 	gro_cells_destroy(&device->gro);
 err_wq:
 	destroy_workqueue(device->wq);
-err_stats:
-	free_percpu(dev->tstats);
 err_allowedips:
 	allowedips_destroy(&device->allowedips);
 err_noise:
@@ -342,7 +347,8 @@ static void net_pre_exit(struct net *net)
 		if (rcu_access_pointer(device->birth_net) != net)
 			continue;
 		netdev_dbg(device->dev, "namespace of the sockets is gone\n");
-		netif_carrier_off(device->dev);
+		if (device->dev->reg_state == NETREG_REGISTERED)
+			netif_carrier_off(device->dev);
 		rcu_assign_pointer(device->birth_net, NULL);
 		socket_close(device);
 	}

@@ -35,8 +35,8 @@ err_generation:
 
 static void __exit forkguard_exit(void)
 {
-	netlink_exit();
 	device_exit();
+	netlink_exit();
 	generation_exit();
 	/* Peers and sessions are freed by RCU. */
 	rcu_barrier();

@@ -13,6 +13,7 @@
 #include "send.h"
 #include "timers.h"
 
+#include <crypto/algapi.h>
 #include <linux/if.h>
 #include <net/genetlink.h>
 #include <net/sock.h>
@@ -411,24 +412,42 @@ static int check_peer(const struct nlattr *nest, struct nlattr **attrs,
 
 static int set_port(struct fg_device *device, u16 port)
 {
+	struct fg_peer *peer;
+	int err;
+
 	if (device->port == port)
 		return 0;
-	if (netif_running(device->dev))
-		return socket_open(device, port);
-	device->port = port;
-	return 0;
+	if (!netif_running(device->dev)) {
+		device->port = port;
+		return 0;
+	}
+	err = socket_open(device, port);
+	if (!err)
+		list_for_each_entry(peer, &device->peers, list)
+			socket_clear_source(peer);
+	return err;
 }
 
-static void set_private_key(struct fg_device *device, const u8 *key)
+static void set_private_key(struct fg_device *device, const u8 *attr)
 {
-	u8 public_key[NOISE_PUBLIC_KEY_LEN], old[NOISE_PUBLIC_KEY_LEN];
+	u8 public_key[NOISE_PUBLIC_KEY_LEN], old[NOISE_PUBLIC_KEY_LEN], key[NOISE_PUBLIC_KEY_LEN];
+	bool had_identity, same;
 	struct fg_peer *peer;
 
-	noise_local_identity(device->noise, old, public_key);
-	noise_local_set_private_key(device->noise, key);
+	memcpy(key, attr, sizeof(key));
+	if (crypto_memneq(key, curve25519_null_point, sizeof(key)))
+		curve25519_clamp_secret(key);
+	had_identity = noise_local_identity(device->noise, old, public_key);
+	same = !crypto_memneq(key, old, sizeof(key));
+	if (!same)
+		noise_local_set_private_key(device->noise, key);
+	memzero_explicit(old, sizeof(old));
+	memzero_explicit(key, sizeof(key));
+	/* Sessions stay when nothing changes. */
+	if (same)
+		return;
 	noise_local_identity(device->noise, NULL, public_key);
 	mac_key(device->mac1_key, public_key);
-	memzero_explicit(old, sizeof(old));
 
 	/* Nobody talks to himself. */
 	peer = noise_peer_find(device->noise, public_key);
@@ -436,8 +455,17 @@ static void set_private_key(struct fg_device *device, const u8 *key)
 		peer_remove(peer);
 		peer_put(peer);
 	}
-	list_for_each_entry(peer, &device->peers, list)
+	list_for_each_entry(peer, &device->peers, list) {
 		noise_peer_clear(peer->noise);
+		if (had_identity || !netif_running(device->dev))
+			continue;
+		/* What has waited for a key need not wait on. */
+		WRITE_ONCE(peer->hurry, true);
+		if (peer->keepalive_interval)
+			send_keepalive(peer);
+		else
+			send_staged(peer);
+	}
 }
 
 static int set_allowedips(struct fg_peer *peer, const struct nlattr *nest,
@@ -555,6 +583,27 @@ static int check_message(struct genl_info *info)
 	return 0;
 }
 
+/* The sockets are of the namespace of birth, which the device may have left. */
+static int check_sockets(struct fg_device *device, struct genl_info *info)
+{
+	const struct nlattr *port = info->attrs[FORKGUARD_DEVICE_A_LISTEN_PORT];
+	const struct nlattr *mark = info->attrs[FORKGUARD_DEVICE_A_FWMARK];
+	struct net *net;
+	int err = 0;
+
+	if (!port && !mark)
+		return 0;
+	rcu_read_lock();
+	net = rcu_dereference(device->birth_net);
+	if (!net || !ns_capable(net->user_ns, CAP_NET_ADMIN)) {
+		NL_SET_ERR_MSG_ATTR(info->extack, port ?: mark,
+				    "the sockets are in a namespace that is not yours");
+		err = -EPERM;
+	}
+	rcu_read_unlock();
+	return err;
+}
+
 static int apply_message(struct fg_device *device, struct genl_info *info)
 {
 	struct nlattr **attrs = info->attrs;
@@ -627,7 +676,7 @@ static int set_device(struct sk_buff *skb, struct genl_info *info)
 		rtnl_lock();
 		mutex_lock(&device->lock);
 		device->config_seq++;
-		err = apply_message(device, info);
+		err = check_sockets(device, info) ?: apply_message(device, info);
 		mutex_unlock(&device->lock);
 		rtnl_unlock();
 	}

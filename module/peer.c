@@ -172,6 +172,8 @@ void peer_remove_all(struct fg_device *device)
 void peer_quiesce(struct fg_peer *peer)
 {
 	timers_stop(peer);
+	if (cancel_work_sync(&peer->initiation_work))
+		peer_put(peer);
 	noise_peer_clear(peer->noise);
 	skb_queue_purge(&peer->staged);
 	WRITE_ONCE(peer->hurry, true);

@@ -38,7 +38,9 @@ static void count_received(struct fg_peer *peer, size_t len)
 static void count_handshake(struct fg_peer *peer, const struct sk_buff *skb)
 {
 	socket_set_endpoint(peer, &RECEIVE_CB(skb)->from);
+	local_bh_disable();
 	count_received(peer, skb->len);
+	local_bh_enable();
 	timers_any_received(peer);
 }
 
@@ -174,7 +176,12 @@ static void deliver(struct fg_peer *peer, struct sk_buff *skb, u8 ds)
 	struct net_device *dev = peer->device->dev;
 	size_t len = skb->len + sizeof(struct message_data) + NOISE_TAG_LEN;
 
+	/* What is known of the outer packet is not true of the inner one. */
 	skb_scrub_packet(skb, true);
+	skb_clear_hash(skb);
+	skb_set_queue_mapping(skb, 0);
+	skb_reset_redirect(skb);
+	skb->encapsulation = 0;
 	skb->dev = dev;
 	skb->protocol = fit_packet(skb, ds);
 	if (unlikely(!skb->protocol)) {
@@ -189,7 +196,6 @@ static void deliver(struct fg_peer *peer, struct sk_buff *skb, u8 ds)
 		DEV_STATS_INC(dev, rx_frame_errors);
 		goto drop;
 	}
-	timers_data_received(peer);
 
 	/* It is authentic: its checksums need no look. */
 	skb->ip_summed = CHECKSUM_UNNECESSARY;
@@ -229,6 +235,7 @@ static void receive_data(struct fg_device *device, struct sk_buff *skb)
 	timers_any_received(peer);
 
 	if (skb->len) {
+		timers_data_received(peer);
 		deliver(peer, skb, ds);
 	} else {
 		/* A keepalive. */

@@ -179,6 +179,8 @@ static int seal_packet(struct noise_session *session, struct sk_buff *skb)
 	struct sk_buff *trailer;
 	int frags, err;
 
+	/* Of the inner flow, for whoever queues the outer packet. */
+	skb_get_hash(skb);
 	if (skb->ip_summed == CHECKSUM_PARTIAL && unlikely(skb_checksum_help(skb)))
 		return -EINVAL;
 	frags = skb_cow_data(skb, tail, &trailer);
@@ -219,6 +221,8 @@ static void transmit(struct fg_peer *peer, struct sk_buff_head *sealed)
 
 		skb_scrub_packet(skb, true);
 		skb->ip_summed = CHECKSUM_NONE;
+		skb->encapsulation = 0;
+		skb_reset_redirect(skb);
 		if (!socket_send(peer, skb, ds) && !keepalive)
 			data_sent = true;
 	}
@@ -250,8 +254,9 @@ static void bound_staged(struct fg_peer *peer)
 void send_stage(struct fg_peer *peer, struct sk_buff_head *packets)
 {
 	spin_lock_bh(&peer->staged.lock);
-	skb_queue_splice_tail_init(packets, &peer->staged);
+	/* Before, lest segments of one packet be missing. */
 	bound_staged(peer);
+	skb_queue_splice_tail_init(packets, &peer->staged);
 	spin_unlock_bh(&peer->staged.lock);
 }
 

@@ -31,7 +31,10 @@ static int send4(struct fg_peer *peer, struct sock *sock, struct sk_buff *skb, u
 		    !inet_confirm_addr(sock_net(sock), NULL, 0, fl.saddr, RT_SCOPE_HOST))
 			fl.saddr = 0;
 		rt = ip_route_output_flow(sock_net(sock), &fl, sock);
-		if (IS_ERR(rt) && fl.saddr) {
+		/* The address goes with the interface that it was reached by. */
+		if (fl.saddr && (IS_ERR(rt) || rt->dst.dev->ifindex != endpoint->src_if4)) {
+			if (!IS_ERR(rt))
+				ip_rt_put(rt);
 			fl.saddr = 0;
 			rt = ip_route_output_flow(sock_net(sock), &fl, sock);
 		}
@@ -144,6 +147,7 @@ int endpoint_from_skb(struct endpoint *endpoint, const struct sk_buff *skb)
 		endpoint->addr4.sin_port = udp_hdr(skb)->source;
 		endpoint->addr4.sin_addr.s_addr = ip_hdr(skb)->saddr;
 		endpoint->src4.s_addr = ip_hdr(skb)->daddr;
+		endpoint->src_if4 = skb->skb_iif;
 		return 0;
 	}
 	if (IS_ENABLED(CONFIG_IPV6) && skb->protocol == htons(ETH_P_IPV6)) {
@@ -203,6 +207,12 @@ static int on_receive(struct sock *sk, struct sk_buff *skb)
 	return 0;
 }
 
+static void destroy(struct socket *sock)
+{
+	sk_clear_memalloc(sock->sk);
+	udp_tunnel_sock_release(sock);
+}
+
 static struct socket *create(struct fg_device *device, struct net *net, struct udp_port_cfg *port)
 {
 	struct udp_tunnel_sock_cfg cfg = {
@@ -238,9 +248,9 @@ static void replace(struct fg_device *device, struct socket *sock4, struct socke
 
 	synchronize_net();
 	if (old4)
-		udp_tunnel_sock_release(old4->sk_socket);
+		destroy(old4->sk_socket);
 	if (old6)
-		udp_tunnel_sock_release(old6->sk_socket);
+		destroy(old6->sk_socket);
 }
 
 /**
@@ -288,7 +298,7 @@ int socket_open(struct fg_device *device, u16 port)
 		err = PTR_ERR_OR_ZERO(sock6);
 		if (!err)
 			break;
-		udp_tunnel_sock_release(sock4);
+		destroy(sock4);
 		/* The port that was chosen for IPv4 may be taken for IPv6. */
 		if (err != -EADDRINUSE || !retries--)
 			break;

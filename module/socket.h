@@ -17,6 +17,7 @@ struct net;
  * @addr4: if IPv4
  * @addr6: if IPv6
  * @src4: our address that it has sent to, or any
+ * @src_if4: the interface by which that came
  * @src6: our address that it has sent to, or any
  */
 struct endpoint {
@@ -26,7 +27,10 @@ struct endpoint {
 		struct sockaddr_in6 addr6;
 	};
 	union {
-		struct in_addr src4;
+		struct {
+			struct in_addr src4;
+			int src_if4;
+		};
 		struct in6_addr src6;
 	};
 };
