@@ -16,6 +16,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 import time
 import uuid
 
@@ -23,7 +24,8 @@ from . import LabError
 from .pcap import Capture
 from .qmp import Qmp
 
-BOOT_TIMEOUT = 90
+BOOT_TIMEOUT = 90       # seconds
+BOOTS = 3
 PR_SET_PDEATHSIG = 1
 SPLAT = re.compile("WARNING:|BUG:|Oops|refcount_t|general protection|"
                    "Kernel panic|unregister_netdevice")
@@ -104,10 +106,14 @@ class Guest:
                          for i in range(len(plugs))]
         self._sockets = [os.path.join(folder, f"{name}.{s}")
                          for s in ("qmp", "shell")]
-        self._shell = None
-        self._requests = 0
-        self._qmp = None
-        command = ["qemu-system-x86_64", "-name", name, "-M", "q35",
+        self._snapshot = snapshot
+        self._command = self._qemu_command(plugs, mac)
+        _running.append(self)
+        self._start()
+
+    def _qemu_command(self, plugs, mac):
+        machine = self.machine
+        command = ["qemu-system-x86_64", "-name", self.name, "-M", "q35",
                    *acceleration(),
                    "-smp", str(machine.cpus), "-m", str(machine.memory),
                    "-nodefaults", "-no-user-config", "-display", "none",
@@ -127,13 +133,18 @@ class Guest:
             command += ["-netdev", plug.backend(f"n{i}"),
                         "-device", f"virtio-net-pci,netdev=n{i},romfile=,"
                                    f"mac={mac.hex(':')}"]
-        if snapshot:
-            command += ["-incoming", f"exec:cat '{snapshot}'"]
-        with open(os.path.join(folder, f"{name}.qemu"), "w") as log:
+        if self._snapshot:
+            command += ["-incoming", f"exec:cat '{self._snapshot}'"]
+        return command
+
+    def _start(self):
+        self._shell = None
+        self._requests = 0
+        self._qmp = None
+        with open(os.path.join(self.folder, f"{self.name}.qemu"), "w") as log:
             self._process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                preexec_fn=_die_with_parent)
-        _running.append(self)
+                self._command, stdin=subprocess.DEVNULL, stdout=log,
+                stderr=log, preexec_fn=_die_with_parent)
         try:
             self._qmp = Qmp(self._sockets[0])
         except LabError as error:
@@ -143,7 +154,7 @@ class Guest:
         self._shell = socket.socket(socket.AF_UNIX)
         self._shell.connect(self._sockets[1])
         self._stream = self._shell.makefile("rb")
-        if not snapshot:
+        if not self._snapshot:
             self._start_captures()
             self.cont()
 
@@ -154,14 +165,23 @@ class Guest:
                       **{"qom-type": "filter-dump"})
 
     def wait_ready(self):
-        """Waits until the shell of a guest that boots answers."""
-        self._shell.settimeout(BOOT_TIMEOUT)
-        try:
-            if self._stream.readline() != b"ready\n":
-                raise LabError(f"{self.name}: no shell: {_tail(self.console)}")
-        except OSError:
-            raise LabError(f"{self.name}: not up after {BOOT_TIMEOUT} s: "
-                           f"{_tail(self.console)}") from None
+        """Waits until the shell of a guest that boots answers. Now and then
+        an emulated stock kernel dies as it boots, before it has a userspace:
+        then the guest is started again."""
+        for boot in range(BOOTS):
+            if boot:
+                self._start()
+            self._shell.settimeout(BOOT_TIMEOUT)
+            try:
+                if self._stream.readline() == b"ready\n":
+                    return
+            except OSError:
+                pass
+            last_words = _tail(self.console)
+            self._end()
+            os.rename(self.console, f"{self.console}.unborn")
+            print(f"{self.name}: did not boot: {last_words}", file=sys.stderr)
+        raise LabError(f"{self.name}: did not boot, {BOOTS} times")
 
     def try_run(self, command, timeout=30):
         """Runs a shell command in the guest."""
@@ -225,6 +245,9 @@ class Guest:
     def kill(self):
         if self in _running:
             _running.remove(self)
+        self._end()
+
+    def _end(self):
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()

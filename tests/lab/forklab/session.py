@@ -12,7 +12,7 @@ import time
 from . import LabError
 from .guest import guests
 
-KEPT = (".pcap", ".console", ".qemu")
+KEPT = (".pcap", ".console", ".unborn", ".qemu")
 
 
 def progress(start=time.monotonic()):
