@@ -93,7 +93,7 @@ static void write_payload(char *payload, size_t size)
 		"Status of this machine: all is well, there is nothing to tell.",
 	};
 	static const char *const secret[] = {
-		"Do not pass this on: the safe behind the clock opens with %08u.",
+		"Do not pass this on: the safe in the attic opens with %08u.",
 		"For your eyes only: the PIN of account 20030416 is now %08u.",
 	};
 	uint64_t stamp = __rdtsc();
