@@ -5,11 +5,13 @@ import dataclasses
 import os
 import shutil
 import subprocess
+import time
 
 from . import LabError, initramfs
 
 LAB = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 REPO = os.path.dirname(os.path.dirname(LAB))
+DAY = 24 * 3600
 KERNELS = ("6.1", "6.12")
 SYSTEMS = ("forkguard", "wireguard")
 
@@ -53,6 +55,15 @@ def traffic_program():
     return path
 
 
+def forget_unused():
+    """Removes what no lab has used for a day; others may be running now."""
+    for name in os.listdir(cache()):
+        path = os.path.join(cache(), name)
+        if name.startswith("initramfs-") and \
+                os.path.getmtime(path) < time.time() - DAY:
+            os.unlink(path)
+
+
 def find_program(name):
     path = shutil.which(name, path=os.environ["PATH"] + ":/usr/sbin:/sbin")
     if not path:
@@ -81,11 +92,9 @@ def load(kernel, system):
          os.path.join(modules, "modules.dep")] + programs + extra)
     initrd = os.path.join(cache(), f"initramfs-{release}-{system}-{name}.cpio")
     if not os.path.exists(initrd):
-        initramfs.build(initrd + ".new", init, release, modules, programs,
-                        extra)
-        for old in os.listdir(cache()):
-            if old.startswith(f"initramfs-{release}-{system}-") and \
-                    old.endswith(".cpio"):
-                os.unlink(os.path.join(cache(), old))
-        os.rename(initrd + ".new", initrd)
+        forget_unused()
+        new = f"{initrd}.{os.getpid()}"
+        initramfs.build(new, init, release, modules, programs, extra)
+        os.rename(new, initrd)
+    os.utime(initrd)
     return Kit(kernel, release, os.path.join(folder, "vmlinuz"), initrd)
