@@ -4,7 +4,7 @@
 Times are seconds of the guest's own clock, which stands still while it is
 stopped. QEMU stamps captures with that clock plus a whole number of seconds:
 the instant of the fork, known from the last packet before it, is found again
-in the captures of all clones.
+in the captures of all clones, but for whole seconds, which the lab counts.
 """
 
 import time
@@ -22,13 +22,15 @@ def sessions(messages):
 
 
 class Timeline:
-    """Follows the capture of one machine from a fork on. reader: its capture,
-    at the instant of the fork; past: its messages before it."""
+    """Follows the capture of one machine, which has just been resumed, from a
+    fork on. reader: its capture, at the instant of the fork; past: its
+    messages before it."""
 
     def __init__(self, name, reader, past):
         self.name = name
         self.old = sessions(past)
         self._stopped = past[-1].micros
+        self._started = time.monotonic()
         self.messages = []
         self._reader = reader
         self._resumed = None
@@ -41,7 +43,10 @@ class Timeline:
         for m in self._reader.messages():
             self.messages.append(m)
             if self._resumed is None:
-                self._resumed = m.micros - (m.micros - self._stopped) % SECOND
+                first = (m.micros - self._stopped) % SECOND
+                waited = (time.monotonic() - self._started) * SECOND
+                whole = max(0, int((waited - first) / SECOND)) * SECOND
+                self._resumed = m.micros - first - whole
             self.last = (m.micros - self._resumed) / SECOND
             if m.kind != pcap.TRANSPORT:
                 continue
