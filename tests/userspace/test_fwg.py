@@ -194,9 +194,11 @@ def test_settings_that_are_wrong(words, wrong):
 
 
 def test_host_bits_are_warned_of():
-    done = run("set", "fwgtest", "peer", KEY, "allowed-ips", "10.0.0.0/8,10.0.0.1/8,fd00::1/8")
+    done = run("set", "fwgtest", "peer", KEY, "allowed-ips",
+               "255.0.0.0/8,10.128.0.0/8,10.0.0.1/8,fd00::/8,fd00::1/8,1.2.3.4/32,1::1/128")
     warnings = [line for line in done.stderr.splitlines() if "Warning" in line]
-    assert [line.split("`")[1] for line in warnings] == ["10.0.0.1/8'", "fd00::1/8'"]
+    assert [line.split("`")[1] for line in warnings] == [
+        "10.128.0.0/8'", "10.0.0.1/8'", "fd00::1/8'"]
 
 
 @pytest.mark.parametrize("retries, good", [
@@ -311,7 +313,7 @@ def test_genpsk():
 
 
 @pytest.mark.parametrize("command", ["genkey", "genpsk"])
-@pytest.mark.parametrize("mode", [0o600, 0o640, 0o604])
+@pytest.mark.parametrize("mode", [0o600, 0o640, 0o604, 0o602])
 def test_warning_of_readable_file(tmp_path, command, mode):
     path = tmp_path / "key"
     with path.open("w", encoding="ascii") as file:

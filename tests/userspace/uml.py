@@ -16,7 +16,7 @@ export SCRIPTS=$1
 cd /tmp
 for script in "$SCRIPTS"/*.sh; do
 	status=0
-	unshare -n bash -eu "$script" >out 2>err </dev/null || status=$?
+	timeout -k 5 120 unshare -n bash -eu "$script" >out 2>err </dev/null || status=$?
 	IFS= read -r -d '' out <out || true
 	IFS= read -r -d '' err <err || true
 	printf '%s\\0' "${script##*/}" "$status" "$out" "$err"
