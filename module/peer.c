@@ -199,3 +199,21 @@ bool peer_reset(struct fg_peer *peer)
 	}
 	return wiped != NOISE_WIPED_NOTHING;
 }
+
+/**
+ * peer_has_session() - is there a session to send with?
+ * @peer: the peer
+ *
+ * Context: any but hard interrupts.
+ */
+bool peer_has_session(struct fg_peer *peer)
+{
+	struct noise_session *session;
+	bool usable;
+
+	rcu_read_lock();
+	session = noise_session_current(peer->noise);
+	usable = session && noise_session_usable(session);
+	rcu_read_unlock();
+	return usable;
+}

@@ -82,5 +82,6 @@ void peer_remove(struct fg_peer *peer);
 void peer_remove_all(struct fg_device *device);
 void peer_quiesce(struct fg_peer *peer);
 bool peer_reset(struct fg_peer *peer);
+bool peer_has_session(struct fg_peer *peer);
 
 #endif /* _FORKGUARD_PEER_H */

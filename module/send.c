@@ -275,13 +275,6 @@ static void wait_for_session(struct fg_peer *peer, struct sk_buff_head *packets)
 	send_queue_initiation(peer, false);
 }
 
-static bool has_usable_session(struct fg_peer *peer)
-{
-	struct noise_session *session = noise_session_current(peer->noise);
-
-	return session && noise_session_usable(session);
-}
-
 /* Returns false when packets were left behind for want of a session. */
 static bool send_all_staged(struct fg_peer *peer)
 {
@@ -334,7 +327,7 @@ void send_staged(struct fg_peer *peer)
 	local_bh_disable();
 	rcu_read_lock();
 	/* Another CPU may have found a session, and nothing that waits for it. */
-	while (!send_all_staged(peer) && has_usable_session(peer))
+	while (!send_all_staged(peer) && peer_has_session(peer))
 		;
 	rcu_read_unlock();
 	local_bh_enable();

@@ -95,15 +95,9 @@ static void on_recover(struct timer_list *timer)
 {
 	struct fg_peer *peer = from_timer(peer, timer, timers.recover);
 
-	struct noise_session *session;
-	bool recovered;
-
-	rcu_read_lock();
-	session = noise_session_current(peer->noise);
-	recovered = session && noise_session_usable(session);
-	rcu_read_unlock();
 	/* Too early, if a handshake of the peer's was answered just now. */
-	if (!recovered && !send_queue_initiation(peer, false) && READ_ONCE(peer->hurry))
+	if (!peer_has_session(peer) && !send_queue_initiation(peer, false) &&
+	    READ_ONCE(peer->hurry))
 		arm(peer, &peer->timers.recover, msecs_to_jiffies(RECOVERY_INTERVAL) + 1);
 }
 

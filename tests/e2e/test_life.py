@@ -129,3 +129,19 @@ def test_without_generation_id(kernel):
             guest.run(f"{tunnel.IP} link del {ours.interface}")
         assert len(warnings(guest)) == 1, warnings(guest)
         assert splats(folder) == []
+
+
+def test_sleep(bench, tunnel_up):
+    """Suspend, as far as freezing goes: the keys of before do not outlive it,
+    and the tunnel has others without being asked."""
+    ours, stock = tunnel_up
+    reader = pcap.Reader(bench.ours.captures[0])
+    before = sessions([m for m in reader.messages() if m.sent])
+    bench.ours.run("echo freezer >/sys/power/pm_test && "
+                   "echo freeze >/sys/power/state", timeout=60)
+    assert "cause: suspend" in bench.ours.run(f"fwg show {ours.interface}")
+    bench.ours.run("sleep 2")
+    after = sessions([m for m in reader.messages() if m.sent])
+    assert before and after and not before & after
+    bench.ours.run(f"ping -c 1 -W 20 {stock.v4}")
+    assert bench.splats() == []
