@@ -14,7 +14,7 @@
 
 ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
-	ssize_t (*receive)(int, struct msghdr *, int) = dlsym(RTLD_NEXT, "recvmsg");
+	ssize_t (*receive)(int fd, struct msghdr *msg, int flags) = dlsym(RTLD_NEXT, "recvmsg");
 	static int messages;
 
 	if (++messages == PAUSE_BEFORE_MESSAGE) {
