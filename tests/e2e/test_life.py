@@ -55,8 +55,10 @@ def test_reset_under_load(bench, tunnel_up):
     assert verdict.reused == 0 and verdict.judged > 1000
 
 
-def test_no_warning_with_generation_id(bench, tunnel_up):
+def test_generation_id_is_found(bench, tunnel_up):
     assert warnings(bench.ours) == []
+    told = bench.ours.run("fwg generation")
+    assert "source: ACPI" in told and "check: packet" in told
 
 
 def test_unload_under_load(bench):
