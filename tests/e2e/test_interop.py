@@ -6,6 +6,7 @@ import time
 import pytest
 from conftest import ends
 from forklab import audit, pcap, tunnel
+from forklab.guest import all_stopped
 
 REKEY_AFTER = 120       # seconds, and some for retries on a busy machine
 PATIENCE = 25
@@ -93,6 +94,5 @@ def test_rekey(kernel, rekeying_guests):
             guest, "latest-handshakes").split()[1]
         assert int(age[0]) - int(age[1]) < REKEY_AFTER
     assert bench.splats() == []
-    for guest in machines:
-        guest.stop()
-    assert audit.judge([g.captures[0] for g in machines]).reused == 0
+    with all_stopped(bench.folder):
+        assert audit.judge([g.captures[0] for g in machines]).reused == 0

@@ -3,7 +3,7 @@
 
 from conftest import ends
 from forklab import audit, kit, pcap, tunnel
-from forklab.guest import Guest, Machine, splats
+from forklab.guest import Guest, Machine, all_stopped, splats
 from forklab.session import session
 from forklab.timeline import sessions
 
@@ -44,14 +44,9 @@ def test_reset_under_load(bench, tunnel_up):
                    " i=$((i+1)); done", timeout=60)
     bench.ours.run(f"ping -c 1 -W 20 {stock.v4}")
     assert bench.splats() == []
-    for guest in (bench.ours, bench.stock):
-        guest.stop()
-    try:
+    with all_stopped(bench.folder):
         verdict = audit.judge([bench.ours.captures[0],
                                bench.stock.captures[0]])
-    finally:
-        for guest in (bench.ours, bench.stock):
-            guest.cont()
     assert verdict.reused == 0 and verdict.judged > 1000
 
 

@@ -279,11 +279,26 @@ def splats(folder):
     return found
 
 
+def _settle(captures, patience=5):
+    """Waits until captures grow no more: what was on its way to a guest when
+    it was stopped is captured still."""
+    deadline = time.monotonic() + patience
+    sizes = None
+    while time.monotonic() < deadline:
+        before, sizes = sizes, [os.path.getsize(path) for path in captures]
+        if sizes == before:
+            return
+        time.sleep(0.1)
+    raise LabError(f"captures of stopped guests grew for {patience} s")
+
+
 @contextlib.contextmanager
 def all_stopped(folder):
     """While every guest of a run stands still, its captures do not grow."""
     for guest in guests(folder):
         guest.stop()
+    _settle([c.path for guest in guests(folder) for c in guest.captures
+             if os.path.exists(c.path)])
     yield
     for guest in guests(folder):
         guest.cont()
