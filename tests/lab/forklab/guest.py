@@ -299,9 +299,11 @@ def all_stopped(folder):
         guest.stop()
     _settle([c.path for guest in guests(folder) for c in guest.captures
              if os.path.exists(c.path)])
-    yield
-    for guest in guests(folder):
-        guest.cont()
+    try:
+        yield
+    finally:
+        for guest in guests(folder):
+            guest.cont()
 
 
 def _die_with_parent():
