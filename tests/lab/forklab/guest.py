@@ -211,19 +211,29 @@ class Guest:
                            f"{output.text.strip()}")
         return output.text
 
+    def _ask(self, command, **arguments):
+        """QMP; of a QEMU that has ended, with its guest's last words."""
+        try:
+            return self._qmp(command, **arguments)
+        except (OSError, LabError) as error:
+            raise LabError(
+                f"{self.name}: {command}: {error}; exit {self._process.poll()}: "
+                f"{_tail(os.path.join(self.folder, f'{self.name}.qemu'))} "
+                f"{_tail(self.console, 4000)}") from None
+
     def stop(self):
-        self._qmp("stop")
+        self._ask("stop")
 
     def cont(self):
-        self._qmp("cont")
+        self._ask("cont")
 
     def save(self, path, timeout=60):
         """Writes the state of the guest, which stays stopped, to a file."""
         self.stop()
-        self._qmp("migrate", uri=f"exec:cat > '{path}'")
+        self._ask("migrate", uri=f"exec:cat > '{path}'")
         deadline = time.monotonic() + timeout
         while True:
-            status = self._qmp("query-migrate").get("status")
+            status = self._ask("query-migrate").get("status")
             if status == "completed":
                 return
             if status in ("failed", "cancelled"):
@@ -235,7 +245,7 @@ class Guest:
     def wait_restored(self, timeout=60):
         """Waits until a guest made from a snapshot can cont()."""
         deadline = time.monotonic() + timeout
-        while self._qmp("query-status")["status"] == "inmigrate":
+        while self._ask("query-status")["status"] == "inmigrate":
             if time.monotonic() > deadline:
                 raise LabError(f"{self.name}: not restored in {timeout} s")
             time.sleep(0.02)
