@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """Every scene of the lab, with forkguard and with its control."""
 
+import sys
+
 import pytest
-from forklab import report, scenes
+from forklab import EmulatorError, report, scenes
 from forklab.session import progress, session
 
 FORKS = 2
@@ -14,6 +16,15 @@ RATE = {"forked-pair": 2000}
 
 
 def play(scene, kernel, system):
+    """Plays a scene; once more if it was QEMU that failed, not a guest."""
+    try:
+        return play_once(scene, kernel, system)
+    except EmulatorError as error:
+        print(f"{error}; once more", file=sys.stderr)
+        return play_once(scene, kernel, system)
+
+
+def play_once(scene, kernel, system):
     with session(LIMIT) as folder:
         options = scenes.Options(
             kernel, system, folder, progress(),

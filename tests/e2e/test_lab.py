@@ -8,7 +8,9 @@ import subprocess
 import time
 
 import pytest
-from forklab import audit, kit, report, scenes
+from forklab import EmulatorError, LabError, audit, kit, report, scenes
+from forklab.guest import Guest, Machine
+from forklab.session import session
 from forklab.timeline import Timeline
 
 LAB = os.path.join(kit.LAB, "lab")
@@ -113,3 +115,20 @@ def test_a_zero_counts_only_beside_a_control_that_is_not():
     {"splats": ["WARNING: CPU: 0"]}))
 def test_every_fault_is_found(fault):
     assert len(report.faults(summary(**fault), summary(reused=1))) == 1
+
+
+@pytest.mark.parametrize("panics, kind", (
+    (False, EmulatorError), (True, LabError)), ids=("qemu", "guest"))
+def test_whose_end_it_was(panics, kind):
+    """A guest that panics is at fault; a QEMU that is gone, without a word of
+    its guest's, is not taken for it."""
+    with session() as folder:
+        guest = Guest("alone", Machine(kit.load("6.1", "wireguard")), [],
+                      folder)
+        guest.wait_ready()
+        with pytest.raises(LabError) as caught:
+            if panics:
+                guest.run("echo c >/proc/sysrq-trigger")
+            guest._process.kill()    # as if it had crashed
+            guest.stop()
+    assert caught.type is kind

@@ -4,3 +4,7 @@
 
 class LabError(Exception):
     """Something went wrong that one line can tell."""
+
+
+class EmulatorError(LabError):
+    """QEMU has ended, and its guest had complained of nothing."""

@@ -20,7 +20,7 @@ import sys
 import time
 import uuid
 
-from . import LabError
+from . import EmulatorError, LabError
 from .pcap import Capture
 from .qmp import Qmp
 
@@ -147,7 +147,7 @@ class Guest:
                 stderr=log, preexec_fn=_die_with_parent)
         try:
             self._qmp = Qmp(self._sockets[0])
-        except LabError as error:
+        except (LabError, OSError) as error:
             raise LabError(f"{error}; see {log.name}: {_tail(log.name)}") \
                 from None
         # Connected before the guest runs: a port without a host loses bytes.
@@ -193,8 +193,7 @@ class Guest:
             while True:
                 line = self._stream.readline().split()
                 if not line:
-                    raise LabError(f"{self.name}: ended while it ran: "
-                                   f"{command}: {_tail(self.console)}")
+                    raise self._ended(command)
                 if int(line[0]) == self._requests:
                     break
             text = self._stream.read(int(line[2])).decode(errors="replace")
@@ -212,14 +211,26 @@ class Guest:
         return output.text
 
     def _ask(self, command, **arguments):
-        """QMP; of a QEMU that has ended, with its guest's last words."""
         try:
             return self._qmp(command, **arguments)
-        except (OSError, LabError) as error:
-            raise LabError(
-                f"{self.name}: {command}: {error}; exit {self._process.poll()}: "
-                f"{_tail(os.path.join(self.folder, f'{self.name}.qemu'))} "
-                f"{_tail(self.console, 4000)}") from None
+        except OSError:
+            raise self._ended(command) from None
+
+    def _ended(self, command):
+        """What to raise when QEMU is gone: it tells the guest's last words,
+        and whether they were a complaint."""
+        try:
+            status = self._process.wait(5)
+        except subprocess.TimeoutExpired:
+            status = None
+        words = _tail(self.console, 4000)
+        kind = EmulatorError
+        if status is None or any(SPLAT.search(line)
+                                 for line in words.splitlines()):
+            kind = LabError
+        log = _tail(os.path.join(self.folder, f"{self.name}.qemu"))
+        return kind(f"{self.name}: QEMU ended at {command}: status {status}: "
+                    f"{log} {words}")
 
     def stop(self):
         self._ask("stop")

@@ -28,10 +28,10 @@ class Qmp:
     def _read(self):
         try:
             line = self._lines.readline()
-        except OSError as error:
-            raise LabError(f"QMP: {error}") from None
+        except TimeoutError:
+            raise LabError("QMP: no answer") from None
         if not line:
-            raise LabError("QMP: QEMU has ended")
+            raise ConnectionResetError("QMP: QEMU has ended")
         return json.loads(line)
 
     def __call__(self, command, **arguments):
