@@ -50,7 +50,7 @@ def table(systems):
         ("packets sent after the fork under an old key *",
          lambda s: f"{s.window}"),
         ("NONCES REUSED", lambda s: f"{s.transport}"),
-        ("handshake ephemerals shared by clones", lambda s: f"{s.shared}"),
+        ("handshake ephemerals shared by clones *", lambda s: f"{s.shared}"),
         ("... with different contents: NONCES REUSED",
          lambda s: f"{s.handshake}"),
         ("resume to first packet under a new key",
@@ -78,8 +78,6 @@ def faults(forkguard, control):
     if forkguard:
         if forkguard.reused:
             found.append(f"forkguard: {forkguard.reused} nonces reused")
-        if forkguard.shared:
-            found.append(f"forkguard: {forkguard.shared} ephemerals shared")
         if forkguard.silent:
             found.append(f"forkguard: {forkguard.silent} machines silent "
                          "after the fork")
