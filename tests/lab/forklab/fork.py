@@ -7,21 +7,18 @@ from .guest import Guest
 
 
 def snapshot(guests):
-    """Stops guests, as nearly at once as can be, and saves each to a file.
-    They stay stopped. Returns the files."""
+    """Stops guests, as nearly at once as can be, and makes a snapshot of each.
+    They stay stopped."""
     for guest in guests:
         guest.stop()
-    files = []
-    for guest in guests:
-        files.append(os.path.join(guest.folder, f"{guest.name}.snapshot"))
-        guest.save(files[-1])
-    return files
+    return [guest.save(os.path.join(guest.folder, f"{guest.name}.snapshot"))
+            for guest in guests]
 
 
-def restore(snapshot_file, machine, copies, folder):
+def restore(snapshot, machine, copies, folder):
     """Makes guests from a snapshot: copies maps names to plugs. They are
     paused; resume() lets all of them run on from the same instant."""
-    guests = [Guest(name, machine, plugs, folder, snapshot_file)
+    guests = [Guest(name, machine, plugs, folder, snapshot)
               for name, plugs in copies.items()]
     for guest in guests:
         guest.wait_restored()

@@ -21,6 +21,8 @@ import time
 import uuid
 
 from . import EmulatorError, LabError
+from .gdbstub import Debugger
+from .memory import Memory
 from .pcap import Capture
 from .qmp import Qmp
 
@@ -89,9 +91,19 @@ class Output:
     text: str
 
 
+@dataclasses.dataclass(frozen=True)
+class Snapshot:
+    """A guest at one instant: its devices in a file, and its memory."""
+    path: str
+    memory: Memory
+
+    def __fspath__(self):
+        return self.path
+
+
 class Guest:
-    """Starts at once; `snapshot` names the file to restore it from, in which
-    case it is paused until cont()."""
+    """Starts at once, or from a snapshot, in which case it is paused until
+    cont()."""
 
     def __init__(self, name, machine, plugs, folder, snapshot=None):
         self.name = name
@@ -105,15 +117,20 @@ class Guest:
         self.captures = [Capture(os.path.join(folder, f"{name}.{i}.pcap"), mac)
                          for i in range(len(plugs))]
         self._sockets = [os.path.join(folder, f"{name}.{s}")
-                         for s in ("qmp", "shell")]
+                         for s in ("qmp", "shell", "gdb")]
         self._snapshot = snapshot
-        self._command = self._qemu_command(plugs, mac)
+        self._plugs = plugs
+        self._mac = mac
         _running.append(self)
         self._start()
 
-    def _qemu_command(self, plugs, mac):
+    def _qemu_command(self):
         machine = self.machine
-        command = ["qemu-system-x86_64", "-name", self.name, "-M", "q35",
+        command = ["qemu-system-x86_64", "-name", self.name,
+                   "-M", "q35,memory-backend=memory",
+                   "-object", f"memory-backend-file,id=memory,share=on,"
+                              f"size={machine.memory}M,"
+                              f"mem-path={self._memory.path}",
                    *acceleration(),
                    "-smp", str(machine.cpus), "-m", str(machine.memory),
                    "-nodefaults", "-no-user-config", "-display", "none",
@@ -129,21 +146,23 @@ class Guest:
                    "-qmp", f"unix:{self._sockets[0]},server=on,wait=off"]
         if machine.generation_device:
             command += ["-device", f"vmgenid,guid={self.generation}"]
-        for i, plug in enumerate(plugs):
+        for i, plug in enumerate(self._plugs):
             command += ["-netdev", plug.backend(f"n{i}"),
                         "-device", f"virtio-net-pci,netdev=n{i},romfile=,"
-                                   f"mac={mac.hex(':')}"]
+                                   f"mac={self._mac.hex(':')}"]
         if self._snapshot:
-            command += ["-incoming", f"exec:cat '{self._snapshot}'"]
+            command += ["-incoming", "defer"]
         return command
 
     def _start(self):
+        self._memory = self._snapshot.memory.copy() if self._snapshot \
+            else Memory()
         self._shell = None
         self._requests = 0
         self._qmp = None
         with open(os.path.join(self.folder, f"{self.name}.qemu"), "w") as log:
             self._process = subprocess.Popen(
-                self._command, stdin=subprocess.DEVNULL, stdout=log,
+                self._qemu_command(), stdin=subprocess.DEVNULL, stdout=log,
                 stderr=log, preexec_fn=_die_with_parent)
         try:
             self._qmp = Qmp(self._sockets[0])
@@ -154,7 +173,13 @@ class Guest:
         self._shell = socket.socket(socket.AF_UNIX)
         self._shell.connect(self._sockets[1])
         self._stream = self._shell.makefile("rb")
-        if not self._snapshot:
+        # Snapshots leave out the memory, which is a file of its own.
+        self._qmp("migrate-set-capabilities", capabilities=[
+            {"capability": "x-ignore-shared", "state": True}])
+        if self._snapshot:
+            self._qmp("migrate-incoming",
+                      uri=f"exec:cat '{self._snapshot.path}'")
+        else:
             self._start_captures()
             self.cont()
 
@@ -238,20 +263,30 @@ class Guest:
     def cont(self):
         self._ask("cont")
 
+    def debugger(self):
+        """Attaches a debugger, which stops the guest."""
+        self._ask("human-monitor-command", **{
+            "command-line": f"gdbserver unix:{self._sockets[2]},"
+                            "server=on,wait=off"})
+        return Debugger(self._sockets[2])
+
     def save(self, path, timeout=60):
-        """Writes the state of the guest, which stays stopped, to a file."""
+        """Makes a snapshot of the guest, which stays stopped. path: of the
+        file to write."""
         self.stop()
         self._ask("migrate", uri=f"exec:cat > '{path}'")
         deadline = time.monotonic() + timeout
         while True:
             status = self._ask("query-migrate").get("status")
             if status == "completed":
-                return
+                break
             if status in ("failed", "cancelled"):
                 raise LabError(f"{self.name}: snapshot {status}")
             if time.monotonic() > deadline:
                 raise LabError(f"{self.name}: snapshot took over {timeout} s")
-            time.sleep(0.02)
+            time.sleep(0.005)
+        _say_paused(path)
+        return Snapshot(path, self._memory.copy())
 
     def wait_restored(self, timeout=60):
         """Waits until a guest made from a snapshot can cont()."""
@@ -259,7 +294,7 @@ class Guest:
         while self._ask("query-status")["status"] == "inmigrate":
             if time.monotonic() > deadline:
                 raise LabError(f"{self.name}: not restored in {timeout} s")
-            time.sleep(0.02)
+            time.sleep(0.005)
         # Not before: what arrives earlier is stamped by a clock of its own.
         self._start_captures()
 
@@ -272,6 +307,7 @@ class Guest:
         if self._process.poll() is None:
             self._process.kill()
             self._process.wait()
+        self._memory = None
         if self._qmp:
             self._qmp.close()
         if self._shell:
@@ -325,6 +361,17 @@ def all_stopped(folder):
     finally:
         for guest in guests(folder):
             guest.cont()
+
+
+def _say_paused(path):
+    """QEMU 7.2 saves that a debugger had stopped the guest, and then can't
+    restore it: the state file shall say that it was paused."""
+    with open(path, "rb+") as file:
+        state = file.read()
+        at = state.find(b"\0\0\0\x06debug\0\0")
+        if at >= 0:
+            file.seek(at)
+            file.write(b"\0\0\0\x07paused\0")
 
 
 def _die_with_parent():

@@ -1,0 +1,112 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Stops a guest at any instruction, by the debugging stub of QEMU.
+
+It speaks GDB's remote serial protocol: packets "$TEXT#SUM". All CPUs stop
+together, but can be made to run one at a time.
+"""
+
+import re
+import socket
+import struct
+import time
+
+from . import LabError
+
+RSP, RIP = 7, 16        # numbers of registers
+
+
+class Debugger:
+    """Attached, and the guest stopped. CPUs count from 0."""
+
+    def __init__(self, path, timeout=20):
+        self._socket = socket.socket(socket.AF_UNIX)
+        self._socket.settimeout(timeout)
+        self._socket.connect(path)
+        self._data = b""
+        self._set = set()       # addresses of breakpoints
+        # Packets over a unix socket need no acknowledgement.
+        self._ask("QStartNoAckMode", acknowledge=True)
+        self._ask("?")
+
+    def _send(self, text):
+        data = text.encode()
+        self._socket.sendall(b"$%s#%02x" % (data, sum(data) & 255))
+
+    def _receive(self, timeout=20):
+        """The next packet, or None."""
+        deadline = time.monotonic() + timeout
+        while True:
+            packet = re.search(rb"\$([^#]*)#..", self._data, re.DOTALL)
+            if packet:
+                self._data = self._data[packet.end():]
+                return packet[1].decode()
+            self._socket.settimeout(max(0.001, deadline - time.monotonic()))
+            try:
+                data = self._socket.recv(65536)
+            except TimeoutError:
+                return None
+            if not data:
+                raise LabError("QEMU has ended under its debugger")
+            self._data += data
+
+    def _ask(self, text, acknowledge=False):
+        self._send(text)
+        answer = self._receive()
+        if acknowledge:
+            self._socket.sendall(b"+")
+        if answer is None or answer.startswith("E"):
+            raise LabError(f"debugger: {text}: {answer or 'no answer'}")
+        return answer
+
+    def close(self):
+        """Detaches; a guest that was stopped stays so."""
+        for address in list(self._set):
+            self.clear(address)
+        self._socket.close()
+
+    def stop_at(self, address):
+        """Sets a breakpoint."""
+        self._ask(f"Z0,{address:x},1")
+        self._set.add(address)
+
+    def clear(self, address):
+        """Removes a breakpoint."""
+        self._ask(f"z0,{address:x},1")
+        self._set.discard(address)
+
+    def run(self, timeout=20, cpu=None):
+        """Runs all CPUs, or just one, until one comes to a breakpoint; returns
+        which did, or None when none has in time."""
+        who = "" if cpu is None else f":p1.{cpu + 1:x}"
+        self._send(f"vCont;c{who}")
+        stopped = self._receive(timeout)
+        if stopped is None:
+            self._socket.sendall(b"\x03")
+            stopped = self._receive()
+            if not stopped or not stopped.startswith("T05"):
+                return None
+        return _stopped_cpu(stopped)
+
+    def step(self, cpu=0):
+        """One instruction of one CPU; no interrupts are let in meanwhile."""
+        self._ask(f"vCont;s:p1.{cpu + 1:x}")
+
+    def register(self, number, cpu=0):
+        self._ask(f"Hgp1.{cpu + 1:x}")
+        return struct.unpack("<Q", bytes.fromhex(self._ask(f"p{number:x}")))[0]
+
+    def memory(self, address, size, cpu=0):
+        self._ask(f"Hgp1.{cpu + 1:x}")
+        return bytes.fromhex(self._ask(f"m{address:x},{size:x}"))
+
+    def return_address(self, cpu=0):
+        """At the first instruction of a function: where it will return to."""
+        stack = self.register(RSP, cpu)
+        return struct.unpack("<Q", self.memory(stack, 8, cpu))[0]
+
+
+def _stopped_cpu(packet):
+    thread = re.search(r"thread:(?:p\w+\.)?(\w+);", packet)
+    if not thread:
+        raise LabError(f"debugger: not understood: {packet}")
+    return int(thread[1], 16) - 1
