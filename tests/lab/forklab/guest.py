@@ -263,6 +263,16 @@ class Guest:
     def cont(self):
         self._ask("cont")
 
+    @property
+    def memory(self):
+        """The path of a file that is the guest's RAM."""
+        return self._memory.path
+
+    def registers(self):
+        """Those of all CPUs, vectors included, as text."""
+        return self._ask("human-monitor-command",
+                         **{"command-line": "info registers -a"})
+
     def debugger(self):
         """Attaches a debugger, which stops the guest."""
         self._ask("human-monitor-command", **{
@@ -336,7 +346,7 @@ def splats(folder):
     return found
 
 
-def _settle(captures, patience=5):
+def settle(captures, patience=5):
     """Waits until captures grow no more: what was on its way to a guest when
     it was stopped is captured still."""
     deadline = time.monotonic() + patience
@@ -354,7 +364,7 @@ def all_stopped(folder):
     """While every guest of a run stands still, its captures do not grow."""
     for guest in guests(folder):
         guest.stop()
-    _settle([c.path for guest in guests(folder) for c in guest.captures
+    settle([c.path for guest in guests(folder) for c in guest.captures
              if os.path.exists(c.path)])
     try:
         yield
