@@ -123,6 +123,12 @@ void allowedips_remove_all(struct allowedips *ips, struct list_head *in_peer)
 	}
 }
 
+static unsigned int next_length(const struct allowedips_family *fam, unsigned int i)
+{
+	/* One that comes or goes meanwhile: the packet was a moment later, or earlier. */
+	return data_race(find_next_bit(fam->lengths, 129, i));
+}
+
 /**
  * allowedips_lookup() - whose address is it?
  * @ips: the prefixes
@@ -139,7 +145,7 @@ struct fg_peer *allowedips_lookup(struct allowedips *ips, int family, const void
 	struct allowedip *ip;
 	unsigned int i;
 
-	for_each_set_bit(i, fam->lengths, 129) {
+	for (i = next_length(fam, 0); i < 129; i = next_length(fam, i + 1)) {
 		make_key(&key, family, addr, 128 - i);
 		ip = rhashtable_lookup(&ips->table, &key, params);
 		if (ip)

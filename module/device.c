@@ -84,7 +84,7 @@ static void refuse(struct sk_buff *skb, int icmp4, int icmp6)
 static int segment(struct sk_buff *skb, struct sk_buff_head *packets)
 {
 	struct sk_buff *segs, *next;
-	u32 mtu = skb_valid_dst(skb) ? dst_mtu(skb_dst(skb)) : skb->dev->mtu;
+	u32 mtu = skb_valid_dst(skb) ? dst_mtu(skb_dst(skb)) : READ_ONCE(skb->dev->mtu);
 	u8 ds = ip_tunnel_ecn_encap(0, ip_hdr(skb), skb);
 
 	segs = skb;
@@ -129,7 +129,8 @@ static netdev_tx_t xmit(struct sk_buff *skb, struct net_device *dev)
 		err = -ENOKEY;
 		goto drop_unlock;
 	}
-	if (unlikely(!READ_ONCE(peer->endpoint.addr.sa_family))) {
+	/* Set once, and never zero again: only to tell the sender. socket_send() takes the lock. */
+	if (unlikely(!data_race(peer->endpoint.addr.sa_family))) {
 		net_dbg_ratelimited("%s: the endpoint of a peer is not known\n", dev->name);
 		refuse(skb, ICMP_HOST_UNREACH, ICMPV6_ADDR_UNREACH);
 		err = -EDESTADDRREQ;

@@ -344,7 +344,8 @@ void send_keepalive(struct fg_peer *peer)
 	struct sk_buff_head packets;
 	struct sk_buff *skb;
 
-	if (skb_queue_empty_lockless(&peer->staged)) {
+	/* Whoever fills or empties it just now sends as well. */
+	if (data_race(skb_queue_empty_lockless(&peer->staged))) {
 		skb = alloc_skb(DATA_HEADROOM + NOISE_TAG_LEN, GFP_ATOMIC);
 		if (!skb)
 			return;

@@ -171,8 +171,8 @@ int endpoint_from_skb(struct endpoint *endpoint, const struct sk_buff *skb)
  */
 void socket_set_endpoint(struct fg_peer *peer, const struct endpoint *endpoint)
 {
-	/* Mostly it stays where it was. A torn read is put right by the lock. */
-	if (likely(!memcmp(&peer->endpoint, endpoint, sizeof(*endpoint))))
+	/* Mostly it stays where it was. What a torn read misses, the next message puts right. */
+	if (likely(!data_race(memcmp(&peer->endpoint, endpoint, sizeof(*endpoint)))))
 		return;
 
 	write_lock_bh(&peer->endpoint_lock);
