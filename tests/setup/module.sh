@@ -4,7 +4,8 @@
 # module.sh 6.1|6.12|um|running [VARIABLE=VALUE]...: builds forkguard.ko for a
 # kernel kit, for user-mode Linux, there with its KUnit tests, or for the kernel
 # that is running, and prints its path. Variables go to make. A warning is an
-# error, except for the running kernel, which may be any.
+# error, except for the running kernel, which may be any. The kernels of
+# debug.sh go by their names, or with -kunit behind them for the tests.
 #
 # Out-of-tree modules are built beside their source, so each kernel has a tree
 # of links to the source: build/KERNEL.
@@ -23,13 +24,25 @@ um)
 	kdir=$("$top/tests/setup/uml.sh")/build
 	arguments=(W=1 KCFLAGS=-Werror ARCH=um FORKGUARD_KUNIT=y)
 	;;
+debug | kcsan)
+	kdir=$("$top/tests/setup/debug.sh" "$kernel")/build
+	arguments=(W=1 KCFLAGS=-Werror)
+	;;
+debug-kunit | kcsan-kunit)
+	kdir=$("$top/tests/setup/debug.sh" "${kernel%-kunit}")/build
+	arguments=(W=1 KCFLAGS=-Werror FORKGUARD_KUNIT=y)
+	;;
+faults)
+	kdir=$("$top/tests/setup/debug.sh" faults)/build
+	arguments=(W=1 KCFLAGS=-Werror ARCH=um)
+	;;
 running)
 	kdir=/lib/modules/$(uname -r)/build
 	[ -d "$kdir" ] || die "$kdir is missing: install linux-headers-$(uname -r)"
 	arguments=()
 	;;
 *)
-	die "which kernel? 6.1, 6.12, um or running, not '$kernel'"
+	die "which kernel? 6.1, 6.12, um, running or one of debug.sh, not '$kernel'"
 	;;
 esac
 shift

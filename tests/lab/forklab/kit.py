@@ -12,7 +12,8 @@ from . import LabError, initramfs
 LAB = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 REPO = os.path.dirname(os.path.dirname(LAB))
 DAY = 24 * 3600
-KERNELS = ("6.1", "6.12")
+DEBUG_KERNELS = ("debug", "kcsan")     # see tests/setup/debug.sh
+KERNELS = tuple(os.environ.get("FORKGUARD_KERNELS", "6.1 6.12").split())
 SYSTEMS = ("forkguard", "wireguard")
 
 
@@ -35,7 +36,8 @@ def cache():
 
 
 def kernel_folder(kernel):
-    setup = os.path.join(REPO, "tests", "setup", "kernel.sh")
+    setup = os.path.join(REPO, "tests", "setup", "debug.sh" if kernel in
+                         DEBUG_KERNELS else "kernel.sh")
     done = subprocess.run([setup, kernel], stdout=subprocess.PIPE, text=True,
                           timeout=900)
     if done.returncode:
@@ -71,9 +73,10 @@ def find_program(name):
     return path
 
 
-def load(kernel, system):
+def load(kernel, system, module=None):
     """The kit for a kernel, with forkguard in it when that is what is tested
-    (a control runs without any of it, so that it is what Debian ships)."""
+    (a control runs without any of it, so that it is what Debian ships).
+    module: the forkguard.ko, if it is not the one built for that kernel."""
     folder = kernel_folder(kernel)
     with open(os.path.join(folder, "release")) as text:
         release = text.read().strip()
@@ -82,7 +85,8 @@ def load(kernel, system):
     extra = []
     if system == "forkguard":
         programs.append(os.path.join(REPO, "build", "fwg"))
-        extra.append(os.path.join(REPO, "build", kernel, "forkguard.ko"))
+        extra.append(module or os.path.join(REPO, "build", kernel,
+                                            "forkguard.ko"))
         for path, target in ((programs[-1], "userspace"), (extra[0], "module")):
             if not os.path.exists(path):
                 raise LabError(f"not built: {path} (make {target})")
