@@ -1,0 +1,459 @@
+# SPDX-License-Identifier: GPL-2.0
+"""A forkguard interface with many peers, in use while it is reset.
+
+One guest is the hub, with as many peers as one likes. Another guest is the
+first few of them, on stock WireGuard; the others are nobody.
+"""
+
+import base64
+import dataclasses
+import glob
+import json
+import os
+import subprocess
+import tempfile
+import time
+
+from . import LabError, audit, fork, initramfs, kit, pcap, tunnel
+from .guest import Cable, Guest, Machine, all_stopped, splats
+
+CONFIG = "/etc/hub.conf"
+RATE = 200          # packets/s each way, to and from all peers together
+STREAM_RATE = 50    # of the numbered stream that is watched
+STREAM_PORT = 7779
+WAITING = 100       # packets that wait for a session; the bound is 128
+BURST = 250         # resets
+RECOVERY = 60       # seconds in which new sessions are waited for
+SILENCE = 20        # seconds after which no more is expected of a stream
+DUMPS = 5
+LEAK = 16           # bytes a reset: less could not be told from noise
+
+
+class Hub:
+    """Both ends, without the machines. live: how many of the peers exist,
+    idle: how many do not. self.guest and self.peers run commands."""
+
+    def __init__(self, say, live, idle):
+        self.say = say
+        self.identity = tunnel.identity()
+        # One interface at this end, with an address for each tunnel.
+        self.ends = [(tunnel.End("forkguard", 1, self.identity, number),
+                      tunnel.End("wireguard", 2, tunnel.identity(), number))
+                     for number in range(live)]
+        self.idle = idle
+        self.size = live + idle
+
+    def write_config(self, path):
+        with open(path, "w") as file:
+            file.write("[Interface]\n"
+                       f"PrivateKey = {self.identity.private}\n"
+                       f"ListenPort = {tunnel.PORT}\n")
+            for _, end in self.ends:
+                file.write(f"[Peer]\nPublicKey = {end.identity.public}\n"
+                           f"AllowedIPs = {end.v4}/32, {end.v6}/128\n"
+                           f"Endpoint = {end.endpoint()}\n")
+            for number in range(self.idle):
+                file.write(f"[Peer]\nPublicKey = {tunnel.random_key()}\n"
+                           f"AllowedIPs = {idle_address(number)}/32\n"
+                           "Endpoint = 192.168.9.2:9\n")
+                if number % 2:
+                    file.write(f"PresharedKey = {tunnel.random_key()}\n")
+
+    def configure(self):
+        """Makes the tunnels and a session with every peer that exists.
+        Returns the seconds that setconf took."""
+        self.peers.run(tunnel.cable_up(2) + "".join(
+            there.bring_up(here) for here, there in self.ends), timeout=180)
+        self.guest.run(tunnel.cable_up(1) + "modprobe forkguard\n"
+                       f"{tunnel.IP} link add tun0 type forkguard")
+        begun = self.uptime()
+        self.guest.run(f"fwg setconf tun0 {CONFIG}", timeout=180)
+        took = self.uptime() - begun
+        self.guest.run("".join(f"{tunnel.IP} addr add {here.v4}/24 dev tun0\n"
+                               for here, _ in self.ends) +
+                       f"{tunnel.IP} link set tun0 up\n"
+                       f"{tunnel.IP} route add 10.128.0.0/9 dev tun0\n",
+                       timeout=60)
+        self.ping()
+        return took
+
+    def uptime(self):
+        """The guest's clock."""
+        return float(self.guest.run("cat /proc/uptime").split()[0])
+
+    def ping(self):
+        """Seconds until every peer has answered. A ping that has to wait
+        may have to give way to other packets, so there are several."""
+        begun = self.uptime()
+        missing = self.guest.run(
+            f"for peer in {self.addresses(1)}; do\n"
+            f"(for i in $(seq {RECOVERY}); do ping -c 1 -W 1 $peer >/dev/null "
+            "&& exit; done; echo $peer) &\ndone; wait",
+            timeout=2 * RECOVERY).split()
+        if missing:
+            raise LabError(f"silent for {RECOVERY} s: {' '.join(missing)}")
+        return self.uptime() - begun
+
+    def addresses(self, end, number=None):
+        return " ".join(pair[end].v4 for pair in self.ends[:number])
+
+    def talk(self, number=None):
+        """Traffic both ways with the first few peers."""
+        self.guest.run(f"traffic -r {RATE} {self.addresses(1, number)} &")
+        self.peers.run(f"traffic -r {RATE} {self.addresses(0, number)} &")
+
+    def hush(self):
+        for guest in (self.guest, self.peers):
+            guest.run("killall -q traffic; true")
+
+    def reset(self, count, rate=1000, burst=1, ends=()):
+        """Resets the interface, or these ends in turn: what resets.c says."""
+        keys = " ".join(base64.b64decode(end.identity.public).hex()
+                        for _, end in ends)
+        return json.loads(self.guest.run(
+            f"resets -n {count} -r {rate} -b {burst} tun0 {keys}",
+            timeout=30 + 5 * count // rate))
+
+    def config(self):
+        """What names a configuration; not secret, but as good as the whole."""
+        return self.guest.run("fwg showconf tun0 | md5sum", timeout=60)
+
+    def matching(self, field, condition):
+        """How many peers a condition of awk's is true of."""
+        return int(self.guest.run(
+            f"fwg show tun0 {field} | awk '{condition} {{ n++ }} "
+            "END { print n + 0 }'", timeout=60))
+
+    def losses(self):
+        """Packets the interface has dropped: while it sealed them, and
+        because too many were waiting."""
+        return tuple(int(self.guest.run(
+            f"cat /sys/class/net/tun0/statistics/{name}"))
+            for name in ("tx_errors", "tx_dropped"))
+
+    def memory(self):
+        """Bytes of the kernel's own memory, caches dropped."""
+        told = dict(line.split(":") for line in self.guest.run(
+            "sync; echo 3 >/proc/sys/vm/drop_caches; sleep 1; "
+            "cat /proc/meminfo").splitlines())
+        return 1024 * sum(int(told[name].split()[0])
+                          for name in ("Slab", "Percpu", "VmallocUsed"))
+
+    def stream(self, number, count, rate):
+        """Begins a numbered stream to a peer. Returns a function that waits
+        for its end and says, as numbered.c does, what has come of it."""
+        seconds = count // rate + SILENCE
+        self.peers.run(f"numbered receive {STREAM_PORT} {count} {SILENCE} "
+                       ">/tmp/numbered")
+        self.guest.run(f"numbered send {self.ends[number][1].v4} "
+                       f"{STREAM_PORT} {count} {rate} &")
+
+        def finish():
+            for guest in (self.guest, self.peers):
+                guest.run("while pidof numbered >/dev/null; do sleep 0.1; "
+                          "done", timeout=2 * seconds)
+            return json.loads(self.peers.run("cat /tmp/numbered"))
+        return finish
+
+
+class Guests(Hub):
+    """Under QEMU, on a stock kernel."""
+
+    def __init__(self, kernel, folder, say, live, idle, memory=256):
+        super().__init__(say, live, idle)
+        self.folder = folder
+        root = os.path.join(folder, "root")
+        for name in ("bin", "etc"):
+            os.makedirs(os.path.join(root, name))
+        build_programs(os.path.join(root, "bin"))
+        self.write_config(root + CONFIG)
+        self.cable = Cable()
+        kits = [self._kit(kernel, system, root) for system in kit.SYSTEMS]
+        say(f"booting a hub with {self.size} peers, {live} of which exist, "
+            f"on {kits[0].release}")
+        self.guest = Guest("hub.0", Machine(kits[0], cpus=2, memory=memory,
+                                            mac=1),
+                           [self.cable.plug(0)], folder)
+        self.peers = Guest("peers", Machine(kits[1], mac=2),
+                           [self.cable.plug(1)], folder)
+        self.guest.wait_ready()
+        self.peers.wait_ready()
+
+    def _kit(self, kernel, system, root):
+        """A kernel's kit with more in it: an initramfs may be several
+        archives in a row."""
+        found = kit.load(kernel, system)
+        joined = os.path.join(self.folder, f"{system}.cpio")
+        initramfs.write_cpio(root, joined + ".more")
+        with open(joined, "wb") as out:
+            for path in (found.initrd, joined + ".more"):
+                with open(path, "rb") as part:
+                    out.write(part.read())
+        return dataclasses.replace(found, initrd=joined)
+
+    def fork(self):
+        """The hub goes on as a clone of itself."""
+        original = self.guest
+        [snapshot] = fork.snapshot([original])
+        original.kill()
+        [self.guest] = fork.restore(
+            snapshot, original.machine,
+            {f"{original.name}.clone": [self.cable.plug(0)]}, self.folder)
+        fork.resume([self.guest])
+
+    def judge(self):
+        """The verdict on all captures, and what kernels complained of."""
+        with all_stopped(self.folder):
+            verdict = audit.judge([
+                pcap.Capture(path, b"") for path in
+                glob.glob(os.path.join(self.folder, "*.pcap"))])
+        return verdict, splats(self.folder)
+
+
+class Here(Hub):
+    """Here: in namespaces of the machine that this runs on, which is to be
+    user-mode Linux: at native speed, but on one CPU."""
+
+    def __init__(self, _, folder, say, live, idle):
+        super().__init__(say, live, idle)
+        self.capture = os.path.join(folder, "cable.pcap")
+        build_programs(folder)
+        os.environ["PATH"] = ":".join([
+            folder, os.path.join(kit.REPO, "build"),
+            os.path.dirname(kit.traffic_program()), os.environ["PATH"]])
+        self.write_config(CONFIG)
+        self.guest = Namespace()
+        self.guest.run(
+            f"{tunnel.IP} netns add peers && {tunnel.IP} link add eth0 "
+            "type veth peer name eth0 netns peers && "
+            f"{tunnel.IP} link set eth0 up")
+        self.peers = Namespace("peers")
+        self._tcpdump = subprocess.Popen(
+            ["tcpdump", "-Z", "root", "-i", "eth0", "-B", "16384",
+             "-w", self.capture, "udp"], stderr=subprocess.DEVNULL)
+
+    def judge(self):
+        """The verdict on the capture. What the kernel complains of is looked
+        for by who has started it."""
+        self._tcpdump.terminate()
+        self._tcpdump.wait()
+        return audit.judge([pcap.Capture(self.capture, b"")]), []
+
+
+class Namespace:
+    """Runs commands as a guest does."""
+
+    def __init__(self, name=None):
+        self._prefix = [tunnel.IP, "netns", "exec", name] if name else []
+
+    def run(self, command, timeout=30):
+        # Into a file: what goes on in the background would keep a pipe open.
+        with tempfile.TemporaryFile("w+") as output:
+            done = subprocess.run(
+                self._prefix + ["busybox", "sh", "-c",
+                                "modprobe() { :; }\n" + command],
+                stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+                timeout=timeout, check=False)
+            output.seek(0)
+            text = output.read()
+        if done.returncode:
+            raise LabError(f"{command}: exit {done.returncode}: {text}")
+        return text
+
+
+def build_programs(folder):
+    for name in ("resets", "numbered"):
+        subprocess.run(["gcc", "-static", "-O2", "-Wall", "-Wextra",
+                        "-I", os.path.join(kit.REPO, "include", "uapi"),
+                        "-o", os.path.join(folder, name),
+                        os.path.join(kit.LAB, "guest", name + ".c")],
+                       check=True, timeout=120)
+
+
+def idle_address(number):
+    return f"10.{128 + number // 65536}.{number // 256 % 256}.{number % 256}"
+
+
+class Findings:
+    """What a scene has measured, and what was not as it has to be."""
+
+    def __init__(self, say):
+        self.lines = []
+        self.faults = []
+        self._say = say
+
+    def tell(self, line):
+        self._say(line)
+        self.lines.append(line)
+
+    def expect(self, condition, fault):
+        if not condition:
+            self.faults.append(fault)
+
+    def judge(self, hub):
+        verdict, complaints = hub.judge()
+        self.tell(f"{verdict.judged} messages judged, {verdict.reused} nonces "
+                  "reused")
+        self.expect(not verdict.reused, f"{verdict.reused} nonces reused")
+        self.expect(verdict.judged > 1000, "too little to judge")
+        self.faults += complaints
+
+
+def resets(hub, seconds, rate=1000, rounds=1):
+    """Forced resets under load. Each round has three phases: the interface is
+    reset one by one, so fast that no session comes up; all peers but one are
+    reset in turn; the interface is reset in bursts, so that sessions come up
+    in between. Then packets wait while the interface is reset."""
+    found = Findings(hub.say)
+    config = hub.config()
+    count = rate * seconds // rounds // 3
+    phases = (("interface", {}, None),
+              ("all peers but one", {"ends": hub.ends[1:]}, 0),
+              (f"interface, {BURST} at once", {"burst": BURST}, 1))
+    memory = []
+    total = 0
+    hub.talk()
+    for number in range(rounds):
+        for name, how, watched in phases:
+            finish = watched is not None and hub.stream(
+                watched, STREAM_RATE * count // rate, STREAM_RATE)
+            losses = hub.losses()
+            done = hub.reset(count, rate, **how)
+            recovery = hub.ping()
+            sealing, waiting = (now - then for now, then in
+                                zip(hub.losses(), losses))
+            total += done["sent"]
+            pace = done["sent"] / done["seconds"]
+            found.tell(
+                f"{name}: {done['sent']} resets, {pace:.0f}/s, each "
+                f"{done['mean_us']:.0f} us, at most {done['longest_us']:.0f} "
+                f"us; all peers answer after {recovery:.1f} s; packets lost: "
+                f"{sealing} while being sealed, {waiting} of too many waiting")
+            found.expect(not done["refused"], f"{done['refused']} refused")
+            found.expect(pace > 0.95 * rate, f"only {pace:.0f} resets/s")
+            if not finish:
+                continue
+            came = finish()
+            lost = STREAM_RATE * count // rate - came["received"]
+            found.tell(f"a stream to peer {watched}: {came['received']} came, "
+                       f"{lost} did not, {came['late']} late")
+            found.expect(lost <= (sealing + waiting if watched else 0),
+                         f"{name}: {lost} packets of a stream lost")
+        hub.hush()
+        total += wait_through_resets(hub, found, rate)
+        memory.append(hub.memory())
+        hub.talk()
+    hub.hush()
+    found.expect(hub.config() == config, "the configuration has changed")
+    if rounds > 1:
+        growth = (memory[-1] - memory[0]) / (total * (rounds - 1) / rounds)
+        found.tell(f"{total} resets; kernel memory after each round: "
+                   f"{', '.join(str(m >> 10) for m in memory)} KiB")
+        found.expect(growth < LEAK, f"{growth:.1f} bytes a reset leak")
+    found.judge(hub)
+    return found
+
+
+def wait_through_resets(hub, found, rate):
+    """R4: what waits for a session when resets come goes out after them."""
+    hub.peers.run(f"{tunnel.IP} link set eth0 down")
+    hub.reset(1)
+    finish = hub.stream(0, WAITING, 1000)
+    done = hub.reset(2 * rate, rate)
+    hub.peers.run(f"{tunnel.IP} link set eth0 up")
+    came = finish()
+    found.tell(f"{WAITING} packets waited while the interface was reset "
+               f"{done['sent']} times: {came['received']} came, "
+               f"{came['late']} late, {came['repeated']} twice")
+    found.expect(came == {"received": WAITING, "late": 0, "repeated": 0},
+                 f"packets that waited: {came}")
+    return 1 + done["sent"]
+
+
+def peers(hub):
+    """Thousands of peers, some of which have sessions: resets, and a fork."""
+    found = Findings(hub.say)
+    config = hub.config()
+    hub.guest.run("fwg monitor >/tmp/events &")
+    live = len(hub.ends)
+    talking = live // 2
+    hub.talk(talking)
+    only_live(hub, found, "before the resets")
+
+    time.sleep(2)   # so that seconds tell new sessions from old ones
+    begun = now(hub)
+    done = hub.reset(1)
+    took = new_sessions(hub, begun)
+    found.tell(f"reset of {hub.size} peers, {live} with a session: "
+               f"{done['longest_us'] / 1000:.1f} ms until all is wiped, "
+               f"{took:.1f} s until all {live} have a new session, "
+               f"{live - talking} of them without traffic")
+    only_live(hub, found, "after the reset")
+    wiped = last_event(hub)
+    found.expect(f"cause forced, peers {live}," in wiped, f"event: {wiped}")
+
+    hub.guest.run("resets -r 10 -n 100 tun0 >/tmp/resets &")
+    dumps = [dump(hub) for _ in range(DUMPS)]
+    found.expect(len(set(dumps)) == 1 and dumps[0].startswith(
+        f"{hub.size + 1} "), f"dumps amid resets differ: {dumps}")
+    hub.guest.run("while pidof resets >/dev/null; do sleep 0.1; done")
+    during = json.loads(hub.guest.run("cat /tmp/resets"))
+    found.tell(f"{DUMPS} dumps alike, amid {during['sent']} resets of "
+               f"{during['mean_us'] / 1000:.1f} ms each, at most "
+               f"{during['longest_us'] / 1000:.1f} ms")
+    hub.ping()
+
+    time.sleep(2)
+    begun = now(hub)
+    hub.fork()
+    took = new_sessions(hub, begun)
+    found.tell(f"forked: {took:.1f} s until all {live} have a new session")
+    only_live(hub, found, "after the fork")
+    wiped = last_event(hub)
+    found.tell(f"event of the fork: {wiped.partition(': ')[2]}")
+    found.expect("forks 1" in wiped and "cause forced" not in wiped,
+                 f"event: {wiped}")
+    hub.hush()
+    found.expect(hub.config() == config, "the configuration has changed")
+
+    # What is asked of the idle peers can be answered with no.
+    hub.guest.run(f"ping -c 1 -W 1 {idle_address(0)}; true")
+    found.expect(hub.matching("transfer", "$2 + $3 > 0") == live + 1,
+                 "an initiation to an idle peer did not show")
+    found.judge(hub)
+    return found
+
+
+def only_live(hub, found, when):
+    live = len(hub.ends)
+    for field, condition in (("latest-handshakes", "$2 > 0"),
+                             ("transfer", "$2 + $3 > 0")):
+        count = hub.matching(field, condition)
+        found.expect(count == live, f"{when}: {count} peers instead of {live} "
+                     f"with {field}")
+
+
+def now(hub):
+    return int(hub.guest.run("date +%s"))
+
+
+def new_sessions(hub, since):
+    """Seconds until all peers that exist have made a session since then."""
+    begun = hub.uptime()
+    while hub.uptime() < begun + RECOVERY:
+        if hub.matching("latest-handshakes",
+                        f"$2 >= {since}") == len(hub.ends):
+            return hub.uptime() - begun
+        time.sleep(0.2)
+    raise LabError(f"no new sessions with all peers in {RECOVERY} s")
+
+
+def last_event(hub):
+    return hub.guest.run("tail -n 1 /tmp/events").strip()
+
+
+def dump(hub):
+    """How many lines a dump has, and what names its configuration."""
+    return hub.guest.run("fwg show tun0 dump >/tmp/dump; wc -l </tmp/dump; "
+                         "cut -f 1-4,8 /tmp/dump | md5sum",
+                         timeout=60).replace("\n", " ")

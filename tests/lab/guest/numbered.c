@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * A stream of numbered UDP datagrams, to see whether any is lost on its way,
+ * comes twice or too late:
+ *
+ *	numbered send ADDRESS PORT COUNT RATE	to an IPv4 address, RATE a second
+ *	numbered receive PORT COUNT SECONDS	until all have come, or none for so long
+ *
+ * The receiver goes into the background as soon as it listens.
+ */
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <time.h>
+#include <unistd.h>
+#include <x86intrin.h>
+
+#define NS_PER_S 1000000000ULL
+#define MAX_COUNT 1000000
+
+/* The time-stamp counter makes clones differ in what they send. */
+struct datagram {
+	uint32_t number;
+	uint32_t unused;
+	uint64_t stamp;
+	uint8_t more[112];
+};
+
+static void die(const char *what, const char *word)
+{
+	fprintf(stderr, "numbered: %s: %s\n", what, word);
+	exit(1);
+}
+
+static unsigned long to_number(const char *word, unsigned long max)
+{
+	char *end;
+	unsigned long value;
+
+	errno = 0;
+	value = strtoul(word, &end, 10);
+	if (errno || end == word || *end || !value || value > max)
+		die("not a number in range", word);
+	return value;
+}
+
+static uint64_t now(void)
+{
+	struct timespec time;
+
+	clock_gettime(CLOCK_MONOTONIC, &time);
+	return time.tv_sec * NS_PER_S + time.tv_nsec;
+}
+
+static int open_socket(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM, 0);
+
+	if (fd < 0)
+		die("socket", strerror(errno));
+	return fd;
+}
+
+static int send_all(char *words[])
+{
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	struct datagram datagram = { 0 };
+	unsigned long count, rate;
+	int fd = open_socket();
+	uint64_t start = now();
+
+	if (inet_pton(AF_INET, words[0], &to.sin_addr) != 1)
+		die("not an IPv4 address", words[0]);
+	to.sin_port = htons(to_number(words[1], UINT16_MAX));
+	count = to_number(words[2], MAX_COUNT);
+	rate = to_number(words[3], 1000000);
+	for (; datagram.number < count; datagram.number++) {
+		uint64_t due = start + datagram.number * NS_PER_S / rate;
+		struct timespec until = { due / NS_PER_S, due % NS_PER_S };
+
+		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+		datagram.stamp = __rdtsc();
+		if (sendto(fd, &datagram, sizeof(datagram), 0, (void *)&to, sizeof(to)) < 0)
+			die("sendto", strerror(errno));
+	}
+	return 0;
+}
+
+static int receive_all(char *words[])
+{
+	struct sockaddr_in from = { .sin_family = AF_INET };
+	unsigned long received = 0, repeated = 0, late = 0, count;
+	struct timeval patience = { 0 };
+	struct datagram datagram;
+	uint32_t next = 0;
+	int fd = open_socket();
+	uint8_t *seen;
+
+	from.sin_port = htons(to_number(words[0], UINT16_MAX));
+	count = to_number(words[1], MAX_COUNT);
+	patience.tv_sec = to_number(words[2], 10000);
+	seen = calloc(count, 1);
+	if (!seen || bind(fd, (void *)&from, sizeof(from)) ||
+	    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof(patience)))
+		die("bind", strerror(errno));
+	if (daemon(1, 1))
+		die("daemon", strerror(errno));
+	while (received < count && recv(fd, &datagram, sizeof(datagram), 0) == sizeof(datagram)) {
+		if (datagram.number >= count)
+			die("received", "a number too high");
+		if (seen[datagram.number]++) {
+			repeated++;
+			continue;
+		}
+		received++;
+		if (datagram.number < next)
+			late++;
+		else
+			next = datagram.number + 1;
+	}
+	printf("{\"received\": %lu, \"repeated\": %lu, \"late\": %lu}\n", received, repeated, late);
+	return 0;
+}
+
+int main(int argc, char *argv[])
+{
+	if (argc == 6 && !strcmp(argv[1], "send"))
+		return send_all(argv + 2);
+	if (argc == 5 && !strcmp(argv[1], "receive"))
+		return receive_all(argv + 2);
+	fprintf(stderr, "usage: numbered send ADDRESS PORT COUNT RATE\n"
+			"       numbered receive PORT COUNT SECONDS\n");
+	return 1;
+}
