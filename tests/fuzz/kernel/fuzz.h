@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * fuzz: how libFuzzer, a process in user-mode Linux, drives the module. Each
+ * target is a device file: mapped, it is the counters of what was covered; each
+ * write() is one input, run to its end before write() returns.
+ *
+ * Also included before module/main.c, which then begins and ends with it.
+ */
+#ifndef _FORKGUARD_FUZZ_H
+#define _FORKGUARD_FUZZ_H
+
+#include "device.h"
+#include "netlink.h"
+
+#include <linux/types.h>
+
+#define FUZZ_INPUT_MAX 4096
+
+/* Counters of code come first, then those of what a target calls a feature. */
+#define FUZZ_CODE_BITS 14
+#define FUZZ_CODE_COUNTERS (1U << FUZZ_CODE_BITS)
+#define FUZZ_FEATURES 4096U
+#define FUZZ_COUNTERS (FUZZ_CODE_COUNTERS + FUZZ_FEATURES)
+
+/**
+ * struct fuzz_target - something to fuzz
+ * @name: of its device file
+ * @begin: prepare for runs; an error ends it
+ * @run: run an input, in a state that does not depend on the inputs before
+ * @end: give up what @begin has made
+ */
+struct fuzz_target {
+	const char *name;
+	int (*begin)(void);
+	void (*run)(const u8 *input, size_t len);
+	void (*end)(void);
+};
+
+extern const struct fuzz_target fuzz_packet, fuzz_netlink;
+
+/**
+ * struct fuzz_input - what is left of an input
+ * @at: the next byte
+ * @end: behind the last
+ */
+struct fuzz_input {
+	const u8 *at, *end;
+};
+
+/* The next byte of an input, 0 when there is none. */
+static inline u8 fuzz_u8(struct fuzz_input *in)
+{
+	return in->at < in->end ? *in->at++ : 0;
+}
+
+static inline u16 fuzz_u16(struct fuzz_input *in)
+{
+	u16 low = fuzz_u8(in);
+
+	return low | fuzz_u8(in) << 8;
+}
+
+/* Up to @len of the next bytes of an input; returns how many. */
+static inline size_t fuzz_bytes(struct fuzz_input *in, u8 *out, size_t len)
+{
+	len = min_t(size_t, len, in->end - in->at);
+	memcpy(out, in->at, len);
+	in->at += len;
+	return len;
+}
+
+void fuzz_feature(u32 what);
+void fuzz_count(const char *what);
+void fuzz_fail(const char *property, const char *file, int line);
+
+/* What must hold, whatever the input. */
+#define FUZZ_EXPECT(property)                                       \
+	do {                                                        \
+		if (!(property))                                    \
+			fuzz_fail(#property, __FILE__, __LINE__);   \
+	} while (0)
+
+void fuzz_settle_resets(void);
+int fuzz_init(void);
+void fuzz_exit(void);
+
+#define netlink_init() ((netlink_init)() ?: fuzz_init())
+#define device_exit() (fuzz_exit(), (device_exit)())
+
+#endif /* _FORKGUARD_FUZZ_H */
