@@ -11,6 +11,9 @@
 
 #include "netlink.h"
 
+/* No error number of the kernel is greater. */
+#define MAX_ERRNO 4095
+
 int netlink_open(struct netlink *nl, int protocol)
 {
 	int on = 1;
@@ -74,6 +77,12 @@ static void keep_words(struct netlink *nl, const struct nlmsghdr *nlh, size_t of
 	}
 }
 
+/* What the kernel can't mean is not to be taken for an error number, nor for success. */
+static int as_errno(int error)
+{
+	return error > 0 || error < -MAX_ERRNO ? -EPROTO : error;
+}
+
 /* What an NLMSG_ERROR says: 0 when it is but an acknowledgment. */
 static int read_error(struct netlink *nl, const struct nlmsghdr *nlh)
 {
@@ -89,11 +98,11 @@ static int read_error(struct netlink *nl, const struct nlmsghdr *nlh)
 
 		if (msg->msg.nlmsg_len < NLMSG_HDRLEN ||
 		    echoed > mnl_nlmsg_get_payload_len(nlh) - offset)
-			return msg->error;
+			return as_errno(msg->error);
 		offset += echoed;
 	}
 	keep_words(nl, nlh, offset);
-	return msg->error;
+	return as_errno(msg->error);
 }
 
 static int read_done(struct netlink *nl, const struct nlmsghdr *nlh)
@@ -104,7 +113,13 @@ static int read_done(struct netlink *nl, const struct nlmsghdr *nlh)
 		memcpy(&error, mnl_nlmsg_get_payload(nlh), sizeof(error));
 	if (error < 0)
 		keep_words(nl, nlh, sizeof(error));
-	return error < 0 ? error : 0;
+	return error < 0 ? as_errno(error) : 0;
+}
+
+/* mnl_nlmsg_ok() takes a length of 2^31 and more for a negative one. */
+static bool is_whole(const struct nlmsghdr *nlh, int left)
+{
+	return mnl_nlmsg_ok(nlh, left) && nlh->nlmsg_len <= (uint32_t)left;
 }
 
 static int receive_answer(struct netlink *nl, netlink_handler *handler, void *data)
@@ -119,7 +134,7 @@ static int receive_answer(struct netlink *nl, netlink_handler *handler, void *da
 
 		if (got < 0)
 			return -errno;
-		for (; mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
+		for (; is_whole(nlh, left); nlh = mnl_nlmsg_next(nlh, &left)) {
 			if (!mnl_nlmsg_seq_ok(nlh, nl->seq) || !mnl_nlmsg_portid_ok(nlh, portid))
 				continue;
 			if (nlh->nlmsg_flags & NLM_F_DUMP_INTR)
@@ -156,7 +171,7 @@ int netlink_listen(struct netlink *nl, netlink_handler *handler, void *data)
 
 		if (got < 0)
 			return -errno;
-		for (; !ret && mnl_nlmsg_ok(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
+		for (; !ret && is_whole(nlh, left); nlh = mnl_nlmsg_next(nlh, &left))
 			ret = handler(nlh, data);
 		if (ret)
 			return ret;
