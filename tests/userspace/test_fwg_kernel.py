@@ -266,6 +266,18 @@ def test_json(result):
     assert json.loads(interfaces) == ["fwg0"]
 
 
+@script("""\
+ip link add $'f\\xff\\xc3\\xa9\\x1f"' type forkguard
+fwg show --json; echo --
+fwg show interfaces --json
+""", setup="")
+def test_json_of_a_name_that_is_no_text(result):
+    """Interfaces may be called by any bytes but a few, and JSON is text."""
+    shown, interfaces = parts(result)
+    assert json.loads(shown)[0]["interface"] == 'f\ufffdé\x1f"'
+    assert json.loads(interfaces) == ['f\ufffdé\x1f"']
+
+
 # What is set is what wg sets.
 
 def same_after(*commands, shown="dump"):

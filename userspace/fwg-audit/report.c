@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "../json_string.h"
+
 #define BASE64_SIZE ((NONCE_MAX + 2) / 3 * 4 + 1)
 
 const char *report_verdict(const struct audit *audit)
@@ -97,42 +99,6 @@ void report_text(const struct audit *audit)
 	       audit->reuses.total);
 }
 
-/* Length of the UTF-8 character at @s, 0 if it is none. */
-static size_t utf8(const uint8_t *s)
-{
-	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };
-	size_t len = *s < 0x80 ? 1 : *s >> 5 == 6 ? 2 : *s >> 4 == 14 ? 3 : *s >> 3 == 30 ? 4 : 0;
-	uint32_t c = len > 1 ? *s & (0x7f >> len) : *s;
-
-	for (size_t i = 1; i < len; i++) {
-		if (s[i] >> 6 != 2)
-			return 0;
-		c = c << 6 | (s[i] & 63);
-	}
-	return len && c >= least[len] && c <= 0x10ffff && (c < 0xd800 || c > 0xdfff) ? len : 0;
-}
-
-/* File names are bytes, JSON is text: what is no character becomes U+FFFD. */
-static void json_string(const char *string)
-{
-	const uint8_t *s = (const uint8_t *)string;
-	size_t len;
-
-	putchar('"');
-	for (; *s; s += len ? len : 1) {
-		len = utf8(s);
-		if (!len)
-			fputs("\\ufffd", stdout);
-		else if (*s == '"' || *s == '\\')
-			printf("\\%c", *s);
-		else if (*s < 0x20)
-			printf("\\u%04x", *s);
-		else
-			fwrite(s, 1, len, stdout);
-	}
-	putchar('"');
-}
-
 static void json_number(const char *name, unsigned long long value)
 {
 	printf(",\"%s\":%llu", name, value);
@@ -145,7 +111,7 @@ static void json_file(const struct capture *c)
 	for (int fate = 0; fate < FATES; fate++)
 		unjudged += c->unjudged[fate];
 	fputs("{\"name\":", stdout);
-	json_string(c->name);
+	put_json_string(c->name);
 	json_number("packets", c->packets);
 	json_number("messages", c->messages);
 	json_number("other", c->others);
@@ -177,7 +143,7 @@ static void json_handshakes(const struct audit *audit)
 static void json_place(const struct audit *audit, const char *name, const struct place *place)
 {
 	printf(",\"%s\":{\"file\":", name);
-	json_string(audit->captures[place->file].name);
+	put_json_string(audit->captures[place->file].name);
 	json_number("packet", place->packet);
 	putchar('}');
 }
@@ -232,7 +198,7 @@ void report_json(const struct audit *audit)
 	comma = "";
 	for (size_t i = 0; i < audit->complaints.count; i++, comma = ",\n") {
 		fputs(comma, stdout);
-		json_string(audit->complaints.list[i]);
+		put_json_string(audit->complaints.list[i]);
 	}
 	printf("],\n\"judged\":%llu", audit->judged);
 	json_number("reused", audit->reuses.total);

@@ -4,26 +4,11 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "../json_string.h"
 #include "json.h"
 
 /* Does a value precede the next one in the object or array that is open? */
 static bool comma;
-
-static void put_string(const char *value)
-{
-	putchar('"');
-	for (; *value; value++) {
-		const unsigned char c = *value;
-
-		if (c == '"' || c == '\\')
-			printf("\\%c", c);
-		else if (c < ' ')
-			printf("\\u%04x", c);
-		else
-			putchar(c);
-	}
-	putchar('"');
-}
 
 static void begin(const char *name)
 {
@@ -31,7 +16,7 @@ static void begin(const char *name)
 		putchar(',');
 	comma = true;
 	if (name) {
-		put_string(name);
+		put_json_string(name);
 		putchar(':');
 	}
 }
@@ -64,7 +49,7 @@ void json_null(const char *name)
 void json_string(const char *name, const char *value)
 {
 	begin(name);
-	put_string(value);
+	put_json_string(value);
 }
 
 void json_end(void)
