@@ -196,6 +196,7 @@ int kernel_get_generation(struct generation *gen)
 		ret = netlink_ask(&nl, nlh, read_device, &dev);
 	}
 	*gen = dev.generation;
+	device_clear(&dev);
 	return finish(&nl, ret, "Unable to read the generation", "");
 }
 

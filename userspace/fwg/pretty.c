@@ -93,7 +93,7 @@ static void print_age(const struct moment *then)
 		printf("(%sin the future: the system clock went backward%s)", colour(RED),
 		       colour(RESET));
 	} else {
-		print_duration(now - then->sec);
+		print_duration((uint64_t)now - (uint64_t)then->sec);
 		fputs(" ago", stdout);
 	}
 }
