@@ -1,0 +1,117 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Fuzzes what fwg reads from the kernel: the first byte of the input chooses the
+ * command, the rest is the answer to all that it asks.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "../../userspace/fwg/commands.h"
+#include "../../userspace/fwg/kernel.h"
+
+#include "config_oracle.h"
+#include "config_world.h"
+#include "harness.h"
+
+/* The most words of a command, and the NULL at its end. */
+#define WORDS 6
+
+typedef int command(int argc, char *argv[]);
+
+static int cmd_get(int argc, char *argv[])
+{
+	struct device dev = { 0 };
+	int ret = kernel_get_device("fwg0", &dev);
+
+	(void)argc;
+	(void)argv;
+	if (!ret) {
+		EXPECT(memchr(dev.name, '\0', sizeof(dev.name)));
+		expect_shown(&dev);
+	}
+	device_clear(&dev);
+	return ret ? 1 : 0;
+}
+
+static const struct {
+	command *run;
+	const char *words[WORDS];
+} commands[] = {
+	{ cmd_get, { "get" } },
+	{ cmd_show, { "show", "fwg0" } },
+	{ cmd_show, { "show", "fwg0", "--json" } },
+	{ cmd_show, { "show", "fwg0", "dump" } },
+	{ cmd_show, { "show", "fwg0", "endpoints", "--json" } },
+	{ cmd_show, { "show" } },
+	{ cmd_show, { "show", "--json" } },
+	{ cmd_show, { "show", "all", "allowed-ips" } },
+	{ cmd_show, { "show", "interfaces" } },
+	{ cmd_show, { "show", "interfaces", "--json" } },
+	{ cmd_generation, { "generation" } },
+	{ cmd_generation, { "generation", "--json" } },
+	{ cmd_monitor, { "monitor" } },
+	{ cmd_monitor, { "monitor", "--json" } },
+	{ cmd_reset, { "reset", "fwg0" } },
+	{ cmd_set, { "set", "fwg0", "fwmark", "1" } },
+	{ cmd_syncconf, { "syncconf", "fwg0", "FILE" } },
+};
+
+#define COUNT (sizeof(commands) / sizeof(*commands))
+
+static const char file[] = "[Interface]\nListenPort = 1\n"
+			   "[Peer]\nPublicKey = xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg=\n"
+			   "[Peer]\nPublicKey = TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0=\n";
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+	(void)argc;
+	(void)argv;
+	setenv("WG_HIDE_KEYS", "never", 1);
+	setenv("WG_COLOR_MODE", "always", 1);
+	caught_begin();
+	return 0;
+}
+
+/* What must be in the output of the program's --json, and in no other's. */
+static void expect_output(command *run, bool json, bool failed)
+{
+	unsigned int lines;
+
+	if (!json)
+		return;
+	lines = expect_json();
+	if (run == cmd_show)
+		EXPECT(lines == 1);
+	if (run == cmd_generation)
+		EXPECT(lines == !failed);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	const unsigned int choice = size ? data[0] & 0x1f : COUNT;
+	char *words[WORDS] = { 0 };
+	bool failed, json = false;
+	int count = 0;
+
+	if (choice >= COUNT)
+		return -1;
+	for (; commands[choice].words[count]; count++) {
+		words[count] = (char *)commands[choice].words[count];
+		json |= !strcmp(words[count], "--json");
+	}
+	caught_forget(&output);
+	caught_forget(&complaints);
+	world = (struct world){
+		.file = { (const uint8_t *)file, sizeof(file) - 1 },
+		.answer = { data + 1, size - 1 },
+		.all_at_once = data[0] & 0x40,
+		.asks_family = data[0] & 0x80,
+	};
+
+	failed = commands[choice].run(count, words);
+	/* Of several interfaces, one that fails does not keep the others from being shown. */
+	if (failed || commands[choice].run != cmd_show)
+		expect_complaint(failed);
+	expect_output(commands[choice].run, json, failed);
+	return 0;
+}
