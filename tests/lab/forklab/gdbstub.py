@@ -12,7 +12,8 @@ import time
 
 from . import LabError
 
-RSP, RIP = 7, 16        # numbers of registers
+RSP, RIP = 7, 16        # in the order of the protocol
+TRAPPED = "T05"         # stopped by a breakpoint or a step
 
 
 class Debugger:
@@ -23,10 +24,11 @@ class Debugger:
         self._socket.settimeout(timeout)
         self._socket.connect(path)
         self._data = b""
-        self._set = set()       # addresses of breakpoints
-        # Packets over a unix socket need no acknowledgement.
-        self._ask("QStartNoAckMode", acknowledge=True)
-        self._ask("?")
+        self._breakpoints = set()
+        # A guest that ran is stopped now, which may be told first.
+        self._send("?")
+        while not (self._receive() or TRAPPED).startswith(TRAPPED):
+            pass
 
     def _send(self, text):
         data = text.encode()
@@ -49,30 +51,28 @@ class Debugger:
                 raise LabError("QEMU has ended under its debugger")
             self._data += data
 
-    def _ask(self, text, acknowledge=False):
+    def _ask(self, text):
         self._send(text)
         answer = self._receive()
-        if acknowledge:
-            self._socket.sendall(b"+")
         if answer is None or answer.startswith("E"):
             raise LabError(f"debugger: {text}: {answer or 'no answer'}")
         return answer
 
     def close(self):
         """Detaches; a guest that was stopped stays so."""
-        for address in list(self._set):
+        for address in list(self._breakpoints):
             self.clear(address)
         self._socket.close()
 
     def stop_at(self, address):
         """Sets a breakpoint."""
         self._ask(f"Z0,{address:x},1")
-        self._set.add(address)
+        self._breakpoints.add(address)
 
     def clear(self, address):
         """Removes a breakpoint."""
         self._ask(f"z0,{address:x},1")
-        self._set.discard(address)
+        self._breakpoints.discard(address)
 
     def run(self, timeout=20, cpu=None):
         """Runs all CPUs, or just one, until one comes to a breakpoint; returns
@@ -83,17 +83,21 @@ class Debugger:
         if stopped is None:
             self._socket.sendall(b"\x03")
             stopped = self._receive()
-            if not stopped or not stopped.startswith("T05"):
-                return None
-        return _stopped_cpu(stopped)
+        if stopped is None or not stopped.startswith("T"):
+            raise LabError(f"debugger: did not stop: {stopped}")
+        if not stopped.startswith(TRAPPED):
+            return None
+        return int(re.search(r"thread:(?:p\w+\.)?(\w+);", stopped)[1], 16) - 1
 
     def step(self, cpu=0):
         """One instruction of one CPU; no interrupts are let in meanwhile."""
         self._ask(f"vCont;s:p1.{cpu + 1:x}")
 
-    def register(self, number, cpu=0):
+    def registers(self, cpu=0):
+        """The stack pointer and the address of the next instruction."""
         self._ask(f"Hgp1.{cpu + 1:x}")
-        return struct.unpack("<Q", bytes.fromhex(self._ask(f"p{number:x}")))[0]
+        values = struct.unpack_from("<17Q", bytes.fromhex(self._ask("g")))
+        return values[RSP], values[RIP]
 
     def memory(self, address, size, cpu=0):
         self._ask(f"Hgp1.{cpu + 1:x}")
@@ -101,12 +105,5 @@ class Debugger:
 
     def return_address(self, cpu=0):
         """At the first instruction of a function: where it will return to."""
-        stack = self.register(RSP, cpu)
+        stack, _ = self.registers(cpu)
         return struct.unpack("<Q", self.memory(stack, 8, cpu))[0]
-
-
-def _stopped_cpu(packet):
-    thread = re.search(r"thread:(?:p\w+\.)?(\w+);", packet)
-    if not thread:
-        raise LabError(f"debugger: not understood: {packet}")
-    return int(thread[1], 16) - 1

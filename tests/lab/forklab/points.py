@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Where in the kernel a sweep forks guests: points, for forkguard and for
+stock WireGuard.
+
+A point is a way through the code: names of functions, whose first instruction
+is gone to, and the steps below. Of names with a bar between them, a kernel has
+one.
+"""
+
+import dataclasses
+
+RETURN = "<return>"     # of the function that was entered last
+RESERVE = "<reserve>"   # its first atomic exchange: a nonce is about to be taken
+FEW = {"<some>": 12, "<many>": 500}     # steps: so many, or fewer, by lot
+
+
+@dataclasses.dataclass(frozen=True)
+class Point:
+    name: str
+    way: tuple
+    # A clone is forked again, while it learns that it was forked.
+    in_clone: bool = False
+
+
+def _points(kind, rows, **more):
+    return tuple(Point(f"{kind}: {name}", tuple(way.split()), **more)
+                 for name, way in rows)
+
+
+_ENCRYPT = "chacha20poly1305_encrypt_sg_inplace"
+
+_BELOW = (
+    ("in ChaCha20", f"{_ENCRYPT} chacha_crypt_arch <many>"),
+    ("in Poly1305", f"{_ENCRYPT} poly1305_update_arch <many>"),
+    ("finishing the tag", f"{_ENCRYPT} poly1305_final_arch <many>"),
+)
+
+_UDP = (
+    ("UDP header", "udp_tunnel_xmit_skb <some>"),
+    ("IP header", "udp_tunnel_xmit_skb iptunnel_xmit <some>"),
+    ("IP output", "udp_tunnel_xmit_skb ip_output <some>"),
+    ("queue of the card", "udp_tunnel_xmit_skb __dev_queue_xmit <some>"),
+    ("driver of the card", "udp_tunnel_xmit_skb start_xmit <many>"),
+    ("doorbell of the card", "udp_tunnel_xmit_skb vp_notify"),
+)
+
+_NOTIFIER = (
+    ("the ACPI notification", "vmgenid_notify|vmgenid_acpi_notify"),
+    ("the new ID into the RNG", "add_vmfork_randomness <some>"),
+    ("reseeding the RNG", "add_vmfork_randomness crng_reseed <many>"),
+)
+
+FORKGUARD = _points("data", (
+    ("a packet comes to the interface", "xmit <some>"),
+    ("staged", "send_stage <some>"),
+    ("about to be sealed", "seal_packet <many>"),
+    ("the cheap check", "noise_seal <some>"),
+    ("before the nonce is taken", "noise_seal <reserve>"),
+    ("after the nonce was taken", "noise_seal <reserve> <some>"),
+    ("encryption begins", f"noise_seal {_ENCRYPT} <some>"),
+) + _BELOW + (
+    ("last byte done, before the check", f"noise_seal {_ENCRYPT} <return>"),
+    ("in the check", f"noise_seal {_ENCRYPT} <return> <some>"),
+    ("checked, before hand-over", "noise_seal <return> <some>"),
+    ("handed over", "noise_seal skb_scrub_packet <some>"),
+    ("to the socket", "noise_seal socket_send <some>"),
+) + _UDP) + _points("receiving", (
+    ("a message comes", "receive_message <some>"),
+    ("being opened", "noise_open <some>"),
+    ("opened", "noise_open <return> <some>"),
+)) + _points("initiating", (
+    ("begins", "noise_initiate <some>"),
+    ("index drawn", "session_create generation_draw <some>"),
+    ("asking the RNG", "generation_draw get_random_bytes <many>"),
+    ("timestamp claimed", "clock_now <return> <some>"),
+    ("ephemeral drawn", "draw_ephemeral generation_draw <return> <some>"),
+    ("ephemeral's public key", "draw_ephemeral curve25519_base_arch <many>"),
+    ("Diffie-Hellman", "draw_ephemeral curve25519_arch <many>"),
+    ("in BLAKE2s", "noise_initiate blake2s_update <many>"),
+    ("deriving keys", "draw_ephemeral kdf <many>"),
+    ("encrypting its static key", f"draw_ephemeral {_ENCRYPT} <many>"),
+    ("encrypted, before the check", f"draw_ephemeral {_ENCRYPT} <return>"),
+    ("in the check", f"draw_ephemeral {_ENCRYPT} <return> <some>"),
+    ("encrypting its timestamp", f"draw_ephemeral {_ENCRYPT} <return> {_ENCRYPT} <many>"),
+    ("before it is put into place", "noise_initiate still_valid <some>"),
+    ("in place", "noise_initiate still_valid <return> <many>"),
+    ("before its MAC", "noise_initiate mac_add <many>"),
+    ("to the socket", "noise_initiate mac_add socket_send <some>"),
+)) + _points("responding", (
+    ("taken from the queue", "receive_handshakes_work <some>"),
+    ("its MAC", "receive_handshakes_work mac_valid <many>"),
+    ("begins", "noise_respond <some>"),
+    ("Diffie-Hellman", "noise_respond curve25519_arch <many>"),
+    ("index drawn", "noise_respond generation_draw <many>"),
+    ("ephemeral drawn", "noise_respond draw_ephemeral <return> <some>"),
+    ("encrypting", f"noise_respond {_ENCRYPT} <many>"),
+    ("encrypted, before the check", f"noise_respond {_ENCRYPT} <return>"),
+    ("in the check", f"noise_respond {_ENCRYPT} <return> <some>"),
+    ("keys split", "noise_respond still_valid <some>"),
+    ("the session put into place", "noise_respond establish <some>"),
+    ("done", "noise_respond <return> <some>"),
+    ("to the socket", "send_response socket_send <some>"),
+)) + _points("finishing", (
+    ("begins", "noise_finish <some>"),
+    ("Diffie-Hellman", "noise_finish curve25519_arch <many>"),
+    ("keys split", "noise_finish still_valid <return> still_valid <some>"),
+    ("the session put into place", "noise_finish establish <some>"),
+    ("done", "noise_finish <return> <some>"),
+    ("the keepalive that shows it", "noise_finish send_keepalive <many>"),
+)) + _points("reset", (
+    ("forced", "generation_force <some>"),
+    ("noticed", "notice <some>"),
+    ("a device", "device_reset <some>"),
+    ("a peer", "noise_peer_reset <some>"),
+    ("wiping a session", "session_retire <some>"),
+    ("wiped", "noise_peer_reset <return> <some>"),
+)) + _points("notifier", _NOTIFIER + (
+    ("called", "on_vmfork <some>"),
+    ("noticed", "notice <some>"),
+    ("a device", "device_reset <some>"),
+    ("a peer", "noise_peer_reset <some>"),
+    ("wiping a session", "session_retire <some>"),
+    ("recovering", "timers_recover <some>"),
+    ("a new handshake", "noise_initiate draw_ephemeral <return> <some>"),
+), in_clone=True)
+
+WIREGUARD = _points("data", (
+    ("a packet comes to the interface", "wg_xmit <some>"),
+    ("nonces are taken", "wg_packet_send_staged_packets <many>"),
+    ("encryption begins", f"{_ENCRYPT} <some>"),
+) + _BELOW + (
+    ("last byte done", f"{_ENCRYPT} <return>"),
+    ("to the socket", "wg_socket_send_skb_to_peer <some>"),
+) + _UDP) + _points("initiating", (
+    ("begins", "wg_noise_handshake_create_initiation <some>"),
+    ("asking the RNG", "wg_noise_handshake_create_initiation get_random_bytes <many>"),
+    ("Diffie-Hellman", "wg_noise_handshake_create_initiation curve25519_arch <many>"),
+    ("encrypting", f"wg_noise_handshake_create_initiation {_ENCRYPT}|chacha20poly1305_encrypt <many>"),
+    ("done", "wg_noise_handshake_create_initiation <return> <some>"),
+)) + _points("responding", (
+    ("begins", "wg_noise_handshake_consume_initiation <some>"),
+    ("asking the RNG", "wg_noise_handshake_create_response get_random_bytes <many>"),
+    ("done", "wg_noise_handshake_create_response <return> <some>"),
+)) + _points("finishing", (
+    ("begins", "wg_noise_handshake_consume_response <some>"),
+    ("the session put into place", "wg_noise_handshake_begin_session <some>"),
+)) + _points("notifier", _NOTIFIER + (
+    ("called", "wg_vm_notification <some>"),
+    ("expiring a peer's keys", "wg_noise_expire_current_peer_keypairs <some>"),
+), in_clone=True)
+
+# Where two CPUs race for a nonce.
+SEALING = "noise_seal"
+
+# Ways from the entry of a function to its return.
+TRAILS = {
+    "along a packet": "xmit",
+    "along an initiation": "send_initiation_work",
+    "along the answer to a handshake message": "receive_handshakes_work",
+}
+# The functions on them that only compute.
+LEAVES = ("curve25519_arch", "curve25519_base_arch", "blake2s_update",
+          "blake2s_final")

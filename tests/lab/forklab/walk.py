@@ -1,0 +1,122 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Takes a guest, on a debugger's leash, to a point in its kernel."""
+
+import dataclasses
+import random
+import re
+
+from . import LabError
+from .points import FEW, RESERVE, RETURN
+
+REACH = 30      # seconds to come to a place
+# lock cmpxchg; kernels on one CPU overwrite the lock.
+ATOMIC = re.compile(rb"[\xf0\x3e][\x48-\x4f]\x0f\xb1")
+SUFFIX = r"(\.(isra|constprop|part)\.[0-9]+)*"      # of names, by the compiler
+
+
+def functions(guest, ways):
+    """Looks up the functions on the ways: a map from names to addresses.
+    Before a debugger is attached: the guest has to answer."""
+    words = {word for way in ways for word in way if not word.startswith("<")}
+    pattern = "|".join(sorted(words))
+    listed = [line.split() for line in guest.run(
+        f"grep -E ' [tT] ({pattern}){SUFFIX}([[:space:]]|$)' /proc/kallsyms",
+        timeout=120).splitlines()]
+    return {word: [int(line[0], 16) for line in listed
+                   if re.fullmatch(f"({word}){SUFFIX}", line[2])]
+            for word in words}
+
+
+@dataclasses.dataclass(frozen=True)
+class Frame:
+    """Of a function whose first instruction is the next."""
+    entry: int
+    returns_to: int
+    stack: int
+
+
+class Walker:
+    def __init__(self, guest, addresses):
+        self.guest = guest
+        self.cpu = 0            # the one that has come to a point
+        self._addresses = addresses
+        self._debugger = guest.debugger()
+
+    def release(self):
+        """The guest runs on, without a debugger."""
+        self._debugger.close()
+        self.guest.cont()
+
+    def go(self, way):
+        """Goes the way to a point, from wherever the guest is. Returns the
+        frame of the function that was entered last."""
+        frame = None
+        for word in way:
+            if word == RETURN:
+                self.run_to_return(frame)
+            elif word == RESERVE:
+                self.run_to([self.atomic(frame.entry)])
+            elif word in FEW:
+                self.step(random.randrange(FEW[word]))
+            else:
+                self.run_to(self.entries(word))
+                frame = self.frame()
+        return frame
+
+    def entries(self, names):
+        """The addresses of functions."""
+        if not self._addresses.get(names):
+            raise LabError(f"this kernel has no function {names}")
+        return self._addresses[names]
+
+    def frame(self):
+        stack, entry = self._debugger.registers(self.cpu)
+        return Frame(entry, self._debugger.return_address(self.cpu), stack)
+
+    def at(self):
+        """The address of the next instruction."""
+        return self._debugger.registers(self.cpu)[1]
+
+    def above(self, frame):
+        """Has the function returned to its caller?"""
+        return self._debugger.registers(self.cpu)[0] > frame.stack
+
+    def wander(self, seconds):
+        """Runs on for some time."""
+        self._debugger.run(seconds)
+
+    def step(self, count=1):
+        for _ in range(count):
+            self._debugger.step(self.cpu)
+
+    def atomic(self, entry):
+        """The first atomic exchange in a function."""
+        code = self._debugger.memory(entry, 512, self.cpu)
+        found = ATOMIC.search(code)
+        if not found:
+            raise LabError(f"no atomic exchange in the function at {entry:x}")
+        return entry + found.start()
+
+    def run_to(self, addresses, timeout=REACH, cpu=None):
+        """Runs until some CPU, or the one that alone may run, comes to one of
+        the addresses."""
+        for address in addresses:
+            self._debugger.stop_at(address)
+        came = self._debugger.run(timeout, cpu)
+        for address in addresses:
+            self._debugger.clear(address)
+        if came is None:
+            raise NotReached(f"not reached in {timeout} s")
+        self.cpu = came
+
+    def run_to_return(self, frame):
+        """Runs until a function has returned, not another call of it."""
+        while True:
+            self.run_to([frame.returns_to])
+            if self._debugger.registers(self.cpu)[0] == frame.stack + 8:
+                return
+            self.step()
+
+
+class NotReached(LabError):
+    """A point that the guest did not come to."""
