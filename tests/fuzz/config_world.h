@@ -21,7 +21,7 @@ struct bytes {
 struct world {
 	/* What is in the file that is opened, whatever its name. */
 	struct bytes file;
-	/* Netlink messages with which the kernel answers each question. */
+	/* Netlink messages with which the kernel answers each question, or its events. */
 	struct bytes answer;
 	bool all_at_once; /* the answer is one datagram, else each message is */
 	bool asks_family; /* the answer is to the question for the family as well */
