@@ -116,6 +116,27 @@ static const struct rhashtable_params session_params = {
 	.automatic_shrinking = true,
 };
 
+/* How deep it goes: ChaCha20 below seal(), and Curve25519 in portable C. */
+enum stack_kib {
+	DATA_STACK_KIB = 1,
+	HANDSHAKE_STACK_KIB = 3,
+};
+
+/*
+ * Wipe what the functions called before have left on the stack below (R9). The
+ * kernel's crypto wipes the keys that it has copied. But it leaves key stream of
+ * messages, vector code included, and in portable C the insides of hashes, from
+ * which keys can be computed.
+ */
+static noinline void wipe_stack(enum stack_kib kib)
+{
+	u8 leavings[1024] __uninitialized;
+
+	if (kib > 1)
+		wipe_stack(kib - 1);
+	memzero_explicit(leavings, sizeof(leavings));
+}
+
 /*
  * seal() - the one door from plaintext to the wire
  *
@@ -135,6 +156,7 @@ static int __must_check seal(struct scatterlist *sg, size_t len, const u8 *ad, s
 {
 	bool sealed = chacha20poly1305_encrypt_sg_inplace(sg, len, ad, ad_len, nonce, key);
 
+	wipe_stack(DATA_STACK_KIB);
 	if (likely(sealed && generation_is_current(scope, stamp)))
 		return 0;
 
@@ -559,6 +581,7 @@ out:
 	session_retire(session);
 	memzero_explicit(&hs, sizeof(hs));
 	memzero_explicit(private_key, sizeof(private_key));
+	wipe_stack(HANDSHAKE_STACK_KIB);
 	return err;
 }
 
@@ -679,6 +702,7 @@ out:
 	memzero_explicit(&keys, sizeof(keys));
 	memzero_explicit(psk, sizeof(psk));
 	memzero_explicit(private_key, sizeof(private_key));
+	wipe_stack(HANDSHAKE_STACK_KIB);
 	return err;
 }
 
@@ -758,6 +782,7 @@ out:
 	memzero_explicit(&keys, sizeof(keys));
 	memzero_explicit(psk, sizeof(psk));
 	memzero_explicit(private_key, sizeof(private_key));
+	wipe_stack(HANDSHAKE_STACK_KIB);
 	return err;
 }
 
@@ -897,12 +922,15 @@ int noise_open(struct noise_session *session, struct scatterlist *sg, size_t len
 	       const struct message_data *header)
 {
 	u64 counter = le64_to_cpu(header->counter);
+	bool opened;
 
 	if (unlikely(!session_is_current(session) || older_than(session, REJECT_AFTER_TIME) ||
 		     counter >= REJECT_AFTER_MESSAGES))
 		return -ESTALE;
-	if (unlikely(!chacha20poly1305_decrypt_sg_inplace(sg, len, NULL, 0, counter,
-							  session->receive_key)))
+	opened = chacha20poly1305_decrypt_sg_inplace(sg, len, NULL, 0, counter,
+						     session->receive_key);
+	wipe_stack(DATA_STACK_KIB);
+	if (unlikely(!opened))
 		return -EBADMSG;
 	if (unlikely(!replay_accept(&session->replay, counter)))
 		return -EALREADY;

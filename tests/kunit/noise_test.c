@@ -826,14 +826,20 @@ static void timestamps_never_go_back(struct kunit *test)
 	world_destroy(test, &world);
 }
 
-/* What the functions called before have left on the stack. */
-static noinline __no_sanitize_address bool stack_contains(const u8 *what)
+#define STACK_LEN 6144
+
+/* Is it among what the functions called before have left on the stack? */
+static noinline __no_sanitize_address bool stack_has(const u8 *what, size_t len)
 {
-	const size_t size = 6144;
-	u8 *below = __builtin_alloca(size);
+	u8 *below = __builtin_alloca(STACK_LEN);
 
 	OPTIMIZER_HIDE_VAR(below);
-	return contains(below, size, what, NOISE_PUBLIC_KEY_LEN);
+	return contains(below, STACK_LEN, what, len);
+}
+
+static bool stack_contains(const u8 *what)
+{
+	return stack_has(what, NOISE_PUBLIC_KEY_LEN);
 }
 
 /* R9: no secret stays on the stack. */
@@ -859,6 +865,70 @@ static void stack_is_wiped(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, stack_contains(world.a.private_key));
 	KUNIT_EXPECT_FALSE(test, stack_contains(world.a.peer->psk));
 	KUNIT_EXPECT_FALSE(test, stack_contains(session_of(&world.a, SLOT_CURRENT)->send_key));
+	world_destroy(test, &world);
+}
+
+static noinline __no_sanitize_address void paint_stack(void)
+{
+	volatile u8 *below = __builtin_alloca(STACK_LEN);
+	size_t i;
+
+	for (i = 0; i < STACK_LEN; i++)
+		below[i] = 0xa5;
+}
+
+/* How many KiB of the stack, painted before, have been wiped. */
+static noinline __no_sanitize_address unsigned int wiped_stack(void)
+{
+	const u8 *below = __builtin_alloca(STACK_LEN);
+	size_t i, zeros = 0;
+
+	OPTIMIZER_HIDE_VAR(below);
+	for (i = 0; i < STACK_LEN; i++)
+		zeros += !below[i];
+	return zeros / 1024;
+}
+
+/*
+ * R9: nor what keys and key stream can be computed from, where the kernel's
+ * crypto leaves that.
+ */
+static void stack_below_is_wiped(struct kunit *test)
+{
+	struct world world;
+
+	world_create(test, &world);
+	paint_stack();
+	KUNIT_ASSERT_EQ(test, begin(&world), 0);
+	KUNIT_EXPECT_GE(test, wiped_stack(), (unsigned int)HANDSHAKE_STACK_KIB);
+	paint_stack();
+	KUNIT_ASSERT_EQ(test, answer(&world), 0);
+	KUNIT_EXPECT_GE(test, wiped_stack(), (unsigned int)HANDSHAKE_STACK_KIB);
+	paint_stack();
+	KUNIT_ASSERT_EQ(test, finish(&world), 0);
+	KUNIT_EXPECT_GE(test, wiped_stack(), (unsigned int)HANDSHAKE_STACK_KIB);
+	world_destroy(test, &world);
+}
+
+/* The key stream of a message must not be there either. */
+static void key_stream_is_wiped(struct kunit *test)
+{
+	static const u8 zeros[TEXT_LEN];
+	u8 stream[TEXT_LEN + NOISE_TAG_LEN];
+	struct world world;
+
+	world_create(test, &world);
+	KUNIT_ASSERT_EQ(test, begin(&world), 0);
+	KUNIT_ASSERT_EQ(test, answer(&world), 0);
+	KUNIT_ASSERT_EQ(test, finish(&world), 0);
+	chacha20poly1305_encrypt(stream, zeros, sizeof(zeros), NULL, 0, 0,
+				 session_of(&world.a, SLOT_CURRENT)->send_key);
+	paint_stack();
+	KUNIT_ASSERT_EQ(test, send_text(&world.a, world.data, "hello"), 0);
+	KUNIT_EXPECT_FALSE(test, stack_has(stream, TEXT_LEN / 2));
+	paint_stack();
+	KUNIT_ASSERT_EQ(test, receive_text(&world.b, world.data), 0);
+	KUNIT_EXPECT_FALSE(test, stack_has(stream, TEXT_LEN / 2));
 	world_destroy(test, &world);
 }
 
@@ -1284,6 +1354,8 @@ static struct kunit_case noise_cases[] = {
 	KUNIT_CASE(forced_reset_is_of_its_scope),
 	KUNIT_CASE(timestamps_never_go_back),
 	KUNIT_CASE(stack_is_wiped),
+	KUNIT_CASE(stack_below_is_wiped),
+	KUNIT_CASE(key_stream_is_wiped),
 	KUNIT_CASE(nonce_is_unique_when_interrupted),
 	KUNIT_CASE(nonce_is_unique_under_load),
 	KUNIT_CASE(nonce_never_wraps),
