@@ -870,11 +870,11 @@ static void stack_is_wiped(struct kunit *test)
 
 static noinline __no_sanitize_address void paint_stack(void)
 {
-	volatile u8 *below = __builtin_alloca(STACK_LEN);
+	u8 *below = __builtin_alloca(STACK_LEN);
 	size_t i;
 
 	for (i = 0; i < STACK_LEN; i++)
-		below[i] = 0xa5;
+		WRITE_ONCE(below[i], 0xa5);
 }
 
 /* How many KiB of the stack, painted before, have been wiped. */
