@@ -83,6 +83,7 @@ class Machine:
     memory: int = 256
     mac: int = 1
     generation_device: bool = True
+    cpu: str = ""           # a model of QEMU's, instead of the best there is
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,6 +133,7 @@ class Guest:
                               f"size={machine.memory}M,"
                               f"mem-path={self._memory.path}",
                    *acceleration(),
+                   *(("-cpu", machine.cpu) if machine.cpu else ()),
                    "-smp", str(machine.cpus), "-m", str(machine.memory),
                    "-nodefaults", "-no-user-config", "-display", "none",
                    "-no-reboot", "-S",
