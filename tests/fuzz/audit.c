@@ -16,7 +16,7 @@
 #include "../../userspace/fwg-audit/capture.h"
 #include "harness.h"
 
-/* Included for messages_in(), the only place that knows what is in a frame; for its readings too. */
+/* Included for messages_in(), the only place that knows what is in a frame, and its readings. */
 #define stat(name, st) fuzz_stat(name, st)
 #define capture_read fuzz_capture_read
 static int fuzz_stat(const char *name, struct stat *st);

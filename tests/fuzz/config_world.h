@@ -25,7 +25,6 @@ struct world {
 	struct bytes answer;
 	bool all_at_once; /* the answer is one datagram, else each message is */
 	bool asks_family; /* the answer is to the question for the family as well */
-	unsigned int questions;
 };
 
 extern struct world world;

@@ -98,9 +98,9 @@ unsigned int expect_json(void)
 	json_error_t error;
 	json_t *json;
 
+	json_set_alloc_funcs(take, leave);
 	while (left) {
 		arena.used = 0;
-		json_set_alloc_funcs(take, leave);
 		json = json_loadb(text, left,
 				  JSON_REJECT_DUPLICATES | JSON_DISABLE_EOF_CHECK |
 					  JSON_DECODE_INT_AS_REAL | JSON_ALLOW_NUL,
