@@ -15,6 +15,7 @@
 
 #include <crypto/algapi.h>
 #include <linux/ktime.h>
+#include <linux/random.h>
 #include <linux/rcupdate.h>
 #include <linux/rhashtable.h>
 #include <linux/scatterlist.h>
@@ -528,7 +529,7 @@ static int __must_check still_valid(struct noise_peer *peer, const struct noise_
  * Context: process.
  * Return: 0; -ESTALE when the machine was forked meanwhile, and @msg is of no
  * use; -ENOKEY without a private key; -EKEYREJECTED for a public key of low
- * order; -ENOMEM.
+ * order; -ENOMEM; -ERESTARTSYS when interrupted.
  */
 int noise_initiate(struct noise_peer *peer, struct message_initiation *msg)
 {
@@ -539,6 +540,10 @@ int noise_initiate(struct noise_peer *peer, struct message_initiation *msg)
 	struct timespec64 now;
 	int err;
 
+	/* A machine that boots may have no randomness yet. */
+	err = wait_for_random_bytes();
+	if (err)
+		return err;
 	/* R1: before the first random byte. */
 	hs.stamp = generation_read(&peer->scope);
 
@@ -596,7 +601,8 @@ out:
  * Return: 0; -ESTALE when the machine was forked meanwhile, and @out is of no
  * use; -ENOKEY without a private key or for an unknown initiator; -EBADMSG for
  * a message that is not authentic; -EKEYREJECTED for a public key of low
- * order; -EALREADY for a replay; -EBUSY for the next of too many; -ENOMEM.
+ * order; -EALREADY for a replay; -EBUSY for the next of too many; -ENOMEM;
+ * -ERESTARTSYS when interrupted.
  */
 int noise_respond(struct noise_local *local, const struct message_initiation *in,
 		  struct message_response *out, struct fg_peer **owner)
@@ -613,6 +619,10 @@ int noise_respond(struct noise_local *local, const struct message_initiation *in
 	u64 now;
 	int err;
 
+	/* A machine that boots may have no randomness yet. */
+	err = wait_for_random_bytes();
+	if (err)
+		return err;
 	begun = generation_read(&local->scope);
 
 	err = copy_identity(local, &hs, private_key, public_key);

@@ -13,6 +13,7 @@ void test_fix_nature(void);
 void test_free_nature(void);
 void test_set_outside(u64 value);
 void test_random_bytes(void *buf, size_t len);
+int test_wait_for_random_bytes(void);
 struct timespec64 test_clock_now(void);
 u64 test_boottime_ns(void);
 u64 test_outside(u64 value);

@@ -34,6 +34,8 @@ static struct {
 	bool fixed;
 	u64 outside; /* what no snapshot has: cycles, the time of day */
 	u32 drawn;
+	bool unseeded; /* until somebody waits for random bytes */
+	u32 early; /* draws before that */
 	struct timespec64 now;
 	u64 boottime; /* ns */
 } nature;
@@ -57,12 +59,19 @@ void test_random_bytes(void *buf, size_t len)
 {
 	u8 *bytes = buf;
 
+	nature.early += nature.unseeded;
 	if (!nature.fixed) {
 		(get_random_bytes)(buf, len);
 		return;
 	}
 	while (len--)
 		*bytes++ = hash_32(++nature.drawn, 8);
+}
+
+int test_wait_for_random_bytes(void)
+{
+	nature.unseeded = false;
+	return 0;
 }
 
 void test_fix_nature(void)
@@ -533,6 +542,28 @@ static void forks_everywhere(struct kunit *test)
 }
 
 /* ---- one rule at a time ---- */
+
+/* A machine that boots has no keys that can be guessed. */
+static void drawing_waits_for_randomness(struct kunit *test)
+{
+	struct world world;
+	u8 byte;
+
+	world_create(test, &world);
+	nature.early = 0;
+	nature.unseeded = true;
+	KUNIT_EXPECT_EQ(test, begin(&world), 0);
+	nature.unseeded = true;
+	KUNIT_EXPECT_EQ(test, answer(&world), 0);
+	KUNIT_EXPECT_EQ(test, nature.early, 0U);
+
+	/* It would have been noticed. */
+	nature.unseeded = true;
+	test_random_bytes(&byte, 1);
+	nature.unseeded = false;
+	KUNIT_EXPECT_EQ(test, nature.early, 1U);
+	world_destroy(test, &world);
+}
 
 /* R5: a handshake that began before a fork does not finish after it. */
 static void fork_ends_handshake(struct kunit *test)
@@ -1341,6 +1372,7 @@ static void noise_test_exit(struct kunit *test)
 static struct kunit_case noise_cases[] = {
 	KUNIT_CASE(noise_vector),
 	KUNIT_CASE(forks_everywhere),
+	KUNIT_CASE(drawing_waits_for_randomness),
 	KUNIT_CASE(fork_ends_handshake),
 	KUNIT_CASE(stale_key_opens_nothing),
 	KUNIT_CASE(fork_while_opening),

@@ -42,6 +42,7 @@ void test_step(void);
 #define atomic64_read(...) AFTER_STEP((atomic64_read)(__VA_ARGS__))
 #define atomic64_inc(...) AFTER_STEP((atomic64_inc)(__VA_ARGS__))
 #define get_random_bytes(...) test_random_bytes(__VA_ARGS__)
+#define wait_for_random_bytes() test_wait_for_random_bytes()
 #define clock_now() AFTER_STEP(test_clock_now())
 #define ktime_get_coarse_boottime_ns() test_boottime_ns()
 
