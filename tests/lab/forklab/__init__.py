@@ -8,3 +8,7 @@ class LabError(Exception):
 
 class EmulatorError(LabError):
     """QEMU has ended, and its guest had complained of nothing."""
+
+
+class Interrupted(LabError):
+    """Somebody has ended the lab."""

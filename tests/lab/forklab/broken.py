@@ -13,12 +13,12 @@ MUTANTS = {
     "forkguard without the check after sealing": ("no-check-after-sealing",),
     "forkguard without checks": ("no-check-after-sealing", "no-cheap-check"),
 }
-_SOURCE = ("module", "include", "tests/kunit")
 
 
 def source_files():
+    """What forkguard.ko is made of."""
     return [os.path.join(REPO, "Kbuild")] + sorted(
-        os.path.join(where, name) for folder in _SOURCE
+        os.path.join(where, name) for folder in ("module", "include")
         for where, _, names in os.walk(os.path.join(REPO, folder))
         for name in names if name.endswith((".c", ".h")))
 
@@ -37,6 +37,7 @@ def module(system, kernel):
         copy = os.path.join(tree, os.path.relpath(path, REPO))
         os.makedirs(os.path.dirname(copy), exist_ok=True)
         shutil.copyfile(path, copy)
+    os.makedirs(os.path.join(tree, "tests", "kunit"))
     os.symlink(os.path.join(REPO, "tests", "setup"),
                os.path.join(tree, "tests", "setup"))
     for patch in patches:

@@ -12,7 +12,7 @@ import random
 import sys
 import time
 
-from . import LabError, broken, initramfs, points
+from . import Interrupted, LabError, broken, initramfs, points
 from .kit import KERNELS
 from .session import session
 from .sweep import Result, Subject
@@ -184,6 +184,8 @@ def run(batches, record, say):
             try:
                 record.add(batch, results, *play(batch, report))
                 break
+            except Interrupted:
+                raise
             except LabError as error:
                 say(f"{batch.name}: {error}")
                 if last:

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 
-from . import LabError
+from . import Interrupted, LabError
 from .guest import guests
 
 KEPT = (".pcap", ".console", ".unborn", ".qemu")
@@ -31,7 +31,7 @@ def session(limit=0, keep=None):
     def ended(number, _):
         if number == signal.SIGALRM:
             raise LabError(f"not done within its time limit of {limit} s")
-        raise LabError(f"ended by {signal.Signals(number).name}")
+        raise Interrupted(f"ended by {signal.Signals(number).name}")
 
     before = {number: signal.signal(number, ended) for number in
               (signal.SIGALRM, signal.SIGTERM, signal.SIGHUP)}
