@@ -10,6 +10,7 @@ import dataclasses
 import glob
 import json
 import os
+import re
 import subprocess
 import tempfile
 import time
@@ -18,6 +19,7 @@ from . import LabError, audit, fork, initramfs, kit, pcap, tunnel
 from .guest import Cable, Guest, Machine, all_stopped, splats
 
 CONFIG = "/etc/hub.conf"
+MAC = bytes((0x52, 0x54, 0, 0, 0, 1))   # of the hub, as guest.py has it
 RATE = 200          # packets/s each way, to and from all peers together
 STREAM_RATE = 50    # of the numbered stream that is watched
 STREAM_PORT = 7779
@@ -26,6 +28,7 @@ BURST = 250         # resets
 RECOVERY = 60       # seconds in which new sessions are waited for
 SILENCE = 20        # seconds after which no more is expected of a stream
 DUMPS = 5
+STALL = re.compile("stall|starved|lockup|blocked for more than")
 LEAK = 16           # bytes a reset: less could not be told from noise
 
 
@@ -205,9 +208,42 @@ class Guests(Hub):
         """The verdict on all captures, and what kernels complained of."""
         with all_stopped(self.folder):
             verdict = audit.judge([
-                pcap.Capture(path, b"") for path in
+                pcap.Capture(path, MAC) for path in
                 glob.glob(os.path.join(self.folder, "*.pcap"))])
-        return verdict, splats(self.folder)
+        return verdict, splats(self.folder) + stalls(self.folder)
+
+
+def stalls(folder):
+    """What kernels have said of work that did not get on."""
+    found = []
+    for path in glob.glob(os.path.join(folder, "*.console")):
+        with open(path, errors="replace") as text:
+            found += [f"{os.path.basename(path)}: {line.strip()}"
+                      for line in text if STALL.search(line)]
+    return found
+
+
+def by_chance(reuse):
+    """Whether a reuse is none: among a hundred thousand sessions some bear the
+    same index. Between two handshakes that choose an index, and in one
+    direction, no counter may come twice with different contents."""
+    if not reuse["ambiguous"] or reuse["a"]["file"] != reuse["b"]["file"]:
+        return False
+    index = int(reuse["receiver"], 16).to_bytes(4, "little").hex()
+    with tempfile.NamedTemporaryFile(suffix=".pcap") as few:
+        # Whose index a handshake chooses, or a data message goes to.
+        subprocess.run(["tcpdump", "-Z", "root", "-r", reuse["a"]["file"],
+                        "-w", few.name, f"udp[12:4] = 0x{index}"],
+                       stderr=subprocess.DEVNULL, check=True, timeout=120)
+        messages = pcap.read(pcap.Capture(few.name, MAC))
+    choices = 0
+    seen = {}
+    for m in messages:
+        if m.is_handshake:
+            choices += 1
+        elif seen.setdefault((m.sent, choices, m.counter), m.data) != m.data:
+            return False
+    return choices > 1
 
 
 class Here(Hub):
@@ -226,7 +262,7 @@ class Here(Hub):
         self.guest.run(
             f"{tunnel.IP} netns add peers && {tunnel.IP} link add eth0 "
             "type veth peer name eth0 netns peers && "
-            f"{tunnel.IP} link set eth0 up")
+            f"{tunnel.IP} link set eth0 up address {MAC.hex(':')}")
         self.peers = Namespace("peers")
         self._tcpdump = subprocess.Popen(
             ["tcpdump", "-Z", "root", "-i", "eth0", "-B", "16384",
@@ -237,7 +273,7 @@ class Here(Hub):
         for by who has started it."""
         self._tcpdump.terminate()
         self._tcpdump.wait()
-        return audit.judge([pcap.Capture(self.capture, b"")]), []
+        return audit.judge([pcap.Capture(self.capture, MAC)]), []
 
 
 class Namespace:
@@ -292,9 +328,12 @@ class Findings:
 
     def judge(self, hub):
         verdict, complaints = hub.judge()
-        self.tell(f"{verdict.judged} messages judged, {verdict.reused} nonces "
-                  "reused")
-        self.expect(not verdict.reused, f"{verdict.reused} nonces reused")
+        chance = sum(map(by_chance, verdict.reuses))
+        reused = verdict.reused - chance
+        self.tell(f"{verdict.judged} messages judged, {reused} nonces reused; "
+                  f"{chance} seemed to be, under an index that two handshakes "
+                  "chose by chance")
+        self.expect(not reused, f"{reused} nonces reused: {verdict.reuses}")
         self.expect(verdict.judged > 1000, "too little to judge")
         self.faults += complaints
 
@@ -311,7 +350,7 @@ def resets(hub, seconds, rate=1000, rounds=1):
               ("all peers but one", {"ends": hub.ends[1:]}, 0),
               (f"interface, {BURST} at once", {"burst": BURST}, 1))
     memory = []
-    total = 0
+    total = took = 0
     hub.talk()
     for number in range(rounds):
         for name, how, watched in phases:
@@ -323,31 +362,33 @@ def resets(hub, seconds, rate=1000, rounds=1):
             sealing, waiting = (now - then for now, then in
                                 zip(hub.losses(), losses))
             total += done["sent"]
-            pace = done["sent"] / done["seconds"]
+            took += done["seconds"]
             found.tell(
-                f"{name}: {done['sent']} resets, {pace:.0f}/s, each "
+                f"{name}: {done['sent']} resets, "
+                f"{done['sent'] / done['seconds']:.0f}/s, each "
                 f"{done['mean_us']:.0f} us, at most {done['longest_us']:.0f} "
                 f"us; all peers answer after {recovery:.1f} s; packets lost: "
                 f"{sealing} while being sealed, {waiting} of too many waiting")
             found.expect(not done["refused"], f"{done['refused']} refused")
-            found.expect(pace > 0.95 * rate, f"only {pace:.0f} resets/s")
             if not finish:
                 continue
             came = finish()
-            lost = STREAM_RATE * count // rate - came["received"]
+            lost = len(came["lost"])
             found.tell(f"a stream to peer {watched}: {came['received']} came, "
                        f"{lost} did not, {came['late']} late")
             found.expect(lost <= (sealing + waiting if watched else 0),
-                         f"{name}: {lost} packets of a stream lost")
+                         f"{name}: of a stream these are lost: {came['lost']}")
         hub.hush()
-        total += wait_through_resets(hub, found, rate)
+        wait_through_resets(hub, found, rate)
         memory.append(hub.memory())
         hub.talk()
     hub.hush()
+    found.pace = total / took
+    found.tell(f"{total} resets in {took:.0f} s")
     found.expect(hub.config() == config, "the configuration has changed")
     if rounds > 1:
         growth = (memory[-1] - memory[0]) / (total * (rounds - 1) / rounds)
-        found.tell(f"{total} resets; kernel memory after each round: "
+        found.tell("kernel memory after each round: "
                    f"{', '.join(str(m >> 10) for m in memory)} KiB")
         found.expect(growth < LEAK, f"{growth:.1f} bytes a reset leak")
     found.judge(hub)
@@ -365,13 +406,14 @@ def wait_through_resets(hub, found, rate):
     found.tell(f"{WAITING} packets waited while the interface was reset "
                f"{done['sent']} times: {came['received']} came, "
                f"{came['late']} late, {came['repeated']} twice")
-    found.expect(came == {"received": WAITING, "late": 0, "repeated": 0},
+    found.expect(came == {"received": WAITING, "late": 0, "repeated": 0,
+                          "lost": []},
                  f"packets that waited: {came}")
-    return 1 + done["sent"]
 
 
-def peers(hub):
-    """Thousands of peers, some of which have sessions: resets, and a fork."""
+def peers(hub, seconds=10):
+    """Thousands of peers, some of which have sessions: resets, dumps amid
+    resets for so many seconds, and a fork."""
     found = Findings(hub.say)
     config = hub.config()
     hub.guest.run("fwg monitor >/tmp/events &")
@@ -392,7 +434,7 @@ def peers(hub):
     wiped = last_event(hub)
     found.expect(f"cause forced, peers {live}," in wiped, f"event: {wiped}")
 
-    hub.guest.run("resets -r 10 -n 100 tun0 >/tmp/resets &")
+    hub.guest.run(f"resets -r 10 -n {10 * seconds} tun0 >/tmp/resets &")
     dumps = [dump(hub) for _ in range(DUMPS)]
     found.expect(len(set(dumps)) == 1 and dumps[0].startswith(
         f"{hub.size + 1} "), f"dumps amid resets differ: {dumps}")

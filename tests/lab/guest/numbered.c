@@ -97,6 +97,7 @@ static int receive_all(char *words[])
 	struct sockaddr_in from = { .sin_family = AF_INET };
 	unsigned long received = 0, repeated = 0, late = 0, count;
 	struct timeval patience = { 0 };
+	const char *comma = "";
 	struct datagram datagram;
 	uint32_t next = 0;
 	int fd = open_socket();
@@ -124,7 +125,14 @@ static int receive_all(char *words[])
 		else
 			next = datagram.number + 1;
 	}
-	printf("{\"received\": %lu, \"repeated\": %lu, \"late\": %lu}\n", received, repeated, late);
+	printf("{\"received\": %lu, \"repeated\": %lu, \"late\": %lu, \"lost\": [", received,
+	       repeated, late);
+	for (next = 0; received < count && next < count; next++)
+		if (!seen[next]) {
+			printf("%s%u", comma, next);
+			comma = ", ";
+		}
+	printf("]}\n");
 	return 0;
 }
 

@@ -1,0 +1,77 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The scenes of `make scale`, small, lest they break between two full runs."""
+
+import struct
+
+import pytest
+from forklab import audit, hub, pcap, report, scale, scenes
+from forklab.session import progress, session
+
+LIMIT = 240
+DEPTH = 2
+RESETS = 200        # a second; the full run makes 1,000
+PEER = bytes((0x52, 0x54, 0, 0, 0, 2))
+INDEX = 0x11223344
+
+
+def test_deep():
+    """A fork of a fork, all relatives running and judged together; the
+    control of depth 1 is in test_forks.py."""
+    with session(LIMIT) as folder:
+        options = scenes.Options("6.1", "forkguard", folder, progress(),
+                                 rounds=DEPTH, rate=500, cpus=1)
+        summary = scale.Together(list(scale.deep(options)))
+    print(report.table((summary, None)))
+    assert report.faults(summary, None) == []
+    assert summary.machines == DEPTH and summary.judged > 1000
+
+
+@pytest.fixture(scope="module")
+def small_hub():
+    with session(LIMIT) as folder:
+        made = hub.Guests("6.1", folder, progress(), live=2, idle=500)
+        made.configure()
+        yield made
+
+
+def test_resets(small_hub):
+    assert hub.resets(small_hub, seconds=3, rate=RESETS).faults == []
+
+
+def test_peers(small_hub):
+    assert hub.peers(small_hub, seconds=2).faults == []
+
+
+def frame(to_peer, payload):
+    udp = struct.pack(">HHHH", 51820, 51820, 8 + len(payload), 0) + payload
+    ip = struct.pack(">BBHHHBBH8x", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0)
+    macs = PEER + hub.MAC if to_peer else hub.MAC + PEER
+    return macs + b"\x08\x00" + ip + udp
+
+
+def choice(ephemeral):
+    """The peer responds to a handshake, and chooses the index."""
+    return frame(False, struct.pack("<III", 2, INDEX, 7) +
+                 bytes([ephemeral]) * 32 + bytes(48))
+
+
+def data(text, to_peer=True):
+    return frame(to_peer, struct.pack("<IIQ", 4, INDEX, 0) +
+                 bytes([text]) * 32)
+
+
+@pytest.mark.parametrize("frames, chance", (
+    ((choice(1), data(1), choice(2), data(2)), [True]),
+    ((choice(1), choice(2), data(1), data(2, to_peer=False)), [True]),
+    ((choice(1), data(1), data(2)), [False]),
+    ((choice(1), data(1), choice(2), data(2), data(3)), [False, False]),
+), ids=("two-sessions", "two-ways", "one-session", "one-of-two-sessions"))
+def test_indices_that_two_sessions_chose(tmp_path, frames, chance):
+    """What is taken for a coincidence, and what is not."""
+    path = tmp_path / "some.pcap"
+    path.write_bytes(
+        struct.pack("<IHHIIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1) +
+        b"".join(struct.pack("<IIII", number, 0, len(one), len(one)) + one
+                 for number, one in enumerate(frames)))
+    verdict = audit.judge([pcap.Capture(str(path), hub.MAC)])
+    assert [hub.by_chance(reuse) for reuse in verdict.reuses] == chance
