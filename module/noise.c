@@ -117,17 +117,17 @@ static const struct rhashtable_params session_params = {
 	.automatic_shrinking = true,
 };
 
-/* How deep it goes: ChaCha20 below seal(), and Curve25519 in portable C. */
+/* How deep it goes: Poly1305 in vector code, and Curve25519 in portable C. */
 enum stack_kib {
-	DATA_STACK_KIB = 1,
+	DATA_STACK_KIB = 2,
 	HANDSHAKE_STACK_KIB = 3,
 };
 
 /*
  * Wipe what the functions called before have left on the stack below (R9). The
- * kernel's crypto wipes the keys that it has copied. But it leaves key stream of
- * messages, vector code included, and in portable C the insides of hashes, from
- * which keys can be computed.
+ * kernel's crypto wipes the keys that it has copied. But it leaves key stream and
+ * one-time keys of messages, vector code included, and in portable C the insides
+ * of hashes, from which keys can be computed.
  */
 static noinline void wipe_stack(enum stack_kib kib)
 {

@@ -908,16 +908,22 @@ static noinline __no_sanitize_address void paint_stack(void)
 		WRITE_ONCE(below[i], 0xa5);
 }
 
-/* How many KiB of the stack, painted before, have been wiped. */
+/* How many pieces of 1 KiB of the stack, painted before, have been wiped. */
 static noinline __no_sanitize_address unsigned int wiped_stack(void)
 {
 	const u8 *below = __builtin_alloca(STACK_LEN);
+	unsigned int kib = 0;
 	size_t i, zeros = 0;
 
 	OPTIMIZER_HIDE_VAR(below);
-	for (i = 0; i < STACK_LEN; i++)
-		zeros += !below[i];
-	return zeros / 1024;
+	for (i = 0; i < STACK_LEN; i++) {
+		zeros = below[i] ? 0 : zeros + 1;
+		if (zeros == 1024) {
+			zeros = 0;
+			kib++;
+		}
+	}
+	return kib;
 }
 
 /*
