@@ -24,8 +24,6 @@
 
 #define LINE 64
 
-void __sanitizer_cov_trace_pc(void);
-
 static const struct fuzz_target *const targets[] = { &fuzz_packet, &fuzz_netlink };
 static struct miscdevice devices[ARRAY_SIZE(targets)];
 
@@ -126,7 +124,8 @@ static int on_panic(struct notifier_block *nb, unsigned long action, void *data)
 	return NOTIFY_DONE;
 }
 
-static struct notifier_block panic_nb = { .notifier_call = on_panic };
+/* The next in line ends user-mode Linux. */
+static struct notifier_block panic_nb = { .notifier_call = on_panic, .priority = INT_MAX };
 
 static ssize_t fuzz_write(struct file *file, const char __user *buf, size_t len, loff_t *pos)
 {

@@ -18,7 +18,7 @@
 
 /* Counters of code come first, then those of what a target calls a feature. */
 #define FUZZ_CODE_BITS 14
-#define FUZZ_CODE_COUNTERS (1U << FUZZ_CODE_BITS)
+#define FUZZ_CODE_COUNTERS BIT(FUZZ_CODE_BITS)
 #define FUZZ_FEATURES 4096U
 #define FUZZ_COUNTERS (FUZZ_CODE_COUNTERS + FUZZ_FEATURES)
 
@@ -74,13 +74,14 @@ void fuzz_count(const char *what);
 void fuzz_fail(const char *property, const char *file, int line);
 
 /* What must hold, whatever the input. */
-#define FUZZ_EXPECT(property)                                       \
-	do {                                                        \
-		if (!(property))                                    \
-			fuzz_fail(#property, __FILE__, __LINE__);   \
+#define FUZZ_EXPECT(property)                                     \
+	do {                                                      \
+		if (!(property))                                  \
+			fuzz_fail(#property, __FILE__, __LINE__); \
 	} while (0)
 
 void fuzz_settle_resets(void);
+void __sanitizer_cov_trace_pc(void);
 int fuzz_init(void);
 void fuzz_exit(void);
 

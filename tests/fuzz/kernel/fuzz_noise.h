@@ -11,7 +11,7 @@
  * struct fuzz_noise_state - what a message may have changed of a peer
  * @index: of the session in each slot, or 0
  * @next: of the replay windows
- * @seen: the block of the replay windows that is being filled
+ * @seen: the blocks of the replay windows, XORed
  * @pending: index of the handshake that we have begun, or 0
  * @timestamp: the latest of the peer
  */

@@ -25,8 +25,8 @@
 #define NSEC 1000000000ull
 
 /* libFuzzer looks here for coverage that is not its own. */
-__attribute__((section("__libfuzzer_extra_counters"), aligned(PAGE), used)) static uint8_t
-	counters[COUNTERS];
+__attribute__((section("__libfuzzer_extra_counters"), aligned(PAGE),
+	       used)) static uint8_t counters[COUNTERS];
 
 static int device;
 

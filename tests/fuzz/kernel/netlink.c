@@ -29,7 +29,13 @@
 #define KEYS 8
 
 /* Where in a message the program is. */
-enum nest { IN_DEVICE, IN_PEERS, IN_PEER, IN_ALLOWEDIPS, IN_ALLOWEDIP };
+enum nest {
+	IN_DEVICE,
+	IN_PEERS,
+	IN_PEER,
+	IN_ALLOWEDIPS,
+	IN_ALLOWEDIP
+};
 
 /**
  * struct fuzz_digest - what a device is, or what a dump says that it is
@@ -42,7 +48,7 @@ struct fuzz_digest {
 	unsigned int peers, allowedips;
 };
 
-static struct {
+struct talk {
 	struct fg_device *device;
 	struct socket *commands, *dumps;
 	bool dumping;
@@ -57,7 +63,9 @@ static struct {
 	/* Of the dump that is being read. */
 	struct fuzz_digest told;
 	u8 told_peer[NOISE_PUBLIC_KEY_LEN];
-} *talk;
+};
+
+static struct talk *talk;
 
 static void digest(struct fuzz_digest *digest, const void *data, size_t len)
 {
@@ -82,8 +90,9 @@ static void digest_peer(struct fuzz_digest *sum, struct fg_peer *peer)
 	noise_peer_psk(peer->noise, psk);
 	digest(sum, psk, sizeof(psk));
 	if (addr->sa_family)
-		digest(sum, addr, addr->sa_family == AF_INET ? sizeof(struct sockaddr_in) :
-							       sizeof(struct sockaddr_in6));
+		digest(sum, addr,
+		       addr->sa_family == AF_INET ? sizeof(struct sockaddr_in) :
+						    sizeof(struct sockaddr_in6));
 	digest(sum, &peer->keepalive_interval, sizeof(peer->keepalive_interval));
 	sum->peers++;
 	list_for_each_entry(ip, &peer->allowed, in_peer) {
@@ -124,8 +133,8 @@ static struct fuzz_digest look(void)
 	}
 	FUZZ_EXPECT(sum.peers == device->num_peers);
 	FUZZ_EXPECT(sum.allowedips == atomic_read(&device->allowedips.table.nelems));
-	FUZZ_EXPECT(sum.allowedips == count_lengths(&device->allowedips.v4) +
-					      count_lengths(&device->allowedips.v6));
+	FUZZ_EXPECT(sum.allowedips ==
+		    count_lengths(&device->allowedips.v4) + count_lengths(&device->allowedips.v6));
 	mutex_unlock(&device->lock);
 	return sum;
 }
@@ -218,7 +227,8 @@ static int hear(struct socket *sock)
 	if (len <= 0)
 		return len == -EAGAIN ? 0 : len;
 	FUZZ_EXPECT(!(msg.msg_flags & MSG_TRUNC));
-	for (nlh = (struct nlmsghdr *)talk->reply; nlmsg_ok(nlh, len); nlh = nlmsg_next(nlh, &len)) {
+	for (nlh = (struct nlmsghdr *)talk->reply; nlmsg_ok(nlh, len);
+	     nlh = nlmsg_next(nlh, &len)) {
 		if (nlh->nlmsg_type == NLMSG_DONE)
 			err = 0;
 		else if (nlh->nlmsg_type == NLMSG_ERROR)
@@ -296,8 +306,7 @@ static void put_endpoint_of(struct fuzz_input *in)
 
 	addr.sin6_family = v6 ? AF_INET6 : AF_INET;
 	fuzz_bytes(in, (u8 *)&addr.sin6_port, 6);
-	put_attr(FORKGUARD_PEER_A_ENDPOINT, &addr,
-		 v6 ? sizeof(addr) : sizeof(struct sockaddr_in));
+	put_attr(FORKGUARD_PEER_A_ENDPOINT, &addr, v6 ? sizeof(addr) : sizeof(struct sockaddr_in));
 }
 
 static void put_allowedip_of(u8 family, const u8 *addr, u8 cidr)
@@ -461,12 +470,10 @@ static void put_part(struct fuzz_input *in, u8 what)
 
 static void make_message(struct fuzz_input *in)
 {
-	static const u8 commands[] = {
-		FORKGUARD_CMD_SET_DEVICE, FORKGUARD_CMD_SET_DEVICE,
-		FORKGUARD_CMD_SET_DEVICE, FORKGUARD_CMD_GET_DEVICE,
-		FORKGUARD_CMD_RESET,	  FORKGUARD_CMD_GET_GENERATION,
-		FORKGUARD_CMD_RESET_EVENT
-	};
+	static const u8 commands[] = { FORKGUARD_CMD_SET_DEVICE, FORKGUARD_CMD_SET_DEVICE,
+				       FORKGUARD_CMD_SET_DEVICE, FORKGUARD_CMD_GET_DEVICE,
+				       FORKGUARD_CMD_RESET,	 FORKGUARD_CMD_GET_GENERATION,
+				       FORKGUARD_CMD_RESET_EVENT };
 	u8 head = fuzz_u8(in), parts = fuzz_u8(in) % 64;
 	struct genlmsghdr *genl;
 	struct nlmsghdr *nlh;
@@ -489,8 +496,8 @@ static void make_message(struct fuzz_input *in)
 		close_nest();
 	if (head & 0x40 && !(head & 0x20)) {
 		/* Cut off, or padded. */
-		talk->len = clamp_t(int, (int)talk->len + (s8)fuzz_u8(in), NLMSG_HDRLEN,
-				    REQUEST_MAX);
+		talk->len =
+			clamp_t(int, (int)talk->len + (s8)fuzz_u8(in), NLMSG_HDRLEN, REQUEST_MAX);
 	}
 	nlh->nlmsg_len = talk->len;
 }

@@ -18,7 +18,7 @@ static void fixed_draw(const struct generation_stamp *stamp, void *out, size_t l
 
 #define curve25519 remembered_curve25519
 #define curve25519_generate_public(out, secret) \
-	remembered_curve25519(out, secret, (const u8[CURVE25519_KEY_SIZE]){ 9 })
+	remembered_curve25519(out, secret, curve25519_base_point)
 #define generation_draw fixed_draw
 
 #include "../../../module/noise.c"
@@ -82,6 +82,7 @@ static_assert(FUZZ_SLOTS == SLOTS);
 void fuzz_noise_state(struct noise_peer *peer, struct fuzz_noise_state *state)
 {
 	struct noise_session *session;
+	unsigned int block;
 	enum slot i;
 
 	memset(state, 0, sizeof(*state));
@@ -92,8 +93,8 @@ void fuzz_noise_state(struct noise_peer *peer, struct fuzz_noise_state *state)
 			continue;
 		state->index[i] = (__force u32)session->index;
 		state->next[i] = session->replay.next;
-		state->seen[i] = session->replay.seen[(session->replay.next / BITS_PER_LONG) %
-						      ARRAY_SIZE(session->replay.seen)];
+		for (block = 0; block < ARRAY_SIZE(session->replay.seen); block++)
+			state->seen[i] ^= session->replay.seen[block];
 	}
 	if (peer->pending)
 		state->pending = (__force u32)peer->pending->index;
