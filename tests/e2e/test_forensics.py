@@ -25,7 +25,7 @@ def test_nothing_of_before_the_fork_is_in_a_clone(kernel):
 def look(state, *kinds):
     hits = tuple(forensics.Hit(False, 0, peer.Secret(kind, bytes(32), 8), 0, 8)
                  for kind in kinds)
-    return forensics.Look("event", state, hits, 0, 0)
+    return forensics.Look("event", state, hits, 0, 0, 0)
 
 
 HELD = (peer.SESSION, peer.CHAINING, peer.EPHEMERAL)

@@ -5,7 +5,8 @@ The guest's peer is ours (see peer), so every secret that both ends share is
 known, and what is computed on the way to it. What only the guest knows, its
 ephemeral private key, is found in its memory while a handshake is pending,
 near the chaining key, as the number that belongs to the public key that it has
-sent. Memory is all of the guest's RAM and the registers of its CPUs.
+sent; or a debugger takes it when it has been drawn. Memory is all of the
+guest's RAM and the registers of its CPUs.
 """
 
 import collections
@@ -22,8 +23,8 @@ from .initramfs import fingerprint
 from .kit import LAB, cache, load
 from .primitives import x25519
 
-PATIENCE = 20           # seconds
-STALE = 1.5             # seconds for a clone that handshakes only if it must
+PATIENCE = 60           # seconds
+STALE = 1               # seconds for a clone that handshakes only if it must
 NEAR = 256              # bytes from the chaining key to the ephemeral key
 RATE = 100              # packets a second, each way
 # States of a guest.
@@ -51,6 +52,7 @@ class Look:
     hits: tuple
     pieces: int     # of 8 bytes, that were looked for
     secrets: int    # ... in this many secrets
+    delay: float    # seconds since the clone began to run
 
     def count(self, kind):
         return sum(hit.secret.kind == kind for hit in self.hits)
@@ -127,9 +129,10 @@ class Case:
         self._peer.end()
         return self.looks
 
-    def _look(self, event, state, secrets):
-        """At a guest, which stays stopped."""
+    def _look(self, event, state, secrets, since=None):
+        """At a guest, which stays stopped. since: when it began to run."""
         self._guest.stop()
+        delay = time.monotonic() - since if since else 0
         registers = os.path.join(self._folder, "registers")
         with open(registers, "wb") as out:
             # As they would lie in memory.
@@ -137,7 +140,7 @@ class Case:
                 out.write(bytes.fromhex(value.replace(" ", ""))[::-1]
                           + bytes(16))
         look = Look(event, state, *scan(self._guest.memory, registers,
-                                        secrets), len(secrets))
+                                        secrets), len(secrets), delay)
         self.looks.append(look)
         counts = collections.Counter(
             hit.secret.kind + " (register)" * hit.in_register
@@ -148,7 +151,7 @@ class Case:
 
     def _fork(self, event):
         """Looks at the guest, and at a clone as soon as that has been reset:
-        it says so by beginning a handshake, if it does."""
+        it says so by beginning a handshake, or has had time for it."""
         self._look(event, BEFORE, self._peer.secrets())
         self._forks += 1
         snapshot, = fork.snapshot([self._guest])
@@ -160,16 +163,16 @@ class Case:
             {f"{self.system}{self._forks}": [self._plug]}, self._folder)
         self._peer.pending = None
         count = self._peer.initiations
+        since = time.monotonic()
         fork.resume([self._guest])
-        try:
-            self._wait_initiation(count, STALE)
-        except LabError:
-            if self.system == "forkguard":
-                raise
-        self._look(event, CLONE, secrets)
+        if self.system == "forkguard":
+            self._wait_initiation(count)
+        else:
+            self._guest.run(f"sleep {STALE}")
+        self._look(event, CLONE, secrets, since)
 
-    def _wait_initiation(self, count, timeout=PATIENCE):
-        self._peer.wait("initiation", timeout,
+    def _wait_initiation(self, count):
+        self._peer.wait("initiation", PATIENCE,
                         lambda: self._peer.initiations > count)
 
     def _begin(self):

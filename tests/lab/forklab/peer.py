@@ -176,7 +176,7 @@ class Session:
     def note(self, secrets):
         for way, (key, messages) in enumerate(zip(self.keys, self.messages)):
             last = max(messages, default=-1) + AHEAD
-            for nonce in range(self._known[way], last + 1):
+            for nonce in {*messages, *range(self._known[way], last + 1)}:
                 secrets.note_message(key, nonce, messages.get(nonce, b""))
             self._known[way] = max(self._known[way], last + 1)
             messages.clear()
