@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Runs in user-mode Linux: whatever forkguard does, each allocation on the way fails once.
+"""Runs in user-mode Linux: whatever forkguard does, each allocation on the way fails once; with a
+module built with calls.h, each call that can.
 
 An operation is repeated with its first, second, third ... allocation failing, until it is through
 without a failure. Whatever has failed, the configuration is what it was before or what was asked
@@ -34,7 +35,11 @@ class Campaign:
     """Counts what failed, and what came of it."""
 
     def __init__(self):
-        self.here, self.workers = inject.Here(), inject.Workers()
+        if inject.Calls.FILE.exists():
+            self.here = self.workers = inject.Calls()
+        else:
+            inject.setup()
+            self.here, self.workers = inject.Here(), inject.Workers()
         self.problems = 0
 
     def run(self, name, operation, workers=False):
@@ -66,9 +71,11 @@ class Campaign:
                 self.problems += 1
                 print(f"{name}, fault {number}: {word}", flush=True)
         told = ", ".join(f"{word}: {count}" for word, count in sorted(words.items()) if count)
-        good = number > 1 and not any(word.startswith("bad") for word in words)
+        # Not every operation has such a call in the module itself.
+        good = number > 1 or isinstance(injector, inject.Calls)
+        good &= not any(word.startswith("bad") for word in words)
         print(f"{'ok' if good else 'not ok'}: {name}: {number - 1} faults; {told}", flush=True)
-        self.problems += number == 1
+        self.problems += number == 1 and not good
         return number - 1
 
 
@@ -284,7 +291,8 @@ class Load(Operation):
 
     def act(self):
         with open(self.path, "rb") as module:
-            if _libc.syscall(FINIT_MODULE, module.fileno(), b"", 0):
+            parameters = b"fail_nth=%d" % inject.Calls.number if inject.Calls.number else b""
+            if _libc.syscall(FINIT_MODULE, module.fileno(), parameters, 0):
                 raise OSError(ctypes.get_errno(), "finit_module")
 
     def check(self, error):
@@ -401,7 +409,6 @@ class Respond(Talk):
 def main():
     """All of them."""
     Load.path, auditor = sys.argv[1:]
-    inject.setup()
     Operation.family, Operation.route = netlink.Family("forkguard"), netlink.Route()
     campaign = Campaign()
     peers = attribute(netlink.PEERS, [
@@ -426,13 +433,14 @@ def main():
     campaign.run("dump", Dump())
     secret = Secrets()
     count = campaign.run("keys", secret)
-    left = keys.found()
-    campaign.verdict("no key left", not left, f"left: {sorted(left)} of {count}")
-    secret.number = CONTROL
-    secret.prepare()
-    secret.act()
-    campaign.verdict("keys in use are found", CONTROL in keys.found(), "")
-    secret.check(None)
+    if os.path.exists("/dev/mem"):
+        left = keys.found()
+        campaign.verdict("no key left", not left, f"left: {sorted(left)} of {count}")
+        secret.number = CONTROL
+        secret.prepare()
+        secret.act()
+        campaign.verdict("keys in use are found", CONTROL in keys.found(), "")
+        secret.check(None)
     campaign.run("reset", Reset())
     campaign.run("reset one peer", Reset(KEYS[1]))
     Operation.route.delete_link(NAME)
@@ -455,9 +463,10 @@ def main():
     campaign.run("load the module", Load())
     unload()
     audit = subprocess.run([auditor, CAPTURE], capture_output=True, text=True, check=False)
-    campaign.verdict("no nonce reused", audit.returncode == 0, audit.stdout.strip())
-    found = leaks()
-    campaign.verdict("no leak", not found, found)
+    campaign.verdict("no nonce reused", audit.returncode == 0, (audit.stdout.strip() or audit.stderr).splitlines()[-1])
+    if (inject.DEBUG / "kmemleak").exists():
+        found = leaks()
+        campaign.verdict("no leak", not found, found)
     return campaign.problems
 
 

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Has the n-th allocation of a task fail, of this one or of the kernel's workers."""
+"""Has the n-th allocation of a task fail, of this one or of the kernel's workers; or, in a module
+built with calls.h, the n-th call that can."""
 
 import os
 from pathlib import Path
@@ -80,3 +81,25 @@ class Workers:
             except OSError:
                 del self.tasks[name]
         return failed
+
+
+class Calls:
+    """Has the n-th call of the module fail, whoever makes it."""
+
+    FILE = Path("/sys/module/forkguard/parameters/fail_nth")
+    number = 0  # also for a module that is about to be loaded
+
+    def arm(self, number):
+        """What follows may fail."""
+        Calls.number = number
+        if self.FILE.exists():
+            self.FILE.write_text(str(number))
+
+    def disarm(self):
+        """Has something failed?"""
+        Calls.number = 0
+        if not self.FILE.exists():
+            return True
+        left = int(self.FILE.read_text())
+        self.FILE.write_text("0")
+        return left == 0
