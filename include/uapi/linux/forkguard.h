@@ -16,7 +16,8 @@
  *
  * FORKGUARD_CMD_SET_DEVICE
  *	Configures one device. Either all of a message is applied or, when the
- *	message is malformed, none of it.
+ *	message is malformed, none of it. When memory runs out midway (-ENOMEM),
+ *	what came before stays, and the same message again completes it.
  *
  * FORKGUARD_CMD_RESET
  *	Wipes all handshakes and sessions of one device or, with
