@@ -33,8 +33,7 @@ enum nest {
 	IN_DEVICE,
 	IN_PEERS,
 	IN_PEER,
-	IN_ALLOWEDIPS,
-	IN_ALLOWEDIP
+	IN_ALLOWEDIPS
 };
 
 /**

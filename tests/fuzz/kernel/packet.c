@@ -545,7 +545,7 @@ static size_t change(struct fuzz_input *in, u8 how, u8 *payload, size_t len, enu
 		}
 	}
 	if (how & HOW_RESIZED) {
-		pos = min_t(size_t, fuzz_u16(in) % MESSAGE_MAX, MESSAGE_MAX);
+		pos = fuzz_u16(in) % MESSAGE_MAX;
 		if (pos > len)
 			memset(payload + len, 0, pos - len);
 		len = pos;
@@ -587,9 +587,21 @@ static void inject(struct sk_buff *skb)
 	settle();
 }
 
-static void note_taken(const struct message *message, const struct delivery *way)
+/* A message was accepted: it must not be again, nor another of its counter. */
+static void take(struct message *message)
 {
 	const struct message_data *header = (const void *)message->bytes;
+
+	message->taken = true;
+	if (message->kind != DATA)
+		return;
+	world->taken[world->num_taken % TAKEN].index = (__force u32)header->receiver_index;
+	world->taken[world->num_taken++ % TAKEN].counter = message->counter;
+}
+
+/* What an accepted message may do, and what it must. */
+static void check_taken(const struct message *message, const struct delivery *way)
+{
 	const struct view *before = &world->before, *after = &world->after;
 	const struct endpoint *endpoint = &after->peers[message->peer].endpoint;
 	size_t delivered;
@@ -604,8 +616,6 @@ static void note_taken(const struct message *message, const struct delivery *way
 	}
 	if (message->kind != DATA)
 		return;
-	world->taken[world->num_taken % TAKEN].index = (__force u32)header->receiver_index;
-	world->taken[world->num_taken++ % TAKEN].counter = message->counter;
 	delivered = model_delivered(message->inner, message->inner_len, message->peer);
 	FUZZ_EXPECT(after->delivered - before->delivered == !!delivered);
 }
@@ -625,7 +635,8 @@ static void compare(struct message *message, const struct delivery *way, enum ve
 		/* A timer may have run meanwhile, or the reset that the fork led to. */
 		fuzz_count(world->forked ? "messages after a fork" : "messages too slow to judge");
 		FUZZ_EXPECT(verdict != MUST_NOT || after->delivered == before->delivered);
-		message->taken |= changed;
+		if (changed && verdict != MUST_NOT)
+			take(message);
 		return;
 	}
 	if ((verdict == MUST_NOT && changed) || (verdict == MUST && !changed))
@@ -641,8 +652,8 @@ static void compare(struct message *message, const struct delivery *way, enum ve
 	}
 	if (!changed || verdict == MUST_NOT)
 		return;
-	message->taken = true;
-	note_taken(message, way);
+	take(message);
+	check_taken(message, way);
 	if (after->delivered != before->delivered)
 		fuzz_count("packets delivered");
 }
