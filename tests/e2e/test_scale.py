@@ -4,7 +4,7 @@
 import struct
 
 import pytest
-from forklab import audit, hub, pcap, report, scale, scenes
+from forklab import audit, endurance, hub, pcap, report, scale, scenes
 from forklab.session import progress, session
 
 LIMIT = 240
@@ -35,11 +35,11 @@ def small_hub():
 
 
 def test_resets(small_hub):
-    assert hub.resets(small_hub, seconds=3, rate=RESETS).faults == []
+    assert endurance.resets(small_hub, seconds=3, rate=RESETS).faults == []
 
 
 def test_peers(small_hub):
-    assert hub.peers(small_hub, seconds=2).faults == []
+    assert endurance.peers(small_hub, seconds=2).faults == []
 
 
 def frame(to_peer, payload):
@@ -74,4 +74,4 @@ def test_indices_that_two_sessions_chose(tmp_path, frames, chance):
         b"".join(struct.pack("<IIII", number, 0, len(one), len(one)) + one
                  for number, one in enumerate(frames)))
     verdict = audit.judge([pcap.Capture(str(path), hub.MAC)])
-    assert [hub.by_chance(reuse) for reuse in verdict.reuses] == chance
+    assert [endurance.by_chance(reuse) for reuse in verdict.reuses] == chance

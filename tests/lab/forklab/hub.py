@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A forkguard interface with many peers, in use while it is reset.
+"""A forkguard interface with many peers.
 
 One guest is the hub, with as many peers as one likes. Another guest is the
 first few of them, on stock WireGuard; the others are nobody.
@@ -13,7 +13,6 @@ import os
 import re
 import subprocess
 import tempfile
-import time
 
 from . import LabError, audit, fork, initramfs, kit, pcap, tunnel
 from .guest import Cable, Guest, Machine, all_stopped, splats
@@ -21,15 +20,10 @@ from .guest import Cable, Guest, Machine, all_stopped, splats
 CONFIG = "/etc/hub.conf"
 MAC = bytes((0x52, 0x54, 0, 0, 0, 1))   # of the hub, as guest.py has it
 RATE = 200          # packets/s each way, to and from all peers together
-STREAM_RATE = 50    # of the numbered stream that is watched
 STREAM_PORT = 7779
-WAITING = 100       # packets that wait for a session; the bound is 128
-BURST = 250         # resets
 RECOVERY = 60       # seconds in which new sessions are waited for
 SILENCE = 20        # seconds after which no more is expected of a stream
-DUMPS = 5
 STALL = re.compile("stall|starved|lockup|blocked for more than")
-LEAK = 16           # bytes a reset: less could not be told from noise
 
 
 class Hub:
@@ -223,29 +217,6 @@ def stalls(folder):
     return found
 
 
-def by_chance(reuse):
-    """Whether a reuse is none: among a hundred thousand sessions some bear the
-    same index. Between two handshakes that choose an index, and in one
-    direction, no counter may come twice with different contents."""
-    if not reuse["ambiguous"] or reuse["a"]["file"] != reuse["b"]["file"]:
-        return False
-    index = int(reuse["receiver"], 16).to_bytes(4, "little").hex()
-    with tempfile.NamedTemporaryFile(suffix=".pcap") as few:
-        # Whose index a handshake chooses, or a data message goes to.
-        subprocess.run(["tcpdump", "-Z", "root", "-r", reuse["a"]["file"],
-                        "-w", few.name, f"udp[12:4] = 0x{index}"],
-                       stderr=subprocess.DEVNULL, check=True, timeout=120)
-        messages = pcap.read(pcap.Capture(few.name, MAC))
-    choices = 0
-    seen = {}
-    for m in messages:
-        if m.is_handshake:
-            choices += 1
-        elif seen.setdefault((m.sent, choices, m.counter), m.data) != m.data:
-            return False
-    return choices > 1
-
-
 class Here(Hub):
     """Here: in namespaces of the machine that this runs on, which is to be
     user-mode Linux: at native speed, but on one CPU."""
@@ -308,194 +279,3 @@ def build_programs(folder):
 
 def idle_address(number):
     return f"10.{128 + number // 65536}.{number // 256 % 256}.{number % 256}"
-
-
-class Findings:
-    """What a scene has measured, and what was not as it has to be."""
-
-    def __init__(self, say):
-        self.lines = []
-        self.faults = []
-        self._say = say
-
-    def tell(self, line):
-        self._say(line)
-        self.lines.append(line)
-
-    def expect(self, condition, fault):
-        if not condition:
-            self.faults.append(fault)
-
-    def judge(self, hub):
-        verdict, complaints = hub.judge()
-        chance = sum(map(by_chance, verdict.reuses))
-        reused = verdict.reused - chance
-        self.tell(f"{verdict.judged} messages judged, {reused} nonces reused; "
-                  f"{chance} seemed to be, under an index that two handshakes "
-                  "chose by chance")
-        self.expect(not reused, f"{reused} nonces reused: {verdict.reuses}")
-        self.expect(verdict.judged > 1000, "too little to judge")
-        self.faults += complaints
-
-
-def resets(hub, seconds, rate=1000, rounds=1):
-    """Forced resets under load. Each round has three phases: the interface is
-    reset one by one, so fast that no session comes up; all peers but one are
-    reset in turn; the interface is reset in bursts, so that sessions come up
-    in between. Then packets wait while the interface is reset."""
-    found = Findings(hub.say)
-    config = hub.config()
-    count = rate * seconds // rounds // 3
-    phases = (("interface", {}, None),
-              ("all peers but one", {"ends": hub.ends[1:]}, 0),
-              (f"interface, {BURST} at once", {"burst": BURST}, 1))
-    memory = []
-    total = took = 0
-    hub.talk()
-    for number in range(rounds):
-        for name, how, watched in phases:
-            finish = watched is not None and hub.stream(
-                watched, STREAM_RATE * count // rate, STREAM_RATE)
-            losses = hub.losses()
-            done = hub.reset(count, rate, **how)
-            recovery = hub.ping()
-            sealing, waiting = (now - then for now, then in
-                                zip(hub.losses(), losses))
-            total += done["sent"]
-            took += done["seconds"]
-            found.tell(
-                f"{name}: {done['sent']} resets, "
-                f"{done['sent'] / done['seconds']:.0f}/s, each "
-                f"{done['mean_us']:.0f} us, at most {done['longest_us']:.0f} "
-                f"us; all peers answer after {recovery:.1f} s; packets lost: "
-                f"{sealing} while being sealed, {waiting} of too many waiting")
-            found.expect(not done["refused"], f"{done['refused']} refused")
-            if not finish:
-                continue
-            came = finish()
-            lost = len(came["lost"])
-            found.tell(f"a stream to peer {watched}: {came['received']} came, "
-                       f"{lost} did not, {came['late']} late")
-            found.expect(lost <= (sealing + waiting if watched else 0),
-                         f"{name}: of a stream these are lost: {came['lost']}")
-        hub.hush()
-        wait_through_resets(hub, found, rate)
-        memory.append(hub.memory())
-        hub.talk()
-    hub.hush()
-    found.pace = total / took
-    found.tell(f"{total} resets in {took:.0f} s")
-    found.expect(hub.config() == config, "the configuration has changed")
-    if rounds > 1:
-        growth = (memory[-1] - memory[0]) / (total * (rounds - 1) / rounds)
-        found.tell("kernel memory after each round: "
-                   f"{', '.join(str(m >> 10) for m in memory)} KiB")
-        found.expect(growth < LEAK, f"{growth:.1f} bytes a reset leak")
-    found.judge(hub)
-    return found
-
-
-def wait_through_resets(hub, found, rate):
-    """R4: what waits for a session when resets come goes out after them."""
-    hub.peers.run(f"{tunnel.IP} link set eth0 down")
-    hub.reset(1)
-    finish = hub.stream(0, WAITING, 1000)
-    done = hub.reset(2 * rate, rate)
-    hub.peers.run(f"{tunnel.IP} link set eth0 up")
-    came = finish()
-    found.tell(f"{WAITING} packets waited while the interface was reset "
-               f"{done['sent']} times: {came['received']} came, "
-               f"{came['late']} late, {came['repeated']} twice")
-    found.expect(came == {"received": WAITING, "late": 0, "repeated": 0,
-                          "lost": []},
-                 f"packets that waited: {came}")
-
-
-def peers(hub, seconds=10):
-    """Thousands of peers, some of which have sessions: resets, dumps amid
-    resets for so many seconds, and a fork."""
-    found = Findings(hub.say)
-    config = hub.config()
-    hub.guest.run("fwg monitor >/tmp/events &")
-    live = len(hub.ends)
-    talking = live // 2
-    hub.talk(talking)
-    only_live(hub, found, "before the resets")
-
-    time.sleep(2)   # so that seconds tell new sessions from old ones
-    begun = now(hub)
-    done = hub.reset(1)
-    took = new_sessions(hub, begun)
-    found.tell(f"reset of {hub.size} peers, {live} with a session: "
-               f"{done['longest_us'] / 1000:.1f} ms until all is wiped, "
-               f"{took:.1f} s until all {live} have a new session, "
-               f"{live - talking} of them without traffic")
-    only_live(hub, found, "after the reset")
-    wiped = last_event(hub)
-    found.expect(f"cause forced, peers {live}," in wiped, f"event: {wiped}")
-
-    hub.guest.run(f"resets -r 10 -n {10 * seconds} tun0 >/tmp/resets &")
-    dumps = [dump(hub) for _ in range(DUMPS)]
-    found.expect(len(set(dumps)) == 1 and dumps[0].startswith(
-        f"{hub.size + 1} "), f"dumps amid resets differ: {dumps}")
-    hub.guest.run("while pidof resets >/dev/null; do sleep 0.1; done")
-    during = json.loads(hub.guest.run("cat /tmp/resets"))
-    found.tell(f"{DUMPS} dumps alike, amid {during['sent']} resets of "
-               f"{during['mean_us'] / 1000:.1f} ms each, at most "
-               f"{during['longest_us'] / 1000:.1f} ms")
-    hub.ping()
-
-    time.sleep(2)
-    begun = now(hub)
-    hub.fork()
-    took = new_sessions(hub, begun)
-    found.tell(f"forked: {took:.1f} s until all {live} have a new session")
-    only_live(hub, found, "after the fork")
-    wiped = last_event(hub)
-    found.tell(f"event of the fork: {wiped.partition(': ')[2]}")
-    found.expect("forks 1" in wiped and "cause forced" not in wiped,
-                 f"event: {wiped}")
-    hub.hush()
-    found.expect(hub.config() == config, "the configuration has changed")
-
-    # What is asked of the idle peers can be answered with no.
-    hub.guest.run(f"ping -c 1 -W 1 {idle_address(0)}; true")
-    found.expect(hub.matching("transfer", "$2 + $3 > 0") == live + 1,
-                 "an initiation to an idle peer did not show")
-    found.judge(hub)
-    return found
-
-
-def only_live(hub, found, when):
-    live = len(hub.ends)
-    for field, condition in (("latest-handshakes", "$2 > 0"),
-                             ("transfer", "$2 + $3 > 0")):
-        count = hub.matching(field, condition)
-        found.expect(count == live, f"{when}: {count} peers instead of {live} "
-                     f"with {field}")
-
-
-def now(hub):
-    return int(hub.guest.run("date +%s"))
-
-
-def new_sessions(hub, since):
-    """Seconds until all peers that exist have made a session since then."""
-    begun = hub.uptime()
-    while hub.uptime() < begun + RECOVERY:
-        if hub.matching("latest-handshakes",
-                        f"$2 >= {since}") == len(hub.ends):
-            return hub.uptime() - begun
-        time.sleep(0.2)
-    raise LabError(f"no new sessions with all peers in {RECOVERY} s")
-
-
-def last_event(hub):
-    return hub.guest.run("tail -n 1 /tmp/events").strip()
-
-
-def dump(hub):
-    """How many lines a dump has, and what names its configuration."""
-    return hub.guest.run("fwg show tun0 dump >/tmp/dump; wc -l </tmp/dump; "
-                         "cut -f 1-4,8 /tmp/dump | md5sum",
-                         timeout=60).replace("\n", " ")

@@ -8,20 +8,17 @@
  *
  * The receiver goes into the background as soon as it listens.
  */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
-#include <errno.h>
 #include <netinet/in.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
-#include <time.h>
 #include <unistd.h>
 #include <x86intrin.h>
 
-#define NS_PER_S 1000000000ULL
+#include "program.h"
+
 #define MAX_COUNT 1000000
 
 /* The time-stamp counter makes clones differ in what they send. */
@@ -31,32 +28,6 @@ struct datagram {
 	uint64_t stamp;
 	uint8_t more[112];
 };
-
-static void die(const char *what, const char *word)
-{
-	fprintf(stderr, "numbered: %s: %s\n", what, word);
-	exit(1);
-}
-
-static unsigned long to_number(const char *word, unsigned long max)
-{
-	char *end;
-	unsigned long value;
-
-	errno = 0;
-	value = strtoul(word, &end, 10);
-	if (errno || end == word || *end || !value || value > max)
-		die("not a number in range", word);
-	return value;
-}
-
-static uint64_t now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec * NS_PER_S + time.tv_nsec;
-}
 
 static int open_socket(void)
 {
@@ -81,10 +52,7 @@ static int send_all(char *words[])
 	count = to_number(words[2], MAX_COUNT);
 	rate = to_number(words[3], 1000000);
 	for (; datagram.number < count; datagram.number++) {
-		uint64_t due = start + datagram.number * NS_PER_S / rate;
-		struct timespec until = { due / NS_PER_S, due % NS_PER_S };
-
-		clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
+		wait_until(start + datagram.number * NS_PER_S / rate);
 		datagram.stamp = __rdtsc();
 		if (sendto(fd, &datagram, sizeof(datagram), 0, (void *)&to, sizeof(to)) < 0)
 			die("sendto", strerror(errno));

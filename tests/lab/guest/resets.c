@@ -4,20 +4,17 @@
  * rate, and tells how many were acknowledged and how long they took. An
  * acknowledgment comes when the reset is done.
  */
-#include <errno.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
+#define _GNU_SOURCE
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <linux/forkguard.h>
 #include <linux/genetlink.h>
 #include <linux/netlink.h>
 
-#define NS_PER_S 1000000000ULL
+#include "program.h"
+
 #define MAX_MESSAGE 4096
 
 struct message {
@@ -27,32 +24,6 @@ struct message {
 };
 
 static int nl_socket;
-
-static void die(const char *what, const char *word)
-{
-	fprintf(stderr, "resets: %s: %s\n", what, word);
-	exit(1);
-}
-
-static unsigned long to_number(const char *word, unsigned long max)
-{
-	char *end;
-	unsigned long value;
-
-	errno = 0;
-	value = strtoul(word, &end, 10);
-	if (errno || end == word || *end || !value || value > max)
-		die("not a number in range", word);
-	return value;
-}
-
-static uint64_t now(void)
-{
-	struct timespec time;
-
-	clock_gettime(CLOCK_MONOTONIC, &time);
-	return time.tv_sec * NS_PER_S + time.tv_nsec;
-}
 
 static void begin(struct message *msg, uint16_t family, uint8_t command)
 {
@@ -130,13 +101,6 @@ static void to_key(uint8_t key[FORKGUARD_KEY_LEN], const char *word)
 	for (i = 0; i < FORKGUARD_KEY_LEN; i++)
 		if (sscanf(word + 2 * i, "%2hhx", &key[i]) != 1)
 			die("not a key", word);
-}
-
-static void wait_until(uint64_t time)
-{
-	struct timespec until = { time / NS_PER_S, time % NS_PER_S };
-
-	clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL);
 }
 
 int main(int argc, char *argv[])
