@@ -1,0 +1,389 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * packet_world: the device under test, its other ends, and what is seen of it.
+ *
+ * The other ends are bare noise layers, one of them unknown to the device. What
+ * the device sends is seen on fuzz0, a dummy interface, what it delivers by an
+ * rx_handler.
+ */
+
+#include "packet.h"
+#include "generation.h"
+#include "mac.h"
+
+#include <linux/ip.h>
+#include <linux/ipv6.h>
+#include <linux/rtnetlink.h>
+#include <linux/udp.h>
+
+struct world *world;
+
+/* Who may send what; the first is moved between peers. */
+struct prefix world_prefixes[PREFIXES] = {
+	{ 1, AF_INET, 25, { 10, 0, 0, 128 } }, { 0, AF_INET, 24, { 10, 0, 0, 0 } },
+	{ 1, AF_INET, 24, { 10, 0, 1, 0 } },   { 2, AF_INET, 0, {} },
+	{ 0, AF_INET6, 64, { 0xfd } },	       { 1, AF_INET6, 128, { 0xfd, [15] = 1 } },
+	{ 1, AF_INET6, 15, { 0xfe } },
+};
+
+/* The plaintext of a message has come to the stack. */
+static rx_handler_result_t on_delivered(struct sk_buff **pskb)
+{
+	struct sk_buff *skb = *pskb;
+	const u8 *bytes = world->expected.bytes;
+	static u8 copy[INNER_MAX];
+
+	world->delivered++;
+	FUZZ_EXPECT(world->expected.len == skb->len);
+	if (world->expected.len == skb->len && !skb_copy_bits(skb, 0, copy, skb->len)) {
+		if (world->expected.ce) {
+			/* Marked, which changes the DS field and a checksum. */
+			memcpy(copy, bytes, 2);
+			if (copy[0] >> 4 == 4)
+				memcpy(copy + 10, bytes + 10, 2);
+		}
+		FUZZ_EXPECT(!memcmp(copy, bytes, skb->len));
+	}
+	world->expected.len = 0;
+	consume_skb(skb);
+	return RX_HANDLER_CONSUMED;
+}
+
+/* The device sends. */
+static int on_sent(struct sk_buff *skb, struct net_device *dev, struct packet_type *type,
+		   struct net_device *orig_dev)
+{
+	const bool v6 = ip_hdr(skb)->version == 6;
+	const u8 protocol = v6 ? ipv6_hdr(skb)->nexthdr : ip_hdr(skb)->protocol;
+	const size_t at = skb_network_offset(skb) + sizeof(struct udphdr) +
+			  (v6 ? sizeof(struct ipv6hdr) : sizeof(struct iphdr));
+	__le32 message_type;
+
+	if (protocol == IPPROTO_UDP &&
+	    !skb_copy_bits(skb, at, &message_type, sizeof(message_type))) {
+		world->sent++;
+		if (message_type == cpu_to_le32(MESSAGE_INITIATION))
+			world->has_initiation = !skb_copy_bits(skb, at, &world->initiation,
+							       sizeof(world->initiation));
+	}
+	kfree_skb(skb);
+	return 0;
+}
+
+/**
+ * world_look() - see all that a message may change
+ * @view: filled in
+ */
+void world_look(struct view *view)
+{
+	int i;
+
+	memset(view, 0, sizeof(*view));
+	for (i = 0; i < PEERS; i++) {
+		struct fg_peer *peer = world->ends[i].ours;
+
+		view->peers[i].endpoint = peer->endpoint;
+		fuzz_noise_state(peer->noise, &view->peers[i].noise);
+		view->peers[i].rx_bytes = atomic64_read(&peer->rx_bytes);
+		view->peers[i].last_handshake = peer->last_handshake;
+	}
+	view->delivered = world->delivered;
+	view->sent = world->sent;
+}
+
+/**
+ * world_end_era() - all sessions with a peer end
+ * @peer: the peer, or the stranger for all
+ */
+void world_end_era(u8 peer)
+{
+	int i;
+
+	for (i = 0; i < PEERS; i++) {
+		if (peer == STRANGER || i == peer)
+			world->ends[i].era++;
+	}
+}
+
+/**
+ * world_fork() - give the machine another generation ID
+ *
+ * @forked until a reset has followed, which a check of a message begins.
+ */
+void world_fork(void)
+{
+	world->id[0]++;
+	world->forked = true;
+	world_end_era(STRANGER);
+}
+
+/**
+ * world_notice_fork() - have the reset done that follows a fork
+ */
+void world_notice_fork(void)
+{
+	generation_notice();
+	fuzz_settle_resets();
+	world->forked = false;
+}
+
+static int add_prefix(const struct prefix *prefix)
+{
+	struct fg_peer *peer = world->ends[prefix->peer].ours;
+
+	return allowedips_add(&world->device->allowedips, prefix->family, prefix->addr,
+			      prefix->cidr, peer, &peer->allowed);
+}
+
+/**
+ * world_move_prefix() - give the prefix that moves to a peer
+ * @peer: the peer
+ */
+void world_move_prefix(u8 peer)
+{
+	if (world_prefixes[0].peer == peer)
+		return;
+	world_prefixes[0].peer = peer;
+	mutex_lock(&world->device->lock);
+	FUZZ_EXPECT(!add_prefix(&world_prefixes[0]));
+	mutex_unlock(&world->device->lock);
+}
+
+/**
+ * world_add_peer() - have the device know a peer, with its prefixes
+ * @peer: the peer
+ *
+ * Return: 0 or a negative error.
+ */
+int world_add_peer(u8 peer)
+{
+	struct fg_peer *ours;
+	int i, err = 0;
+
+	mutex_lock(&world->device->lock);
+	ours = peer_create(world->device, world->ends[peer].public_key);
+	if (!IS_ERR(ours)) {
+		world->ends[peer].ours = ours;
+		for (i = 0; i < PREFIXES && !err; i++) {
+			if (world_prefixes[i].peer == peer)
+				err = add_prefix(&world_prefixes[i]);
+		}
+	}
+	mutex_unlock(&world->device->lock);
+	return IS_ERR(ours) ? PTR_ERR(ours) : err;
+}
+
+/**
+ * world_remove_peer() - have the device know a peer no more
+ * @peer: the peer
+ */
+void world_remove_peer(u8 peer)
+{
+	mutex_lock(&world->device->lock);
+	peer_remove(world->ends[peer].ours);
+	mutex_unlock(&world->device->lock);
+	world->ends[peer].ours = NULL;
+}
+
+/**
+ * world_set_identity() - give the device its private key, or take it
+ * @identity: whether it has one from here on
+ */
+void world_set_identity(bool identity)
+{
+	static const u8 none[NOISE_PUBLIC_KEY_LEN];
+	int i;
+
+	if (identity == world->identity)
+		return;
+	world->identity = identity;
+	noise_local_set_private_key(world->device->noise, identity ? world->private_key : none);
+	for (i = 0; i < PEERS; i++)
+		noise_peer_clear(world->ends[i].ours->noise);
+	world_end_era(STRANGER);
+}
+
+/**
+ * world_set_psk() - set the pre-shared key of a peer, on both sides
+ * @peer: the peer
+ * @byte: of the key, repeated
+ */
+void world_set_psk(u8 peer, u8 byte)
+{
+	u8 psk[NOISE_SYMMETRIC_KEY_LEN];
+
+	memset(psk, byte, sizeof(psk));
+	noise_peer_set_psk(world->ends[peer].ours->noise, psk);
+	noise_peer_set_psk(world->ends[peer].theirs, psk);
+}
+
+static void reset_end(u8 i)
+{
+	struct endpoint endpoint = {
+		.addr4.sin_family = AF_INET,
+		.addr4.sin_port = htons(9),
+		.addr4.sin_addr.s_addr = htonl(0xc0000200 | (100 + i)),
+	};
+	struct fg_peer *ours = world->ends[i].ours;
+
+	world->ends[i].counter = 0;
+	noise_peer_clear(world->ends[i].theirs);
+	if (!ours)
+		return;
+	/* As if there had been no run before. */
+	peer_quiesce(ours);
+	fuzz_noise_forget(ours->noise);
+	fuzz_noise_forget(world->ends[i].theirs);
+	world_set_psk(i, 0);
+	socket_set_endpoint(ours, &endpoint);
+	ours->keepalive_interval = 0;
+	ours->recovering = false;
+	memset(&ours->last_handshake, 0, sizeof(ours->last_handshake));
+	atomic64_set(&ours->last_handshake_sent, 0);
+	atomic64_set(&ours->rx_bytes, 0);
+	atomic64_set(&ours->tx_bytes, 0);
+}
+
+/**
+ * world_restart() - as if there had been no run before
+ */
+void world_restart(void)
+{
+	int i;
+
+	world_set_identity(true);
+	world_move_prefix(1);
+	world_notice_fork();
+	for (i = 0; i <= PEERS; i++)
+		reset_end(i);
+	for (i = 0; i < KEPT; i++)
+		world->kept[i].len = 0;
+	fuzz_noise_restart();
+	world->num_kept = 0;
+	world->num_sessions = 0;
+	world->num_taken = 0;
+}
+
+static bool hold(struct fg_peer *owner)
+{
+	return true;
+}
+
+static void release(struct fg_peer *owner)
+{
+}
+
+static const struct noise_owner_ops end_ops = { hold, release };
+
+static int begin_end(u8 i, const u8 device_key[NOISE_PUBLIC_KEY_LEN])
+{
+	u8 private_key[NOISE_PUBLIC_KEY_LEN];
+	struct noise_local *local = noise_local_create(&end_ops);
+	struct noise_peer *theirs;
+
+	if (IS_ERR(local))
+		return PTR_ERR(local);
+	memset(private_key, 'a' + i, sizeof(private_key));
+	noise_local_set_private_key(local, private_key);
+	noise_local_identity(local, NULL, world->ends[i].public_key);
+	theirs = noise_peer_create(local, (struct fg_peer *)&world->ends[i], device_key);
+	if (IS_ERR(theirs)) {
+		noise_local_destroy(local);
+		return PTR_ERR(theirs);
+	}
+	world->ends[i].local = local;
+	world->ends[i].theirs = theirs;
+	return i == STRANGER ? 0 : world_add_peer(i);
+}
+
+/**
+ * world_end() - give up what world_begin() has made
+ */
+void world_end(void)
+{
+	int i;
+
+	if (world->device) {
+		rtnl_lock();
+		netdev_rx_handler_unregister(world->device->dev);
+		rtnl_unlock();
+		mutex_lock(&world->device->lock);
+		peer_remove_all(world->device);
+		mutex_unlock(&world->device->lock);
+		dev_put(world->device->dev);
+	}
+	if (world->link) {
+		dev_remove_pack(&world->tap);
+		dev_put(world->link);
+	}
+	for (i = 0; i <= PEERS; i++) {
+		if (!world->ends[i].local)
+			continue;
+		noise_peer_remove(world->ends[i].theirs);
+		noise_peer_free(world->ends[i].theirs);
+		rcu_barrier();
+		noise_local_destroy(world->ends[i].local);
+	}
+	fuzz_settle_resets();
+	if (world->saved_id)
+		generation_id = world->saved_id;
+	kfree(world);
+	world = NULL;
+}
+
+static int begin_world(void)
+{
+	u8 public_key[NOISE_PUBLIC_KEY_LEN];
+	struct net_device *dev;
+	int i, err;
+
+	world->link = dev_get_by_name(&init_net, "fuzz0");
+	if (!world->link)
+		return -ENODEV;
+	world->tap = (struct packet_type){ .type = htons(ETH_P_ALL),
+					   .dev = world->link,
+					   .func = on_sent };
+	dev_add_pack(&world->tap);
+	dev = dev_get_by_name(&init_net, "fwg0");
+	if (!dev || !device_is_forkguard(dev)) {
+		dev_put(dev);
+		return -ENODEV;
+	}
+	world->device = netdev_priv(dev);
+	world->saved_id = generation_id;
+	generation_id = world->id;
+	rtnl_lock();
+	err = netdev_rx_handler_register(dev, on_delivered, NULL);
+	rtnl_unlock();
+	if (err)
+		return err;
+
+	memset(world->private_key, 'd', sizeof(world->private_key));
+	world->identity = true;
+	noise_local_set_private_key(world->device->noise, world->private_key);
+	noise_local_identity(world->device->noise, NULL, public_key);
+	mac_key(world->device->mac1_key, public_key);
+	for (i = 0; i <= PEERS && !err; i++)
+		err = begin_end(i, public_key);
+	return err;
+}
+
+/**
+ * world_begin() - make the other ends, and have the device know them
+ *
+ * The interfaces fwg0 and fuzz0 are there, and up.
+ *
+ * Return: 0 or a negative error.
+ */
+int world_begin(void)
+{
+	int err;
+
+	world = kzalloc(sizeof(*world), GFP_KERNEL);
+	if (!world)
+		return -ENOMEM;
+	err = begin_world();
+	if (err)
+		world_end();
+	return err;
+}
