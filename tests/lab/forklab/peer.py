@@ -69,7 +69,8 @@ class Secrets(list):
         r = int.from_bytes(block[:16], "little") & \
             0x0ffffffc0ffffffc0ffffffc0fffffff
         for state in (work, *(state for _, state in rest)):
-            self.note(CIPHER, state)
+            # To the rest, no secret is added.
+            self.note(CIPHER, state[:48])
         self.note(ONE_TIME, block)
         self.note(ONE_TIME, r.to_bytes(16, "little"))
         self.note_limbs(ONE_TIME, r, 26, 4)
