@@ -1,0 +1,905 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * A model of forkguard, in Promela: is there any instruction at which a machine can be forked so
+ * that two relatives send two different messages under one key and nonce? tests/model/run has spin
+ * try all of them, in several bounded worlds, and in worlds in which one rule is broken.
+ *
+ * Machines. What a machine is made of is in m and in the state of four processes: two CPUs that
+ * send and shake hands, the worker that resets, and the kernel's notifier. At any step init may
+ * take an image, a copy of all that, and go on (the original runs on), or have one of the images
+ * take the machine's place, with a new generation ID, at the step at which it was taken. Relatives
+ * share no memory, and the network can bring any of them anything at any time; so what one of them
+ * sends does not depend on when another one runs, and they are run one after the other: two clones,
+ * a rollback, an original that runs on, a fork of a fork. An image may be restored twice.
+ *
+ * What is sent. One message sent, any one, is remembered, and nothing with its key and nonce but
+ * with another text may be sent ever after. A key is the name of the ephemeral that its owner drew
+ * for it, and so the same whenever that is; what a peer adds is taken to be always the same. The
+ * text of a message is 0 or 1, and decided as late as can be, when it is encrypted: so it can
+ * differ after any fork before that. (With FIXED_TEXT it is decided when the message is begun, as
+ * in the code.) Of a response the text is the initiation that it answers, which it authenticates.
+ *
+ * What is left out, for it can't matter, or would only forbid what here is allowed: the first half
+ * of an initiation, always the same text under a key of its own; the stamp that noise_respond()
+ * reads at its very start; opening data (a peer's message for a session can come at any time);
+ * timestamps, limits, timers (what they start can start at any time); identities and PSKs; indices.
+ * Left out although it matters: what weak memory ordering would do without the barriers. The scope
+ * of a forced reset is one peer, and there is one. The RNG repeats itself in relatives until the
+ * notifier has come; the time in generation_draw() is no help, but when an image of a sleeping
+ * machine, which has no new ID, is woken twice: that case stands on it (WAKES_ALIKE).
+ *
+ * Steps. A step is a read or a write that others can see, or several in a row of which all but one
+ * make no difference. With SPLIT the loads of a stamp, and of a check, are steps each, and the new
+ * ID is any that was not there before, of two halves that are read one after the other.
+ *
+ * Each inline below names the function that it stands for, and what that calls or touches in this
+ * order; tests/model/run checks that it still does.
+ */
+
+/* How big the world is; the words of run's -D options. */
+#ifndef LIVES /* the original's, and those of images */
+#define LIVES 3
+#endif
+#ifndef IMAGES
+#define IMAGES 1
+#endif
+#ifndef PACKETS /* sent, in a life */
+#define PACKETS 2
+#endif
+#ifndef HANDSHAKES /* begun or answered, in a life */
+#define HANDSHAKES 1
+#endif
+#ifndef FORCED /* resets by hand since the start; as many times ... */
+#define FORCED 0
+#endif
+#ifndef SLEEPS /* ... the machine sleeps ... */
+#define SLEEPS 0
+#endif
+#ifndef CLEARS /* ... or all sessions end (the interface goes down, a timer runs out) */
+#define CLEARS 0
+#endif
+#ifndef JOBS0 /* what each CPU does */
+#define JOBS0 SENDS
+#endif
+#ifndef JOBS1
+#define JOBS1 SENDS
+#endif
+#define SENDS 1
+#define INITIATES 2
+#define RESPONDS 4
+
+/*
+ * With SIBLINGS a life ends with the message that is remembered, and there is no life that could
+ * not add to the case: so only messages of two relatives of which none is the other's past can
+ * contradict each other. Without it, within one life and its past, too.
+ */
+#ifndef SIBLINGS
+#define SIBLINGS 0
+#endif
+
+#ifdef SPLIT
+#define AT_ONCE
+#else
+#define AT_ONCE atomic
+#endif
+
+/* What is broken. */
+#ifndef BREAK
+#define BREAK NOTHING
+#endif
+#define NOTHING 0
+#define NO_SEAL_CHECK 1 /* R3: a check before the nonce is taken, none after encryption */
+#define CHECK_BEFORE 2 /* R3: seal() checks before it encrypts */
+#define NOTIFIER_ONLY 3 /* R3: nobody looks at the ID, as in stock WireGuard */
+#define PLAIN_DRAW 4 /* R2: the RNG's output is not mixed with the stamp */
+#define LATE_STAMP 5 /* R1: the stamp is read after the draw */
+#define STALE_FINISH 6 /* R5: a handshake finishes in another stamp than it began in */
+#define UNREVOKED 7 /* R6: a session is wiped before its stamp is revoked */
+#define HALF_RESET 8 /* R6: a reset forgets a slot */
+#define LATE_RESET 9 /* R7: the reset wipes what is new, too */
+#define AWAKE 10 /* R7: a machine that is about to sleep hands out stamps */
+#define FROZEN_FIRST 11 /* ... or stamps that are read in the wrong order */
+#define WAKES_ALIKE 12 /* two wakes of one image have the same time and RNG */
+#define HALF_ID 13 /* the check looks at half of the ID */
+
+/* What is shown to be reachable. */
+#ifndef REACH
+#define REACH NOTHING
+#endif
+#define TWICE 1 /* the same message, sent by two relatives */
+#define ANEW 2 /* each clone sends under keys of its own generation, of its own handshakes */
+#define ANSWERED 3 /* ... of handshakes that it answered */
+#define DEEP 4 /* a clone of a clone does */
+#define REFUSED 5 /* a message is refused after it was encrypted, for a fork */
+#define PULLED 6 /* a session is wiped while a CPU encrypts with it */
+#define WOKEN 7 /* each wake of an image sends under new keys */
+#if REACH
+#define reach(what, condition) was_reached = (REACH == (what) && (condition)); assert(!was_reached)
+#else
+#define reach(what, condition) skip
+#endif
+
+#define NEVER 7 /* an epoch */
+#define SESSIONS 3
+#define NONE SESSIONS
+
+#define hi(id) ((id) >> 1)
+#define lo(id) ((id) & 1)
+
+/* Slots of sessions, and kinds of messages; with data, whose session it is. */
+#define CURRENT 0
+#define PREVIOUS 1
+#define NEXT 2
+#define SLOTS 3
+#define INITIATION 1
+#define RESPONSE 2
+#define INITIATOR 3
+#define RESPONDER 4
+
+typedef session_t {
+	byte kind;
+	byte id;
+	byte epoch;
+	short key; /* 0 is a wiped one */
+	byte nonce;
+	bit live; /* in a slot */
+	byte held; /* by so many CPUs, in RCU's sense */
+};
+
+typedef machine_t {
+	byte id; /* what the hypervisor shows */
+	bit acpi; /* the notification that is on its way */
+	byte seed; /* the RNG's state, and how much was drawn since */
+	byte drawn;
+	byte epoch;
+	bit frozen;
+	bit noticed; /* generation.c: seen_id == generation_id */
+	bit queued; /* reset_work */
+	bit resetting;
+	bit locked; /* noise_peer.lock */
+	bit pending; /* ... guards a handshake of its own ... */
+	byte hs_id;
+	byte hs_epoch;
+	short hs_key;
+	byte slot[SLOTS]; /* ... and the slots */
+	session_t session[SESSIONS];
+	bit asleep; /* an image of it may be woken */
+	byte packets; /* what was done already of what may be */
+	byte handshakes;
+	byte forced;
+	byte sleeps;
+	byte clears;
+#if REACH
+	byte depth; /* forks it is away from the original */
+	bit woken;
+#endif
+};
+
+machine_t m;
+
+/* Images: of m, and of the processes. */
+#define FRAMES 60
+machine_t image[IMAGES];
+byte frames[IMAGES * FRAMES];
+byte images;
+byte lives; /* that have ended */
+byte used = 1; /* IDs, one a bit */
+bit fresh; /* an image was taken in this life */
+bit over; /* this life */
+bit last; /* life */
+bit gone; /* are the images: none will be restored */
+
+/* The message that is remembered. */
+typedef message_t {
+	byte kind;
+	short key;
+	byte nonce;
+};
+message_t seen;
+
+/* What must never be. */
+bit nonce_reused, key_was_wiped, stale_remains, new_was_wiped, was_reached;
+
+#if REACH
+byte sent; /* anew, by its lives, one a bit */
+#endif
+
+/* For the model alone: is a stamp current, all at once? Is nothing stale left after a reset? */
+#define fits(its_id, its_epoch) ((its_id) == m.id && (its_epoch) == m.epoch)
+#define fits_in(its) (m.slot[its] == NONE || \
+	fits(m.session[m.slot[its]].id, m.session[m.slot[its]].epoch))
+#define clean() (fits_in(CURRENT) && fits_in(PREVIOUS) && fits_in(NEXT) && \
+	(!m.pending || fits(m.hs_id, m.hs_epoch)))
+
+/* module/generation.h generation_read(): generation_id, generation_epoch, generation_frozen */
+inline generation_read() {
+	AT_ONCE {
+#if BREAK == FROZEN_FIRST
+		ok = m.frozen;
+#endif
+		id = hi(m.id) << 1;
+		id = id | lo(m.id);
+		epoch = m.epoch;
+#if BREAK != FROZEN_FIRST
+		ok = m.frozen;
+#endif
+		if
+		:: ok && BREAK != AWAKE -> epoch = NEVER
+		:: else
+		fi
+	}
+}
+
+/* module/generation.h generation_is_current(): generation_epoch, generation_id, generation_id */
+inline generation_is_current(its_id, its_epoch) {
+	AT_ONCE {
+#if BREAK == NOTIFIER_ONLY
+		ok = its_epoch != NEVER
+#else
+		ok = its_epoch == m.epoch;
+		ok = ok && hi(its_id) == hi(m.id);
+		ok = ok && (lo(its_id) == lo(m.id) || BREAK == HALF_ID)
+#endif
+	}
+}
+
+/* module/generation.c notice(): seen_lock, generation_id, seen_id, queue_work */
+inline notice() {
+	d_step {
+		if
+		:: !m.noticed -> m.noticed = 1; m.queued = 1
+		:: else
+		fi
+	}
+}
+
+/* module/generation.c generation_draw(): stamp, get_random_bytes, blake2s */
+inline generation_draw() {
+	d_step {
+		key = 1 + (m.seed | m.drawn << 3);
+		if
+		:: BREAK != PLAIN_DRAW -> key = key + (id << 6) + (epoch << 8)
+		:: else
+		fi;
+		m.drawn++
+	}
+}
+
+/* For the model alone: a message is on the wire. */
+inline send(its_kind, its_nonce) {
+	printf("cpu %d sends %d, key %d, nonce %d, text %d\n", _pid - 1, its_kind, key, its_nonce,
+	       text);
+	key_was_wiped = key == 0 && BREAK != NO_SEAL_CHECK;
+	assert(!key_was_wiped);
+	nonce_reused = seen.kind == its_kind && seen.key == key && seen.nonce == its_nonce && text;
+	assert(!nonce_reused);
+	reach(TWICE, seen.kind == its_kind && seen.key == key && seen.nonce == its_nonce);
+	if
+	:: !seen.kind && !text && key -> /* it may as well be this text of the two */
+		seen.kind = its_kind;
+		seen.key = key;
+		seen.nonce = its_nonce;
+		over = SIBLINGS
+	:: true
+	fi
+}
+
+/* For the model alone: the text of a message is decided. */
+inline decide_text() {
+	if
+	:: text = 0
+	:: text = 1
+	fi
+}
+
+#ifdef FIXED_TEXT
+#define decide_early() decide_text()
+#define decide_late() skip
+#else
+#define decide_early() skip
+#define decide_late() decide_text()
+#endif
+
+/* module/noise.c session_is_current(): generation_is_current, generation_notice */
+inline session_is_current(its_id, its_epoch) {
+	AT_ONCE {
+		generation_is_current(its_id, its_epoch);
+		if
+		:: !ok -> notice()
+		:: else
+		fi
+	}
+}
+
+/*
+ * module/noise.c seal(): chacha20poly1305_encrypt_sg_inplace, generation_is_current,
+ * sg_zero_buffer, generation_notice
+ */
+inline seal(its_key, its_id, its_epoch) {
+#if BREAK == CHECK_BEFORE
+	session_is_current(its_id, its_epoch);
+#elif BREAK == NO_SEAL_CHECK
+	ok = 1;
+#endif
+	atomic {
+		key = its_key;
+		decide_late()
+	}
+#if BREAK != CHECK_BEFORE && BREAK != NO_SEAL_CHECK
+	session_is_current(its_id, its_epoch);
+#endif
+#if REACH
+	reach(REFUSED, !ok && its_id != m.id)
+#endif
+}
+
+/* module/noise.c session_create(): kzalloc, session->stamp, rhashtable_lookup_insert_fast */
+inline session_create(its_kind) {
+	s = 0;
+	do
+	:: s < SESSIONS && (m.session[s].live || m.session[s].held) -> s++
+	:: else -> break
+	od;
+	if
+	:: s < SESSIONS ->
+		m.session[s].live = 1;
+		m.session[s].kind = its_kind;
+		m.session[s].id = id;
+		m.session[s].epoch = epoch;
+		m.session[s].key = key
+	:: else -> ok = 0
+	fi
+}
+
+/* For the model alone: noise_peer.lock. */
+inline lock() {
+	atomic { !m.locked -> m.locked = 1 }
+}
+
+/* For the model alone: and nothing stale remains, unless a reset is to come. */
+inline unlock() {
+	d_step {
+		m.locked = 0;
+		stale_remains = (BREAK == NOTHING || BREAK == HALF_RESET) && m.noticed &&
+				!m.queued && !m.resetting && !clean();
+		assert(!stale_remains)
+	}
+}
+
+/* For the model alone: an RCU grace period has passed. */
+inline free(it) {
+	m.session[it].kind = 0;
+	m.session[it].id = 0;
+	m.session[it].epoch = 0
+}
+
+/*
+ * module/noise.c session_retire(): rhashtable_remove_fast, generation_revoke, send_key, nonce,
+ * kfree_rcu
+ * module/generation.h generation_revoke(): GENERATION_NEVER
+ */
+inline session_retire(it) {
+	if
+	:: it == NONE
+	:: it != NONE && !m.session[it].held -> /* nobody can see how */
+		d_step {
+			m.session[it].live = 0;
+			m.session[it].key = 0;
+			m.session[it].nonce = 0;
+			free(it)
+		}
+	:: it != NONE && m.session[it].held ->
+#if BREAK != UNREVOKED
+		m.session[it].epoch = NEVER;
+#endif
+		m.session[it].key = 0;
+		d_step {
+			reach(PULLED, m.session[it].held);
+			m.session[it].nonce = 0;
+			m.session[it].live = 0;
+			if
+			:: !m.session[it].held -> free(it)
+			:: else
+			fi
+		}
+	fi
+}
+
+/* module/noise.c retire_pending(): session_retire, peer->handshake */
+inline retire_pending() {
+	m.pending = 0;
+	m.hs_id = 0;
+	m.hs_epoch = 0;
+	m.hs_key = 0
+}
+
+/* For the model alone: the end of a job. */
+inline done() {
+	id = 0;
+	epoch = 0;
+	key = 0;
+	nonce = 0;
+	text = 0;
+	ok = 0;
+	s = NONE;
+	old = NONE
+}
+
+/* For the model alone: RCU keeps what a CPU has found. */
+inline hold(its) {
+	s = m.slot[its];
+	m.session[s].held++
+}
+
+/* For the model alone: ... and frees it, if it has ended meanwhile. */
+inline put() {
+	m.session[s].held--;
+	if
+	:: !m.session[s].held && !m.session[s].live -> free(s)
+	:: else
+	fi
+}
+
+#if REACH
+/* For the model alone: data was sent. */
+inline reach_anew() {
+	if
+	:: lives && fits(m.session[s].id, m.session[s].epoch) &&
+	   (REACH != ANSWERED || m.session[s].kind == RESPONDER) &&
+	   (REACH != WOKEN || m.woken) -> sent = sent | 1 << lives
+	:: else
+	fi;
+	reach(REACH, REACH == DEEP && m.depth == 2 && (sent >> lives & 1) ||
+	      (REACH == ANEW || REACH == ANSWERED || REACH == WOKEN) && sent == (1 << LIVES) - 2)
+}
+#else
+#define reach_anew() skip
+#endif
+
+/*
+ * module/send.c send_all_staged(): noise_session_current, seal_packet, transmit
+ * module/noise.c noise_seal(): noise_session_usable, atomic64_fetch_add_unless, seal
+ */
+inline send_all_staged() {
+	AT_ONCE {
+		atomic {
+			(jobs & SENDS) && m.packets < PACKETS && m.slot[CURRENT] != NONE ->
+			hold(CURRENT);
+			m.packets++;
+			decide_early()
+		}
+		generation_is_current(m.session[s].id, m.session[s].epoch);
+		if
+		:: !ok -> atomic { m.packets--; notice(); put(); done() }
+		:: else
+		fi
+	}
+	if
+	:: ok ->
+		d_step {
+			nonce = m.session[s].nonce;
+			m.session[s].nonce++
+		}
+		seal(m.session[s].key, m.session[s].id, m.session[s].epoch);
+		atomic {
+			if
+			:: ok ->
+				send(m.session[s].kind, nonce);
+				reach_anew()
+			:: else
+			fi;
+			put();
+			done()
+		}
+	:: else
+	fi
+}
+
+/*
+ * module/noise.c noise_initiate(): generation_read, session_create, claim_time, draw_ephemeral,
+ * write_initiation, peer->lock, still_valid, retire_pending, peer->pending, peer->handshake
+ * module/noise.c draw_ephemeral(): generation_draw
+ * module/noise.c write_initiation(): encrypt_and_hash, encrypt_and_hash
+ * module/noise.c encrypt_and_hash(): seal
+ * module/noise.c still_valid(): generation_is_current
+ * module/send.c send_initiation(): noise_initiate, socket_send
+ */
+inline noise_initiate() {
+	atomic {
+		(jobs & INITIATES) && m.handshakes < HANDSHAKES ->
+		m.handshakes++;
+		decide_early()
+	}
+	generation_read();
+	generation_draw();
+#if BREAK == LATE_STAMP
+	generation_read();
+#endif
+	seal(key, id, epoch);
+	if
+	:: ok ->
+		AT_ONCE {
+			lock();
+			generation_is_current(id, epoch)
+		}
+		d_step {
+			if
+			:: ok ->
+				m.pending = 1;
+				m.hs_id = id;
+				m.hs_epoch = epoch;
+				m.hs_key = key
+			:: else
+			fi;
+			unlock()
+		}
+	:: else
+	fi;
+	atomic {
+		if
+		:: ok -> send(INITIATION, 0)
+		:: else
+		fi;
+		done()
+	}
+}
+
+/*
+ * module/noise.c noise_respond(): generation_read, session_create, draw_ephemeral,
+ * write_response, peer->lock, still_valid, establish, generation_notice
+ * module/noise.c write_response(): encrypt_and_hash
+ * module/noise.c establish(): initiator, SLOT_NEXT, session_retire
+ * module/receive.c receive_initiation(): noise_respond, send_response
+ */
+inline noise_respond() {
+	atomic {
+		(jobs & RESPONDS) && m.handshakes < HANDSHAKES ->
+		m.handshakes++;
+		decide_early()
+	}
+	generation_read();
+	generation_draw();
+#if BREAK == LATE_STAMP
+	generation_read();
+#endif
+	seal(key, id, epoch);
+	if
+	:: ok ->
+		AT_ONCE {
+			lock();
+			session_is_current(id, epoch)
+		}
+		d_step {
+			if
+			:: ok -> session_create(RESPONDER)
+			:: else
+			fi;
+			if
+			:: ok -> old = m.slot[NEXT]; m.slot[NEXT] = s
+			:: else
+			fi
+		}
+		session_retire(old);
+		unlock()
+	:: else
+	fi;
+	atomic {
+		if
+		:: ok -> send(RESPONSE, 0)
+		:: else
+		fi;
+		done()
+	}
+}
+
+/*
+ * module/noise.c noise_finish(): peer->lock, peer->handshake, still_valid, read_response,
+ * peer->lock, still_valid, ephemeral_private, peer->pending, establish, generation_notice
+ * module/noise.c establish(): SLOT_PREVIOUS, SLOT_NEXT, session_retire, SLOT_CURRENT, SLOT_CURRENT,
+ * SLOT_CURRENT, session_retire
+ * module/receive.c receive_response(): noise_finish
+ */
+inline noise_finish() {
+	atomic {
+		(jobs & INITIATES) && m.pending && !m.locked ->
+		id = m.hs_id;
+		epoch = m.hs_epoch;
+		key = m.hs_key;
+		session_is_current(id, epoch)
+	}
+#if BREAK == STALE_FINISH
+	generation_read();
+	ok = 1;
+#endif
+	if
+	:: ok ->
+		AT_ONCE {
+			lock();
+#if BREAK != STALE_FINISH
+			session_is_current(id, epoch)
+#endif
+		}
+		d_step {
+			ok = ok && m.pending && m.hs_key == key;
+			if
+			:: ok -> retire_pending(); session_create(INITIATOR)
+			:: else
+			fi
+		}
+		if
+		:: ok ->
+			old = m.slot[PREVIOUS];
+			if
+			:: m.slot[NEXT] != NONE ->
+				m.slot[PREVIOUS] = m.slot[NEXT];
+				m.slot[NEXT] = NONE;
+				session_retire(old);
+				old = m.slot[CURRENT]
+			:: else -> m.slot[PREVIOUS] = m.slot[CURRENT]
+			fi;
+			m.slot[CURRENT] = s;
+			session_retire(old)
+		:: else
+		fi;
+		unlock()
+	:: else
+	fi;
+	atomic { done() }
+}
+
+/*
+ * module/receive.c receive_data(): noise_session_find, open_message, noise_session_confirm
+ * module/noise.c noise_open(): chacha20poly1305_decrypt_sg_inplace, replay_accept,
+ * session_is_current
+ * module/noise.c noise_session_confirm(): SLOT_NEXT, peer->lock, SLOT_NEXT, session_retire,
+ * SLOT_PREVIOUS, SLOT_CURRENT, SLOT_CURRENT, SLOT_NEXT
+ */
+inline noise_session_confirm() {
+	atomic {
+		(jobs & RESPONDS) && m.slot[NEXT] != NONE ->
+		hold(NEXT);
+		session_is_current(m.session[s].id, m.session[s].epoch)
+	}
+	if
+	:: ok ->
+		AT_ONCE {
+			lock();
+			ok = m.slot[NEXT] == s
+		}
+		if
+		:: ok ->
+			session_retire(m.slot[PREVIOUS]);
+			d_step {
+				m.slot[PREVIOUS] = m.slot[CURRENT];
+				m.slot[CURRENT] = s;
+				m.slot[NEXT] = NONE
+			}
+		:: else
+		fi;
+		unlock()
+	:: else
+	fi;
+	atomic {
+		put();
+		done()
+	}
+}
+
+/* For the model alone: what a CPU does, time and again. */
+proctype cpu(byte jobs) provided (!over)
+{
+	byte s = NONE, old = NONE;
+	byte id, epoch, nonce;
+	short key;
+	bit ok, text;
+
+end:	do
+	:: send_all_staged()
+	:: noise_initiate()
+	:: noise_respond()
+	:: noise_finish()
+	:: noise_session_confirm()
+	od
+}
+
+/* For the model alone: what is wiped is stale, or all of it is meant. */
+inline spare(its_id, its_epoch) {
+	new_was_wiped = !all && fits(its_id, its_epoch);
+	assert(!new_was_wiped)
+}
+
+/*
+ * module/noise.c noise_peer_reset(): peer->lock, generation_is_current, retire_pending, in_slot,
+ * generation_is_current, slots, session_retire
+ * module/noise.c noise_peer_clear(): peer->lock, retire_pending, in_slot, slots, session_retire
+ * module/device.c device_reset(): reset_one
+ * module/device.c reset_one(): peer_reset
+ * module/peer.c peer_reset(): noise_peer_reset
+ */
+inline noise_peer_reset() {
+	AT_ONCE {
+		lock();
+		if
+		:: m.pending ->
+			generation_is_current(m.hs_id, m.hs_epoch);
+			if
+			:: !ok || all || BREAK == LATE_RESET -> d_step { spare(m.hs_id, m.hs_epoch); retire_pending() }
+			:: else
+			fi
+		:: else
+		fi
+	}
+	do
+	:: AT_ONCE {
+		ok = 1;
+		do
+		:: i < SLOTS - (BREAK == HALF_RESET) && ok ->
+			s = m.slot[i];
+			if
+			:: s != NONE ->
+				generation_is_current(m.session[s].id, m.session[s].epoch);
+				ok = ok && !all && BREAK != LATE_RESET;
+				if
+				:: !ok -> d_step {
+					spare(m.session[s].id, m.session[s].epoch);
+					m.slot[i] = NONE }
+				:: else
+				fi
+			:: else
+			fi;
+			i++
+		:: else -> break
+		od;
+		}
+		if
+		:: ok -> break
+		:: else -> session_retire(s)
+		fi
+	od;
+	atomic {
+		i = 0;
+		s = NONE;
+		all = 0;
+		m.resetting = 0;
+		m.asleep = m.frozen;
+		unlock()
+	}
+}
+
+/* module/generation.c advance(): reset_mutex, epoch, reset_callback */
+inline advance() {
+	atomic {
+		m.epoch++;
+		m.resetting = 1
+	}
+}
+
+/*
+ * module/generation.c reset_work_fn(): reset_mutex, reset_callback
+ * module/generation.c generation_force(): advance
+ * module/generation.c on_pm(): PM_SUSPEND_PREPARE, generation_frozen, true, advance,
+ * PM_POST_SUSPEND, generation_frozen, false, advance
+ */
+proctype worker() provided (!over)
+{
+	byte s = NONE, i;
+	bit ok, all;
+
+end:	do
+	:: if
+	   :: atomic { m.queued -> m.queued = 0; m.resetting = 1 }
+	   :: atomic { m.forced < FORCED -> m.forced++; advance() }
+	   :: atomic { m.sleeps < SLEEPS && !m.frozen -> m.sleeps++; m.frozen = 1 } advance()
+	   :: atomic { m.frozen -> m.asleep = 0; m.frozen = 0 } advance()
+	   :: atomic { m.clears < CLEARS -> m.clears++; all = 1 }
+	   fi;
+	   noise_peer_reset()
+	od
+}
+
+/* module/generation.c on_vmfork(): notice; before, the kernel's driver has reseeded the RNG */
+proctype notifier() provided (!over)
+{
+end:	do
+	:: atomic { m.acpi -> m.acpi = 0; m.seed = m.id; m.drawn = 0 }
+	   notice()
+	od
+}
+
+/* For the model alone: a machine that was asleep has its old ID, another time and so other draws. */
+inline wake() {
+#if BREAK != WAKES_ALIKE
+	m.seed = 4 + lives;
+#endif
+#if REACH
+	m.woken = 1;
+#endif
+	printf("life %d: image %d is woken\n", lives, k)
+}
+
+/* For the model alone: A1 and A2 of the design. */
+inline new_id() {
+#ifdef SPLIT
+	if
+	:: !(used & 2) -> m.id = 1
+	:: !(used & 4) -> m.id = 2
+	:: !(used & 8) -> m.id = 3
+	fi;
+	used = used | 1 << m.id;
+#else
+	m.id = lives;
+#endif
+	m.acpi = 1;
+	m.noticed = 0;
+#if REACH
+	m.depth++;
+#endif
+	printf("life %d: image %d is restored with ID %d\n", lives, k, m.id)
+}
+
+/* For the model alone: time goes on, or an image takes the machine's place. */
+init
+{
+	byte k;
+
+	atomic {
+		m.noticed = 1;
+		m.slot[CURRENT] = 0;
+		m.slot[PREVIOUS] = NONE;
+		m.slot[NEXT] = NONE;
+		m.session[0].live = 1;
+		m.session[0].kind = INITIATOR;
+		m.session[0].key = 9999;
+		last = LIVES == 1;
+		run cpu(JOBS0);
+		run cpu(JOBS1);
+		run worker();
+		run notifier()
+	}
+end:	do
+	:: atomic {
+		images < IMAGES && !last && !over ->
+		printf("image %d is taken\n", images);
+		c_code {
+			if (vsize - proc_offset[1] > FRAMES)
+				Uerror("FRAMES is too small");
+			now.image[now.images] = now.m;
+			memcpy(now.frames + now.images * FRAMES, pptr(1), vsize - proc_offset[1]);
+		}
+		images++;
+		fresh = 1
+	   }
+	:: atomic {
+		images && !last && !gone &&
+		(!SIBLINGS || over || fresh && (seen.kind || lives < LIVES - 2)) ->
+		do
+		:: k < images - 1 -> k++
+		:: break
+		od;
+		c_code {
+			now.m = now.image[Pinit->k];
+			memcpy(pptr(1), now.frames + Pinit->k * FRAMES, vsize - proc_offset[1]);
+		}
+		lives++;
+		last = lives == LIVES - 1;
+		over = 0;
+		fresh = 0;
+		m.packets = 0;
+		m.handshakes = 0;
+		if
+		:: m.asleep -> wake()
+		:: true -> new_id()
+		fi;
+		if
+		:: last || SIBLINGS && seen.kind && images == IMAGES ->
+			c_code {
+				memset(now.image, 0, sizeof(now.image));
+				memset(now.frames, 0, sizeof(now.frames));
+			}
+			gone = 1
+		:: else
+		fi;
+		k = 0
+	   }
+	od
+}
