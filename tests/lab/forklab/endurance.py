@@ -14,6 +14,7 @@ STREAM_RATE = 50    # packets/s of the numbered stream that is watched
 WAITING = 100       # packets that wait for a session; the bound is 128
 BURST = 250         # resets
 DUMPS = 5
+QUIET = 13          # seconds; KEEPALIVE_TIMEOUT is 10
 LEAK = 16           # bytes a reset: less could not be told from noise
 
 
@@ -111,7 +112,8 @@ def resets(hub, seconds, rate=1000, rounds=1):
                          f"{name}: of a stream these are lost: {came['lost']}")
         hub.hush()
         wait_through_resets(hub, found, rate)
-        memory.append(hub.memory())
+        if rounds > 1:
+            memory.append(hub.memory())
         hub.talk()
     hub.hush()
     found.pace = total / took
@@ -153,7 +155,8 @@ def peers(hub, seconds=10):
     hub.talk(talking)
     only_live(hub, found, "before the resets")
 
-    time.sleep(2)   # so that seconds tell new sessions from old ones
+    # Keepalives that are due would begin sessions as well.
+    time.sleep(QUIET)
     begun = now(hub)
     done = hub.reset(1)
     took = new_sessions(hub, begun)
@@ -176,7 +179,7 @@ def peers(hub, seconds=10):
                f"{during['longest_us'] / 1000:.1f} ms")
     hub.ping()
 
-    time.sleep(2)
+    time.sleep(2)   # so that seconds tell new sessions from old ones
     begun = now(hub)
     hub.fork()
     took = new_sessions(hub, begun)
