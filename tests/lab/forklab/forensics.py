@@ -101,13 +101,13 @@ class Case:
     """A guest with a tunnel to our peer. Things happen to it, and before and
     after each it is looked at."""
 
-    def __init__(self, kernel, system, folder, say, cpu=""):
+    def __init__(self, kernel, system, folder, say, cpu="", cpus=1):
         self.system = system
         self.looks = []
         self._folder = folder
         self._say = say
         self._plug = Cable().plug(0)
-        self._machine = Machine(load(kernel, system), cpu=cpu)
+        self._machine = Machine(load(kernel, system), cpus, cpu=cpu)
         self._forks = 0
         self._guest = Guest(system, self._machine, [self._plug], folder)
         identities = [tunnel.identity() for _ in range(2)]
@@ -233,10 +233,11 @@ class Case:
         debugger = self._guest.debugger()
         debugger.stop_at(int(symbol.split()[0], 16))
         self._peer.initiate()
-        if debugger.run() is None:
+        cpu = debugger.run()
+        if cpu is None:
             raise LabError("the guest does not respond")
-        argument = re.search("RSI=([0-9a-f]+)", self._guest.registers())[1]
-        self._peer.foresee(debugger.memory(int(argument, 16), 32))
+        argument = re.findall("RSI=([0-9a-f]+)", self._guest.registers())[cpu]
+        self._peer.foresee(debugger.memory(int(argument, 16), 32, cpu))
         debugger.close()
         self._fork("amid responding")
 
