@@ -29,7 +29,7 @@ make_kit() {
 	local source=$1 config=$2 kit=$3
 	say "building the kernel $kind, which takes some minutes"
 	configure "$source" "$kit/build" x86_64 "$config"
-	nice timeout --foreground 3600 make -s -C "$kit/build" -j "$(nproc)" bzImage modules
+	nice timeout --foreground 7200 make -s -C "$kit/build" -j "$(nproc)" bzImage modules
 	make -s -C "$kit/build" INSTALL_MOD_PATH="$kit" modules_install
 	make -s -C "$kit/build" kernelrelease >"$kit/release"
 	cp "$kit/build/arch/x86/boot/bzImage" "$kit/vmlinuz"
@@ -39,7 +39,7 @@ make_uml() {
 	local source=$1 config=$2 uml=$3
 	say "building the kernel $kind, which takes some minutes"
 	configure "$source" "$uml/build" um "$config"
-	nice timeout --foreground 3600 make -s -C "$uml/build" ARCH=um -j "$(nproc)" linux modules
+	nice timeout --foreground 7200 make -s -C "$uml/build" ARCH=um -j "$(nproc)" linux modules
 	ln -s build/linux "$uml/linux"
 }
 
