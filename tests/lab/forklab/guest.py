@@ -30,7 +30,9 @@ BOOT_TIMEOUT = 90       # seconds
 BOOTS = 3
 PR_SET_PDEATHSIG = 1
 SPLAT = re.compile("WARNING:|BUG:|Oops|refcount_t|general protection|"
-                   "Kernel panic|unregister_netdevice")
+                   "Kernel panic|unregister_netdevice|UBSAN:|"
+                   "detected stalls|self-detected stall|soft lockup|"
+                   "starved for|blocked for more than")
 _libc = ctypes.CDLL(None)
 
 
