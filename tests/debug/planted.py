@@ -3,7 +3,8 @@
 
 Bugs to plant: planted/NAME.patch breaks the module in one way. Its head has the lines
 
-    Kernel: debug                   on which kernel it has to be noticed
+    Kernel: debug                   on which it has to be noticed: debug, kcsan, faults, or calls,
+                                    user-mode Linux with faults/calls.h; or on several
     Caught-by: KASAN: use-after     what has to be said then, a regular expression
 
 And a module whose calls fail on demand: see faults/calls.h.
@@ -61,10 +62,8 @@ def failing_module(bug=None):
 class Bug:
     """A patch and what its head says."""
 
-    def __init__(self, path):
-        self.path, self.name = path, path.stem
-        head = path.read_text().split("\n--- ")[0]
-        self.kernel = re.search("^Kernel: (.*)$", head, re.M)[1]
+    def __init__(self, path, kernel, head):
+        self.path, self.name, self.kernel = path, path.stem, kernel
         self.caught_by = re.search("^Caught-by: (.*)$", head, re.M)[1]
 
     def build(self):
@@ -85,5 +84,8 @@ class Bug:
 
 
 def bugs():
-    """All of them."""
-    return [Bug(path) for path in sorted((HERE / "planted").glob("*.patch"))]
+    """All of them, on each kernel."""
+    for path in sorted((HERE / "planted").glob("*.patch")):
+        head = path.read_text().split("\n--- ")[0]
+        for kernel in re.search("^Kernel: (.*)$", head, re.M)[1].split():
+            yield Bug(path, kernel, head)
