@@ -806,7 +806,7 @@ end:	do
 	od
 }
 
-/* For the model alone: a machine that was asleep has its old ID, another time and so other draws. */
+/* For the model alone: who was asleep has the old ID, another time, and so other draws. */
 inline wake() {
 #if BREAK != WAKES_ALIKE
 	m.seed = 4 + lives;
