@@ -42,7 +42,8 @@ def tour(machine):
     stock = tunnel.End("wireguard", 2, tunnel.identity())
 
     def inside(commands):
-        machine.run(f"cat >/tmp/inside <<'EOF'\n{commands}\nEOF\n{IP} netns exec other sh /tmp/inside")
+        machine.run(f"cat >/tmp/inside <<'EOF'\n{commands}\nEOF\n"
+                    f"{IP} netns exec other sh /tmp/inside")
 
     machine.run(
         f"set -e; modprobe veth; {IP} netns add other\n"

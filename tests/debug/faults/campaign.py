@@ -463,7 +463,8 @@ def main():
     campaign.run("load the module", Load())
     unload()
     audit = subprocess.run([auditor, CAPTURE], capture_output=True, text=True, check=False)
-    campaign.verdict("no nonce reused", audit.returncode == 0, (audit.stdout.strip() or audit.stderr).splitlines()[-1])
+    told = (audit.stdout.strip() or audit.stderr).splitlines()[-1]
+    campaign.verdict("no nonce reused", audit.returncode == 0, told)
     if (inject.DEBUG / "kmemleak").exists():
         found = leaks()
         campaign.verdict("no leak", not found, found)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Keys that leave no trace in this program, and a look for them in all of the machine's memory.
 
-A key is a mark and its number, and else zero. The mark is nowhere but where the kernel was given it:
-here it is kept inverted, messages are filled in in place and wiped after use.
+A key is a mark and its number, and else zero. The mark is nowhere but where the kernel was given
+it: here it is kept inverted, messages are filled in in place and wiped after use.
 """
 
 import os
@@ -13,7 +13,7 @@ import netlink
 from netlink import attribute
 
 HOLE = bytes(32)
-HOLES = re.compile(rb"\x24\0[\x02\x03]\0\0{32}")  # the attributes that hold keys, yet to be filled in
+HOLES = re.compile(rb"\x24\0[\x02\x03]\0\0{32}")  # attributes for keys, to be filled in
 INVERTED = os.urandom(20)
 HALF = len(INVERTED) // 2
 STEP = 4 << 20
