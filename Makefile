@@ -18,7 +18,16 @@ help:
 	@echo 'make userspace  build/fwg and build/fwg-audit'
 	@echo 'make kunit      the unit tests of the module, in user-mode Linux'
 	@echo 'make mutants    prove that the unit tests can fail'
+	@echo 'make model      prove the guarantee for a model, and refute weaker ones'
 	@echo 'make lint       checkpatch, sparse, clang-format, shellcheck'
+	@echo
+	@echo 'For hours, see tests/EVIDENCE.md:'
+	@echo 'make sweep      fork guests at every step of the code that matters'
+	@echo 'make forensics  search clones for keys of before the fork'
+	@echo 'make scale      32 clones, forks 10 deep, resets without end, 10,000 peers'
+	@echo 'make fuzz       10 million hostile inputs for each parser'
+	@echo 'make check-debug  all on kernels that watch themselves, and with failing allocations'
+	@echo
 	@echo 'make install    the module for the running kernel, and the tools, below PREFIX'
 	@echo 'make clean      remove build/; the cache outside the tree stays'
 
@@ -40,6 +49,9 @@ kunit: packages
 mutants: packages
 	@tests/mutants/run
 
+model: packages
+	@tests/model/run
+
 lint: packages
 	@tests/lint
 
@@ -49,6 +61,23 @@ check: packages
 demo: packages
 	@tests/lab/demo
 
+sweep: all
+	@tests/lab/sweep
+
+forensics: all
+	@tests/lab/forensics --kernel 6.1
+	@tests/lab/forensics --kernel 6.12
+
+scale: all
+	@tests/lab/scale
+
+fuzz: packages
+	@tests/fuzz/run
+
+check-debug: packages userspace
+	@tests/debug/run
+	@tests/debug/run --prove
+
 install:
 	install -D -m 644 "$$(tests/setup/module.sh running)" $(MODULE_DIR)/forkguard.ko
 	$(if $(DESTDIR),,depmod)
@@ -57,4 +86,5 @@ install:
 clean:
 	rm -rf build
 
-.PHONY: help all packages module userspace kunit mutants lint check demo install clean
+.PHONY: help all packages module userspace kunit mutants model lint check demo sweep forensics \
+	scale fuzz check-debug install clean

@@ -16,6 +16,8 @@ packages=(
 	# the lab and the tests
 	qemu-system-x86 seabios busybox-static iproute2 wireguard-tools tcpdump
 	python3 python3-pytest util-linux git
+	# the model and the fuzzers
+	spin clang-14 libclang-rt-14-dev libjansson-dev
 )
 
 missing=()
