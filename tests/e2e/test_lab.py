@@ -27,12 +27,18 @@ def qemus_of(process):
     return found
 
 
+def heed_interrupts():
+    """What a shell starts in the background ignores them."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def start_lab(tmp_path):
     """A running lab with both of its guests, and their process numbers."""
     process = subprocess.Popen(
         [LAB, "run", "rollback", "--system", "wireguard"],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
-        env={**os.environ, "TMPDIR": str(tmp_path)})
+        env={**os.environ, "TMPDIR": str(tmp_path)},
+        preexec_fn=heed_interrupts)
     deadline = time.monotonic() + 60
     while len(qemus_of(process)) < 2:
         assert time.monotonic() < deadline and process.poll() is None
