@@ -294,11 +294,15 @@ static bool in_scope(const struct generation_scope *scope, const struct generati
 static void reset_one(struct fg_device *device, const struct generation_scope *scope,
 		      enum forkguard_reset_cause cause)
 {
+	const struct generation_scope *own = noise_local_scope(device->noise);
+	bool ours = in_scope(own, scope);
 	const u8 *only_peer = NULL;
 	unsigned int wiped = 0;
-	bool ours = in_scope(noise_local_scope(device->noise), scope);
 	struct fg_peer *peer;
 
+	/* Resets of one device, however many, cost the peers of others nothing. */
+	if (!ours && scope->parent != own)
+		return;
 	list_for_each_entry_rcu(peer, &device->peers, list) {
 		if (!in_scope(noise_peer_scope(peer->noise), scope))
 			continue;
