@@ -1,29 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The scenes of `make scale`, small, lest they break between two full runs."""
+"""Scenes of `make scale`, small, lest they break between two full runs. Those
+with many clones are no other than those of test_forks.py."""
 
 import struct
 
 import pytest
-from forklab import audit, endurance, hub, pcap, report, scale, scenes
+from forklab import audit, endurance, hub, pcap
 from forklab.session import progress, session
 
 LIMIT = 240
-DEPTH = 2
 RESETS = 200        # a second; the full run makes 1,000
 PEER = bytes((0x52, 0x54, 0, 0, 0, 2))
 INDEX = 0x11223344
-
-
-def test_deep():
-    """A fork of a fork, all relatives running and judged together; the
-    control of depth 1 is in test_forks.py."""
-    with session(LIMIT) as folder:
-        options = scenes.Options("6.1", "forkguard", folder, progress(),
-                                 rounds=DEPTH, rate=500, cpus=1)
-        summary = scale.Together(list(scale.deep(options)))
-    print(report.table((summary, None)))
-    assert report.faults(summary, None) == []
-    assert summary.machines == DEPTH and summary.judged > 1000
 
 
 @pytest.fixture(scope="module")
