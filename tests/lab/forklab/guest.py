@@ -350,7 +350,7 @@ def splats(folder):
     return found
 
 
-def _settle(captures, patience=5):
+def settle(captures, patience=5):
     """Waits until captures grow no more: what was on its way to a guest when
     it was stopped is captured still."""
     deadline = time.monotonic() + patience
@@ -368,7 +368,7 @@ def all_stopped(folder):
     """While every guest of a run stands still, its captures do not grow."""
     for guest in guests(folder):
         guest.stop()
-    _settle([c.path for guest in guests(folder) for c in guest.captures
+    settle([c.path for guest in guests(folder) for c in guest.captures
              if os.path.exists(c.path)])
     try:
         yield

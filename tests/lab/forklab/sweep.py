@@ -15,7 +15,7 @@ import random
 import time
 
 from . import audit, fork, kit, pcap, tunnel
-from .guest import Cable, Guest, Machine, splats
+from .guest import Cable, Guest, Machine, settle, splats
 from .walk import NotReached, Walker, functions
 
 CLONES = 2
@@ -211,9 +211,16 @@ class Subject:
         """Judges forks whose clones are done, and waits until at most `leave`
         are left."""
         while True:
-            for one in [f for f in self._running if f.done]:
+            done = [one for one in self._running if one.done]
+            if done:
+                # What the peer sends is captured although the subject stands.
+                self.peer.stop()
+                settle([c.path for c in self.guest.captures])
+            for one in done:
                 self._running.remove(one)
                 self._report(one.judge())
+            if done:
+                self.peer.cont()
             if len(self._running) <= leave:
                 return
             time.sleep(0.02)
