@@ -21,7 +21,7 @@ from .walk import NotReached, Walker, functions
 CLONES = 2
 RUNNING = 3             # forks whose clones run at one time, at most
 MEMORY = 128            # MiB
-RATE = 2000              # packets a second from each CPU of the subject
+RATE = 2000             # packets a second from each CPU of the subject
 PEER_RATE = 100
 LEAST, MOST = 0.4, 20   # seconds for which clones run
 LEAF = 64               # instructions
@@ -40,13 +40,14 @@ class Result:
 
 
 class Fork:
-    """One fork while its clones run. beside: what runs on, other than the
-    subject, and is to end with them."""
+    """One fork while its clones run. beside: what else runs on, other than
+    the subject, and is to end with them."""
 
-    def __init__(self, point, clones, ancestors, beside=()):
+    def __init__(self, point, clones, beside, subject):
         self.point = point
-        self.guests = clones + list(beside)
-        self.captures = ancestors + [c for g in clones for c in g.captures]
+        self.guests = clones + beside
+        self.captures = [c for g in [subject] + self.guests
+                         for c in g.captures]
         self._readers = [pcap.Reader(g.captures[0]) for g in clones]
         self._sent = [[] for _ in clones]
         self._began = time.monotonic()
@@ -128,7 +129,7 @@ class Subject:
             clones = self._copy(branch, CLONES)
             fork.resume(clones)
             walker.release()
-            self._await(point.name, clones, branch)
+            self._await(point.name, clones, [branch])
         else:
             self.walker.go(point.way)
             self.fork(point.name)
@@ -144,8 +145,7 @@ class Subject:
         one be the first in each clone."""
         walker = self.walker
         for _ in range(RACES):
-            walker.go((function,))
-            place = walker.atomic(walker.at())
+            place = walker.atomic(walker.go((function,)).entry)
             walker.run_to([place])
             first = walker.cpu
             try:
@@ -185,7 +185,6 @@ class Subject:
                 self.fork(name)
             walker.step()
             done += 1
-        return done + skip
 
     def _copy(self, guest, copies):
         self._count += 1
@@ -199,12 +198,8 @@ class Subject:
         self.captures += [c for g in clones for c in g.captures]
         return clones
 
-    def _await(self, name, clones, branch=None):
-        ancestors = list(self.guest.captures)
-        if branch:
-            ancestors += branch.captures
-        self._running.append(Fork(name, clones, ancestors,
-                                  [branch] if branch else []))
+    def _await(self, name, clones, beside=()):
+        self._running.append(Fork(name, clones, list(beside), self.guest))
         self.reap(RUNNING)
 
     def reap(self, leave):
