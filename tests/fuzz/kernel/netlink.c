@@ -467,13 +467,8 @@ static void put_part(struct fuzz_input *in, u8 what)
 	}
 }
 
-static void make_message(struct fuzz_input *in)
+static struct nlmsghdr *begin_message(u8 cmd, u16 flags)
 {
-	static const u8 commands[] = { FORKGUARD_CMD_SET_DEVICE, FORKGUARD_CMD_SET_DEVICE,
-				       FORKGUARD_CMD_SET_DEVICE, FORKGUARD_CMD_GET_DEVICE,
-				       FORKGUARD_CMD_RESET,	 FORKGUARD_CMD_GET_GENERATION,
-				       FORKGUARD_CMD_RESET_EVENT };
-	u8 head = fuzz_u8(in), parts = fuzz_u8(in) % 64;
 	struct genlmsghdr *genl;
 	struct nlmsghdr *nlh;
 
@@ -482,10 +477,24 @@ static void make_message(struct fuzz_input *in)
 	nlh = put(NLMSG_HDRLEN);
 	genl = put(GENL_HDRLEN);
 	nlh->nlmsg_type = family.id;
-	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_ACK;
+	nlh->nlmsg_flags = NLM_F_REQUEST | flags;
+	genl->cmd = cmd;
+	return nlh;
+}
+
+static void make_message(struct fuzz_input *in)
+{
+	static const u8 commands[] = { FORKGUARD_CMD_SET_DEVICE, FORKGUARD_CMD_SET_DEVICE,
+				       FORKGUARD_CMD_SET_DEVICE, FORKGUARD_CMD_GET_DEVICE,
+				       FORKGUARD_CMD_RESET,	 FORKGUARD_CMD_GET_GENERATION,
+				       FORKGUARD_CMD_RESET_EVENT };
+	u8 head = fuzz_u8(in), parts = fuzz_u8(in) % 64;
+	u8 cmd = (head & 7) < ARRAY_SIZE(commands) ? commands[head & 7] : fuzz_u8(in);
+	struct nlmsghdr *nlh = begin_message(cmd, NLM_F_ACK);
+	struct genlmsghdr *genl = nlmsg_data(nlh);
+
 	genl->version = FORKGUARD_GENL_VERSION;
-	genl->cmd = (head & 7) < ARRAY_SIZE(commands) ? commands[head & 7] : fuzz_u8(in);
-	if (genl->cmd == FORKGUARD_CMD_GET_DEVICE || head & 0x80)
+	if (cmd == FORKGUARD_CMD_GET_DEVICE || head & 0x80)
 		nlh->nlmsg_flags |= NLM_F_DUMP;
 	if (!(head & 8))
 		put_in_device(in, head >> 4 & 1);
@@ -545,16 +554,8 @@ static void command(void)
 
 static void make_dump(void)
 {
-	struct genlmsghdr *genl;
-	struct nlmsghdr *nlh;
+	struct nlmsghdr *nlh = begin_message(FORKGUARD_CMD_GET_DEVICE, NLM_F_DUMP);
 
-	talk->len = 0;
-	talk->depth = 0;
-	nlh = put(NLMSG_HDRLEN);
-	genl = put(GENL_HDRLEN);
-	nlh->nlmsg_type = family.id;
-	nlh->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-	genl->cmd = FORKGUARD_CMD_GET_DEVICE;
 	put_in_device(NULL, 0);
 	nlh->nlmsg_len = talk->len;
 }
