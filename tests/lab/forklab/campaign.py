@@ -6,16 +6,15 @@ interrupted and goes on where it was.
 
 import collections
 import dataclasses
+import fcntl
 import json
 import os
 import random
-import sys
 import time
 
-from . import Interrupted, LabError, broken, initramfs, points
+from . import Interrupted, LabError, broken, initramfs, points, sweep
 from .kit import KERNELS
 from .session import session
-from .sweep import Result, Subject
 
 LIMIT = 1800            # seconds for a batch
 PER_BATCH = 40          # forks at points
@@ -49,11 +48,11 @@ def points_of(system):
     return points.WIREGUARD if system == STOCK else points.FORKGUARD
 
 
-def full(repeats):
+def full(repeats, kernels=KERNELS):
     """The whole campaign, the most telling batches first."""
     batches = []
     for number in range(repeats):
-        for kernel in KERNELS:
+        for kernel in kernels:
             for system in (OURS, STOCK, UNSEALED, UNCHECKED):
                 if system != OURS and number >= max(1, repeats // 4):
                     continue
@@ -109,7 +108,7 @@ def play(batch, report):
     if batch.trail:
         ways += [(points.TRAILS[batch.trail],), points.LEAVES]
     with session(LIMIT) as folder:
-        subject = Subject(batch.kernel, STOCK if batch.system == STOCK else OURS,
+        subject = sweep.Subject(batch.kernel, STOCK if batch.system == STOCK else OURS,
                           folder, ways, batch.cpus, module, report)
         for _ in range(batch.races):
             subject.fork_race(RACE, points.SEALING)
@@ -130,7 +129,7 @@ class Record:
         self.done = {}          # names of batches to their summaries
         self.results = collections.defaultdict(list)    # by (kernel, system)
         self._version = initramfs.fingerprint(broken.source_files() + [
-            points.__file__, sys.modules[Subject.__module__].__file__])
+            points.__file__, sweep.__file__])
         os.makedirs(os.path.dirname(path), exist_ok=True)
         if os.path.exists(path):
             self._load()
@@ -147,7 +146,7 @@ class Record:
     def _take(self, line):
         self.done[line["batch"]] = line
         self.results[line["kernel"], line["system"]] += [
-            Result(**result) for result in line["results"]]
+            sweep.Result(**result) for result in line["results"]]
 
     def add(self, batch, results, verdict, splats):
         line = {"version": self._version, "batch": batch.name,
@@ -156,6 +155,7 @@ class Record:
                 "splats": splats,
                 "results": [dataclasses.asdict(r) for r in results]}
         with open(self._path, "a") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
             file.write(json.dumps(line) + "\n")
         self._take(line)
 

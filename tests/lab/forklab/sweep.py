@@ -26,6 +26,7 @@ PEER_RATE = 100
 LEAST, MOST = 0.4, 20   # seconds for which clones run
 LEAF = 64               # instructions
 RACES = 200             # tries to have two CPUs meet
+TRIES = 3               # to come to a point
 MEETING = 0.2           # seconds for each
 
 
@@ -120,19 +121,32 @@ class Subject:
 
     def fork_at(self, point):
         """Takes the subject, or a clone of it, to a point, and forks it."""
-        # No two forks in a row are of one instant.
-        self.walker.wander(random.uniform(0, 0.1))
-        if point.in_clone:
-            [branch] = self._copy(self.guest, 1)
-            walker = Walker(branch, self._addresses)
+        for _ in range(TRIES):
+            # No two forks in a row are of one instant.
+            self.walker.wander(random.uniform(0, 0.1))
+            try:
+                return self._fork_clone_at(point) if point.in_clone else \
+                    self._fork_subject_at(point)
+            except NotReached as error:
+                why = error
+        raise NotReached(f"{point.name}: {why}, {TRIES} times")
+
+    def _fork_subject_at(self, point):
+        self.walker.go(point.way)
+        self.fork(point.name)
+
+    def _fork_clone_at(self, point):
+        [branch] = self._copy(self.guest, 1)
+        walker = Walker(branch, self._addresses)
+        try:
             walker.go(point.way)
-            clones = self._copy(branch, CLONES)
-            fork.resume(clones)
-            walker.release()
-            self._await(point.name, clones, [branch])
-        else:
-            self.walker.go(point.way)
-            self.fork(point.name)
+        except NotReached:
+            branch.kill()
+            raise
+        clones = self._copy(branch, CLONES)
+        fork.resume(clones)
+        walker.release()
+        self._await(point.name, clones, [branch])
 
     def fork(self, name):
         """Forks the subject where it stands."""
