@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0
 #
 # What the setup scripts share: where the cache is, how to build one entry of
-# it exactly once, and how to fetch Debian packages without installing them.
+# it exactly once, how to fetch Debian packages without installing them, and how
+# to build kernels from source.
 # Scripts print their result on stdout and talk to people on stderr.
 
 cache=${FORKGUARD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/forkguard}
@@ -61,4 +62,34 @@ unpack() {
 		done
 	)
 	rm -r "$debs"
+}
+
+# configure SOURCE OUT ARCH CONFIG: makes OUT a folder to build a kernel in:
+# allnoconfig and what CONFIG asks for, all of it.
+configure() {
+	local source=$1 out=$2 arch=$3 config=$4 line
+	mkdir "$out"
+	make -s -C "$source" O="$out" ARCH="$arch" KCONFIG_ALLCONFIG="$config" allnoconfig
+	while read -r line; do
+		case $line in
+		*=n) ! grep -q "^${line%n}" "$out/.config" ;;
+		CONFIG_*) grep -qx "$line" "$out/.config" ;;
+		esac || die "$line could not be set"
+	done <"$config"
+}
+
+# build OUT ARCH TARGET...: builds a kernel that was configured.
+build() {
+	local out=$1 arch=$2
+	shift 2
+	say "building ${out%/*}, which takes some minutes"
+	nice timeout --foreground 7200 make -s -C "$out" ARCH="$arch" -j "$(nproc)" "$@"
+}
+
+# make_uml SOURCE CONFIG DIR: user-mode Linux, as uml.sh describes it.
+make_uml() {
+	local source=$1 config=$2 uml=$3
+	configure "$source" "$uml/build" um "$config"
+	build "$uml/build" um linux modules
+	ln -s build/linux "$uml/linux"
 }

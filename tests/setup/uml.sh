@@ -21,19 +21,5 @@ make_source() {
 	rm -r "$source/deb"
 }
 
-make_uml() {
-	local source=$1 uml=$2 line
-	say "building user-mode Linux, which takes some minutes"
-	mkdir "$uml/build"
-	make -s -C "$source" ARCH=um O="$uml/build" KCONFIG_ALLCONFIG="$config" allnoconfig
-	while read -r line; do
-		case $line in
-		CONFIG_*) grep -qx "$line" "$uml/build/.config" || die "$line could not be set" ;;
-		esac
-	done <"$config"
-	timeout --foreground 2400 make -s -C "$uml/build" ARCH=um -j "$(nproc)" linux modules
-	ln -s build/linux "$uml/linux"
-}
-
 source=$(cache_entry linux-source-6.1 make_source)
-cache_entry "uml-$(sha256sum <"$config" | cut -c 1-12)" make_uml "$source"
+cache_entry "uml-$(sha256sum <"$config" | cut -c 1-12)" make_uml "$source" "$config"
