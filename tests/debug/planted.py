@@ -19,7 +19,6 @@ HERE = Path(__file__).resolve().parent
 TOP = HERE.parents[1]
 PARTS = ("module", "include", "tests/kunit")
 
-
 FAIL_NTH = """
 unsigned int forkguard_fail_nth;
 module_param_named(fail_nth, forkguard_fail_nth, uint, 0600);

@@ -78,7 +78,6 @@ class Campaign:
         self.problems += number == 1 and not good
         return number - 1
 
-
     def verdict(self, name, good, told):
         """Something that has to be so in the end."""
         self.problems += not good

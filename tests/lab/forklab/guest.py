@@ -30,9 +30,11 @@ BOOT_TIMEOUT = 90       # seconds
 BOOTS = 3
 PR_SET_PDEATHSIG = 1
 SPLAT = re.compile("WARNING:|BUG:|Oops|refcount_t|general protection|"
-                   "Kernel panic|unregister_netdevice|UBSAN:|"
-                   "detected stalls|self-detected stall|soft lockup|"
-                   "starved for|blocked for more than")
+                   "Kernel panic|unregister_netdevice|UBSAN:|ODEBUG:|leaked|"
+                   "INFO: (possible|trying)|detected stalls|soft lockup|"
+                   "self-detected stall|starved for|blocked for more than")
+RACE = "BUG: KCSAN: "
+RULER = "=" * 40        # ends its report
 _libc = ctypes.CDLL(None)
 
 
@@ -141,7 +143,8 @@ class Guest:
                    "-no-reboot", "-S",
                    "-kernel", machine.kit.vmlinuz,
                    "-initrd", machine.kit.initrd,
-                   "-append", "console=ttyS0 loglevel=5 panic=-1",
+                   "-append", "console=ttyS0 loglevel=5 panic=-1 "
+                              f"{machine.kit.arguments}",
                    "-chardev", f"file,id=console,path={self.console}",
                    "-serial", "chardev:console",
                    "-chardev", f"socket,id=shell,path={self._sockets[1]},"
@@ -200,7 +203,7 @@ class Guest:
         for boot in range(BOOTS):
             if boot:
                 self._start()
-            self._shell.settimeout(BOOT_TIMEOUT)
+            self._shell.settimeout(BOOT_TIMEOUT * self.machine.kit.patience)
             try:
                 if self._stream.readline() == b"ready\n":
                     return
@@ -214,6 +217,7 @@ class Guest:
 
     def try_run(self, command, timeout=30):
         """Runs a shell command in the guest."""
+        timeout *= self.machine.kit.patience
         self._shell.settimeout(timeout)
         self._requests += 1
         encoded = base64.b64encode(command.encode()).decode()
@@ -345,9 +349,21 @@ def splats(folder):
     found = []
     for path in sorted(glob.glob(os.path.join(folder, "*.console"))):
         with open(path, errors="replace") as text:
-            found += [f"{os.path.basename(path)}: {line.strip()}"
-                      for line in text if SPLAT.search(line)]
+            lines = text.read().splitlines()
+        found += [f"{os.path.basename(path)}: {line.strip()}"
+                  for number, line in enumerate(lines) if SPLAT.search(line)
+                  and not (RACE in line and _is_foreign(lines[number:]))]
     return found
+
+
+def _is_foreign(report):
+    """A data race that does not touch the module is the kernel's own."""
+    for line in report:
+        if "[forkguard]" in line:
+            return False
+        if RULER in line:
+            return True
+    return False
 
 
 def settle(captures, patience=5):

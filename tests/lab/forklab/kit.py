@@ -13,6 +13,12 @@ LAB = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 REPO = os.path.dirname(os.path.dirname(LAB))
 DAY = 24 * 3600
 DEBUG_KERNELS = ("debug", "kcsan")     # see tests/setup/debug.sh
+# As with Debian's kernels, random bytes are there at once; a timer that is
+# late works all the same; an emulated TSC that is measured wrongly is not a
+# clock.
+DEBUG_ARGUMENTS = ("random.trust_cpu=on no_timer_check tsc=unstable "
+                   "clocksource=hpet kunit.enable=1")
+DEBUG_PATIENCE = 6
 KERNELS = tuple(os.environ.get("FORKGUARD_KERNELS", "6.1 6.12").split())
 SYSTEMS = ("forkguard", "wireguard")
 
@@ -24,6 +30,8 @@ class Kit:
     release: str
     vmlinuz: str
     initrd: str
+    arguments: str = ""     # for the kernel
+    patience: int = 1       # times as long as with a stock kernel
 
 
 def cache():
@@ -101,4 +109,8 @@ def load(kernel, system, module=None):
         initramfs.build(new, init, release, modules, programs, extra)
         os.rename(new, initrd)
     os.utime(initrd)
-    return Kit(kernel, release, os.path.join(folder, "vmlinuz"), initrd)
+    found = Kit(kernel, release, os.path.join(folder, "vmlinuz"), initrd)
+    if kernel in DEBUG_KERNELS:
+        found = dataclasses.replace(found, arguments=DEBUG_ARGUMENTS,
+                                    patience=DEBUG_PATIENCE)
+    return found

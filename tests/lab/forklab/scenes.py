@@ -142,6 +142,9 @@ class Stage:
         time.sleep(random.uniform(0, 0.5))
         return timelines_reader.messages()
 
+    def wait_recovered(self, timelines):
+        wait_recovered(timelines, RECOVERY * self.machines[0].kit.patience)
+
     def copy(self, guest, snapshot, plugs):
         """Restores a guest from a snapshot, once for each plug."""
         self.names += 1
@@ -212,7 +215,7 @@ def template_clones(options):
                             [cable.plug(0) for cable in stage.cables])
         fork.resume(clones)
         timelines = [follow(clone, past) for clone in clones]
-        wait_recovered(timelines, RECOVERY)
+        stage.wait_recovered(timelines)
         yield stage.round("template-clones", [past], timelines, [], [
             c for guest in [template] + clones for c in guest.captures])
         template = clones[0]
@@ -246,7 +249,7 @@ def forked_pair(options):
         timelines = [follow(copy, past)
                      for past, guests in zip(pasts, copies)
                      for copy in guests]
-        wait_recovered(timelines, RECOVERY)
+        stage.wait_recovered(timelines)
         yield stage.round("forked-pair", pasts, timelines, [], [
             c for guest in pair + copies[0] + copies[1]
             for c in guest.captures])
@@ -284,7 +287,7 @@ def rollback(options):
         [restored] = stage.copy(guest, snapshot, [stage.cables[0].plug(0)])
         fork.resume([restored])
         timelines = [follow(restored, past)]
-        wait_recovered(timelines, RECOVERY)
+        stage.wait_recovered(timelines)
         yield stage.round("rollback", [past], timelines, [],
                           guest.captures + restored.captures)
         guest = restored
@@ -310,7 +313,7 @@ def original_runs_on(options):
         fork.resume([original, clone])
         followed = Timeline(original.name, reader, past)
         timeline = follow(clone, past)
-        wait_recovered([timeline], RECOVERY)
+        stage.wait_recovered([timeline])
         yield stage.round("original-runs-on", [past], [timeline], [followed],
                           original.captures + clone.captures)
         original.kill()
