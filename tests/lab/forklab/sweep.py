@@ -25,6 +25,8 @@ RATE = 2000             # packets a second from each CPU of the subject
 PEER_RATE = 100
 LEAST, MOST = 0.4, 20   # seconds for which clones run
 LEAF = 64               # instructions
+# A debugger has CPUs wait for longer than RCU would have it.
+NO_STALLS = "echo 1 >/sys/module/rcupdate/parameters/rcu_cpu_stall_suppress\n"
 RACES = 200             # tries to have two CPUs meet
 TRIES = 3               # to come to a point
 MEETING = 0.2           # seconds for each
@@ -107,7 +109,7 @@ class Subject:
         sides = ((self.guest, one, two, 0.5), (self.peer, two, one, 0.8))
         for guest, end, other, _ in sides:
             guest.wait_ready()
-            guest.run(tunnel.cable_up(end.number) +
+            guest.run(NO_STALLS + tunnel.cable_up(end.number) +
                       end.bring_up(other, other.endpoint()))
         self._addresses = functions(self.guest, ways)
         self.guest.run(f"ping -c 1 -W 20 {two.v4}")
