@@ -11,7 +11,8 @@ CHANGES = """\
 i=0
 while [ $i -lt 5 ]; do
 	fwg set {dev} peer {one} allowed-ips 10.8.0.0/16,10.8.1.0/24,fd08::/64 endpoint 192.168.9.2:9 \\
-		persistent-keepalive 1 peer {two} allowed-ips 10.7.0.0/16
+		persistent-keepalive 1 peer {two} allowed-ips 10.7.0.0/16 \\
+		endpoint 192.168.9.2:9 persistent-keepalive 25
 	fwg set {dev} peer {two} allowed-ips 10.8.1.0/24,fd08::/64
 	fwg show {dev} >/dev/null
 	fwg reset {dev}
@@ -40,6 +41,7 @@ def tour(machine):
     """Runs it in a guest; the module is unloaded at the end."""
     ours = tunnel.End("forkguard", 1, tunnel.identity())
     stock = tunnel.End("wireguard", 2, tunnel.identity())
+    psk = tunnel.random_key()
 
     def inside(commands):
         machine.run(f"cat >/tmp/inside <<'EOF'\n{commands}\nEOF\n"
@@ -49,8 +51,8 @@ def tour(machine):
         f"set -e; modprobe veth; {IP} netns add other\n"
         f"{IP} link add here type veth peer name there netns other\n" + tunnel.cable_up(1, "here")
     )
-    inside(tunnel.cable_up(2, "there") + f"{IP} link set lo up\n" + stock.bring_up(ours))
-    machine.run(ours.bring_up(stock, stock.endpoint()))
+    inside(tunnel.cable_up(2, "there") + f"{IP} link set lo up\n" + stock.bring_up(ours, psk=psk))
+    machine.run(ours.bring_up(stock, stock.endpoint(), psk))
     machine.run(f"ping -c 1 -W 20 {stock.v4} && ping -6 -c 1 -W 20 {stock.v6}")
     machine.run(STREAM.format(ip=IP, to=stock.v4), timeout=60)
 

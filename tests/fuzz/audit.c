@@ -367,14 +367,6 @@ static void expect_truth(const struct audit *audit)
 	EXPECT(judge_ephemerals_shared(audit->judge) == truth.shared);
 }
 
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc;
-	(void)argv;
-	caught_begin();
-	return 0;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static const char *const names[FILES] = { "0", "1" };

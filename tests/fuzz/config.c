@@ -6,14 +6,6 @@
 #include "config_world.h"
 #include "harness.h"
 
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc;
-	(void)argv;
-	caught_begin();
-	return 0;
-}
-
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct device dev = { 0 };

@@ -9,14 +9,6 @@
 #include "config_world.h"
 #include "harness.h"
 
-int LLVMFuzzerInitialize(int *argc, char ***argv)
-{
-	(void)argc;
-	(void)argv;
-	caught_begin();
-	return 0;
-}
-
 /* As main() gets them: each as long as it is and no longer, NULL at the end. */
 static char **split(const uint8_t *data, size_t size, int *count)
 {

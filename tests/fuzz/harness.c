@@ -34,11 +34,14 @@ static FILE *divert(struct caught *caught)
 	return caught->stream;
 }
 
-void caught_begin(void)
+int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
+	(void)argc;
+	(void)argv;
 	console = stderr;
 	stdout = divert(&output);
 	stderr = divert(&complaints);
+	return 0;
 }
 
 void caught_forget(struct caught *caught)

@@ -19,10 +19,9 @@ struct caught {
 	size_t len, room;
 };
 
-/* From caught_begin() on, they are stdout and stderr. */
+/* They are stdout and stderr. */
 extern struct caught output, complaints;
 
-void caught_begin(void);
 void caught_forget(struct caught *caught);
 const char *caught_text(struct caught *caught);
 
@@ -38,7 +37,7 @@ __attribute__((format(printf, 1, 2))) noreturn void finding(const char *format, 
 /* Of how many lines of JSON the output is made; it must have nothing else. */
 unsigned int expect_json(void);
 
-/* libFuzzer's doors, which no header declares. */
+/* libFuzzer's doors, which no header declares: the harness has the first, a target the second. */
 int LLVMFuzzerInitialize(int *argc, char ***argv);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

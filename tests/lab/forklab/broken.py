@@ -3,11 +3,14 @@
 tests."""
 
 import os
-import shutil
-import subprocess
+import sys
 
-from . import LabError, initramfs
+from . import LabError
 from .kit import REPO
+
+sys.path.append(os.path.join(REPO, "tests", "setup"))
+
+import tree  # noqa: E402
 
 MUTANTS = {
     "forkguard without the check after sealing": ("no-check-after-sealing",),
@@ -17,40 +20,17 @@ MUTANTS = {
 
 def source_files():
     """What forkguard.ko is made of."""
-    return [os.path.join(REPO, "Kbuild")] + sorted(
-        os.path.join(where, name) for folder in ("module", "include")
-        for where, _, names in os.walk(os.path.join(REPO, folder))
-        for name in names if name.endswith((".c", ".h")))
+    return list(tree.sources(("module", "include")).values())
 
 
 def module(system, kernel):
     """Builds such a module and returns its path."""
-    patches = [os.path.join(REPO, "tests", "mutants", name + ".patch")
-               for name in MUTANTS[system]]
-    tree = os.path.join(REPO, "build", "broken",
-                        initramfs.fingerprint(source_files() + patches))
-    built = os.path.join(tree, "build", kernel, "forkguard.ko")
-    if os.path.exists(built):
-        return built
-    shutil.rmtree(tree, ignore_errors=True)
-    for path in source_files():
-        copy = os.path.join(tree, os.path.relpath(path, REPO))
-        os.makedirs(os.path.dirname(copy), exist_ok=True)
-        shutil.copyfile(path, copy)
-    os.makedirs(os.path.join(tree, "tests", "kunit"))
-    os.symlink(os.path.join(REPO, "tests", "setup"),
-               os.path.join(tree, "tests", "setup"))
-    for patch in patches:
-        _run(["patch", "-p1", "-F0", "--batch", "--forward", "-r-",
-              "--no-backup-if-mismatch", "-d", tree, "-i", patch])
-    return _run([os.path.join(tree, "tests", "setup", "module.sh"), kernel,
-                 "KCFLAGS="]).splitlines()[-1]
-
-
-def _run(command):
-    done = subprocess.run(command, stdin=subprocess.DEVNULL, text=True,
-                          stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
-                          timeout=300)
-    if done.returncode:
-        raise LabError(f"{' '.join(command)}: {done.stdout.strip()}")
-    return done.stdout
+    patches = MUTANTS[system]
+    try:
+        copy = tree.Tree(os.path.join(REPO, "build", "broken", kernel,
+                                      str(len(patches))))
+        for name in patches:
+            copy.apply(os.path.join(REPO, "tests", "mutants", name + ".patch"))
+        return copy.build(kernel)
+    except tree.TreeError as error:
+        raise LabError(f"{system}: {error}") from error

@@ -21,7 +21,8 @@ PER_BATCH = 40          # forks at points
 STRIDE = 8              # instructions of a trail between two forks, in the end
 LENGTH = 12000          # of a trail, about
 OURS, STOCK = "forkguard", "wireguard"
-UNCHECKED, UNSEALED = broken.MUTANTS
+UNSEALED, UNCHECKED = broken.MUTANTS
+
 RACE = "race: two CPUs about to take a nonce"
 
 
@@ -53,13 +54,13 @@ def full(repeats, kernels=KERNELS):
     batches = []
     for number in range(repeats):
         for kernel in kernels:
-            for system in (OURS, STOCK, UNSEALED, UNCHECKED):
+            for system in (OURS, STOCK, UNCHECKED, UNSEALED):
                 if system != OURS and number >= max(1, repeats // 4):
                     continue
                 batches += _of_points(kernel, system, number)
             batches.append(Batch(kernel, OURS, number, races=20))
             if number == 0:
-                batches.append(Batch(kernel, UNCHECKED, number, races=10))
+                batches.append(Batch(kernel, UNSEALED, number, races=10))
             for trail in points.TRAILS:
                 batches.append(Batch(kernel, OURS, number, trail=trail,
                                      stride=STRIDE * repeats,
@@ -86,7 +87,7 @@ def sample():
         ("reset", 1), ("notifier", 2)) for p in random.sample(
             [p for p in points.FORKGUARD if p.name.startswith(kind)], count))
     return [Batch(kernel, OURS, 0, ours, races=3),
-            Batch(kernel, UNCHECKED, 0, races=3)]
+            Batch(kernel, UNSEALED, 0, races=3)]
 
 
 def forks_in(batch):

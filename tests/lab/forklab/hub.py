@@ -10,7 +10,6 @@ import dataclasses
 import glob
 import json
 import os
-import re
 import subprocess
 import tempfile
 
@@ -23,7 +22,6 @@ RATE = 200          # packets/s each way, to and from all peers together
 STREAM_PORT = 7779
 RECOVERY = 60       # seconds in which new sessions are waited for
 SILENCE = 20        # seconds after which no more is expected of a stream
-STALL = re.compile("stall|starved|lockup|blocked for more than")
 
 
 class Hub:
@@ -204,17 +202,7 @@ class Guests(Hub):
             verdict = audit.judge([
                 pcap.Capture(path, MAC) for path in
                 glob.glob(os.path.join(self.folder, "*.pcap"))])
-        return verdict, splats(self.folder) + stalls(self.folder)
-
-
-def stalls(folder):
-    """What kernels have said of work that did not get on."""
-    found = []
-    for path in glob.glob(os.path.join(folder, "*.console")):
-        with open(path, errors="replace") as text:
-            found += [f"{os.path.basename(path)}: {line.strip()}"
-                      for line in text if STALL.search(line)]
-    return found
+        return verdict, splats(self.folder)
 
 
 class Here(Hub):
