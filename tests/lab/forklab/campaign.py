@@ -22,7 +22,6 @@ STRIDE = 8              # instructions of a trail between two forks, in the end
 LENGTH = 12000          # of a trail, about
 OURS, STOCK = "forkguard", "wireguard"
 UNSEALED, UNCHECKED = broken.MUTANTS
-
 RACE = "race: two CPUs about to take a nonce"
 
 
