@@ -11,13 +11,13 @@ And a module whose calls fail on demand: see faults/calls.h.
 """
 
 import re
-import shutil
-import subprocess
+import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-TOP = HERE.parents[1]
-PARTS = ("module", "include", "tests/kunit")
+sys.path.insert(0, str(HERE.parent / "setup"))
+
+from tree import TOP, Tree  # noqa: E402  pylint: disable=wrong-import-position
 
 FAIL_NTH = """
 unsigned int forkguard_fail_nth;
@@ -25,37 +25,17 @@ module_param_named(fail_nth, forkguard_fail_nth, uint, 0600);
 """
 
 
-def command(*words):
-    """Runs a command and returns what it prints."""
-    done = subprocess.run(words, stdin=subprocess.DEVNULL, capture_output=True, text=True,
-                          check=False)
-    if done.returncode:
-        raise RuntimeError(f"{words}: {done.stdout}{done.stderr}")
-    return done.stdout.strip()
-
-
-def copy_of_tree(name):
-    """A copy of the module's source, to break."""
-    tree = TOP / "build/planted" / name
-    shutil.rmtree(tree, ignore_errors=True)
-    (tree / "tests").mkdir(parents=True)
-    shutil.copy(TOP / "Kbuild", tree)
-    for part in PARTS:
-        shutil.copytree(TOP / part, tree / part)
-    (tree / "tests/setup").symlink_to(TOP / "tests/setup")
-    return tree
-
-
-def failing_module(bug=None):
-    """The module whose calls fail on demand, for user-mode Linux."""
-    tree = copy_of_tree("calls")
-    if bug:
-        bug.apply(tree)
-    with open(tree / "module/main.c", "a", encoding="utf-8") as main:
+def build(kernel, patches=()):
+    """A module with these patches; for "calls", the one whose calls fail on demand."""
+    tree = Tree(TOP / "build/planted")
+    for patch in patches:
+        tree.apply(patch)
+    if kernel != "calls":
+        return tree.build(kernel)
+    with open(tree.path / "module/main.c", "a", encoding="utf-8") as main:
         main.write(FAIL_NTH)
-    header = HERE / "faults/calls.h"
-    return command(tree / "tests/setup/module.sh", "um", "KCFLAGS=", "FORKGUARD_KUNIT=",
-                   f"CFLAGS_MODULE=-include {header}")
+    return tree.build("um", "FORKGUARD_KUNIT=",
+                      f"CFLAGS_MODULE=-include {HERE / 'faults/calls.h'}")
 
 
 class Bug:
@@ -67,15 +47,7 @@ class Bug:
 
     def build(self):
         """The module with this bug in it."""
-        if self.kernel == "calls":
-            return failing_module(self)
-        tree = copy_of_tree(self.name)
-        self.apply(tree)
-        return command(tree / "tests/setup/module.sh", self.kernel, "KCFLAGS=")
-
-    def apply(self, tree):
-        """Breaks a copy of the source."""
-        command("patch", "-p1", "-F0", "--batch", "-r-", "-d", tree, "-i", self.path)
+        return build(self.kernel, [self.path])
 
     def is_named_in(self, text):
         """Has it been noticed?"""
