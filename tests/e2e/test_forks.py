@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Every scene of the lab, with forkguard and with its control."""
 
-import sys
-
 import pytest
-from forklab import EmulatorError, report, scenes
-from forklab.session import progress, session
+from forklab import kit, report, scenes
+from forklab.session import persist, progress, session
 
 FORKS = 2
 CONTROL_FORKS = 8       # at most: the control ends with its first reuse
@@ -15,19 +13,10 @@ RETRY = 5               # seconds until a handshake that failed is retried
 RATE = {"forked-pair": 2000}
 
 
-def play(scene, kernel, system):
-    """Plays a scene; once more if it was QEMU that failed, not a guest."""
-    try:
-        return play_once(scene, kernel, system)
-    except EmulatorError as error:
-        print(f"{error}; once more", file=sys.stderr)
-        return play_once(scene, kernel, system)
-
-
-def play_once(scene, kernel, system):
+def play(scene, kernel, system, say):
     with session(LIMIT) as folder:
         options = scenes.Options(
-            kernel, system, folder, progress(),
+            kernel, system, folder, say,
             rounds=FORKS if system == "forkguard" else CONTROL_FORKS,
             rate=RATE.get(scene, 4000),
             handshakes=scene == "template-clones")
@@ -41,8 +30,9 @@ def play_once(scene, kernel, system):
 
 @pytest.mark.parametrize("scene", scenes.SCENES)
 def test_scene(kernel, scene):
-    ours = play(scene, kernel, "forkguard")
-    control = play(scene, kernel, "wireguard")
+    say = progress()
+    ours, control = (persist(say, play, scene, kernel, system, say)
+                     for system in kit.SYSTEMS)
     print(report.table((ours, control)))
     assert report.faults(ours, control) == []
     assert all(r.verdict.judged > LEAST_JUDGED for r in ours.rounds)

@@ -108,8 +108,9 @@ def play(batch, report):
     if batch.trail:
         ways += [(points.TRAILS[batch.trail],), points.LEAVES]
     with session(LIMIT) as folder:
-        subject = sweep.Subject(batch.kernel, STOCK if batch.system == STOCK else OURS,
-                          folder, ways, batch.cpus, module, report)
+        system = STOCK if batch.system == STOCK else OURS
+        subject = sweep.Subject(batch.kernel, system, folder, ways, batch.cpus,
+                                module, report)
         for _ in range(batch.races):
             subject.fork_race(RACE, points.SEALING)
         for point in batch.points:

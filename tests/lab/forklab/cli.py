@@ -7,7 +7,7 @@ import sys
 
 from . import LabError, report, scenes
 from .kit import KERNELS, SYSTEMS
-from .session import progress, session
+from .session import persist, progress, session
 
 
 def count(text):
@@ -74,7 +74,7 @@ def main():
     say = progress()
     systems = SYSTEMS if arguments.system == "both" else (arguments.system,)
     try:
-        summaries = [play(arguments.scene, system, arguments, say)
+        summaries = [persist(say, play, arguments.scene, system, arguments, say)
                      if system in systems else None for system in SYSTEMS]
     except LabError as error:
         print(f"lab: {error}", file=sys.stderr)

@@ -9,7 +9,7 @@ import sys
 import tempfile
 import time
 
-from . import Interrupted, LabError
+from . import EmulatorError, Interrupted, LabError
 from .guest import guests
 
 KEPT = (".pcap", ".console", ".unborn", ".qemu")
@@ -21,6 +21,15 @@ def progress(start=time.monotonic()):
         print(f"[{time.monotonic() - start:5.0f} s] {text}", file=sys.stderr,
               flush=True)
     return say
+
+
+def persist(say, play, *arguments):
+    """Calls play; once more if it was QEMU that failed, not a guest."""
+    try:
+        return play(*arguments)
+    except EmulatorError as error:
+        say(f"{error}; once more")
+        return play(*arguments)
 
 
 @contextlib.contextmanager
