@@ -65,7 +65,8 @@ unpack() {
 }
 
 # configure SOURCE OUT ARCH CONFIG: makes OUT a folder to build a kernel in:
-# allnoconfig and what CONFIG asks for, all of it.
+# allnoconfig and what CONFIG asks for, all of it. A later line ending in =n takes
+# back what another wants.
 configure() {
 	local source=$1 out=$2 arch=$3 config=$4 line
 	mkdir "$out"
@@ -73,7 +74,7 @@ configure() {
 	while read -r line; do
 		case $line in
 		*=n) ! grep -q "^${line%n}" "$out/.config" ;;
-		CONFIG_*) grep -qx "$line" "$out/.config" ;;
+		CONFIG_*) grep -qx "$line" "$out/.config" || grep -qx "${line%=*}=n" "$config" ;;
 		esac || die "$line could not be set"
 	done <"$config"
 }

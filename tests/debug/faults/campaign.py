@@ -27,7 +27,7 @@ CAPTURE = "/tmp/sent.pcap"
 KEYS = [bytes([number]) * 31 + b"\x40" for number in range(1, 8)]
 PSK = b"p" * 32
 CONTROL = 1 << 30  # the number of a key
-DELETE_MODULE, FINIT_MODULE = 176, 313
+INIT_MODULE, DELETE_MODULE = 175, 176
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
@@ -282,17 +282,16 @@ class Reset(Operation):
 class Load(Operation):
     """The module is loaded."""
 
-    path = ""
+    image = b""
 
     def prepare(self):
         if Path("/sys/module/forkguard").exists():
             unload()
 
     def act(self):
-        with open(self.path, "rb") as module:
-            parameters = b"fail_nth=%d" % inject.Calls.number if inject.Calls.number else b""
-            if _libc.syscall(FINIT_MODULE, module.fileno(), parameters, 0):
-                raise OSError(ctypes.get_errno(), "finit_module")
+        parameters = b"fail_nth=%d" % inject.Calls.number if inject.Calls.number else b""
+        if _libc.syscall(INIT_MODULE, self.image, len(self.image), parameters):
+            raise OSError(ctypes.get_errno(), "init_module")
 
     def check(self, error):
         loaded = Path("/sys/module/forkguard").exists()
@@ -407,7 +406,9 @@ class Respond(Talk):
 
 def main():
     """All of them."""
-    Load.path, auditor = sys.argv[1:]
+    module, auditor = sys.argv[1:]
+    # Not to be read through a file system with failures of its own.
+    Load.image = Path(module).read_bytes()
     Operation.family, Operation.route = netlink.Family("forkguard"), netlink.Route()
     campaign = Campaign()
     peers = attribute(netlink.PEERS, [

@@ -17,6 +17,7 @@ HOLES = re.compile(rb"\x24\0[\x02\x03]\0\0{32}")  # attributes for keys, to be f
 INVERTED = os.urandom(20)
 HALF = len(INVERTED) // 2
 STEP = 4 << 20
+PAGE = 4096
 
 
 def invert(data):
@@ -51,20 +52,34 @@ def numbers_in(data):
             yield struct.unpack_from("=I", data, end)[0]
 
 
+def memory():
+    """Where all of memory is: the kernel's image, and what is beyond. Nothing is mapped between
+    them, where the program break would be, and for 4 MiB more."""
+    with open(os.environ["FORKGUARD_UML"] + "/linux", "rb") as file:
+        image = file.read(4096)
+    at, size, count = struct.unpack_from("=32xQ14xHH", image)
+    loaded = [struct.unpack_from("=I12xQ16xQ", image, at + size * i) for i in range(count)]
+    begin = min(address for kind, address, _ in loaded if kind == 1) & -PAGE
+    end = max(address + length for kind, address, length in loaded if kind == 1) & -PAGE
+    yield 0, end - begin
+    yield (end + PAGE + STEP & -STEP) + STEP - begin, 1 << 40
+
+
 def found():
     """The numbers of all keys that are in memory."""
-    numbers, at, rest = set(), 0, b""
+    numbers, seen = set(), 0
     file = os.open("/dev/mem", os.O_RDONLY)
-    try:
-        while True:
-            data = os.pread(file, STEP, at)
+    for at, end in memory():
+        rest = b""
+        while at < end:
+            try:
+                data = os.pread(file, min(STEP, end - at), at)
+            except OSError:
+                break
             if not data:
                 break
             numbers.update(numbers_in(rest + data))
-            at, rest = at + len(data), data[-64:]
-    except OSError:  # the end
-        pass
-    finally:
-        os.close(file)
-    assert at > 64 << 20, f"only {at} bytes of memory"
+            at, seen, rest = at + len(data), seen + len(data), data[-64:]
+    os.close(file)
+    assert seen > 256 << 20, f"only {seen} bytes of memory"
     return numbers
