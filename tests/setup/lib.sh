@@ -71,6 +71,7 @@ configure() {
 	local source=$1 out=$2 arch=$3 config=$4 line
 	mkdir "$out"
 	make -s -C "$source" O="$out" ARCH="$arch" KCONFIG_ALLCONFIG="$config" allnoconfig
+	# shellcheck disable=SC2094 # nobody writes to it
 	while read -r line; do
 		case $line in
 		*=n) ! grep -q "^${line%n}" "$out/.config" ;;
