@@ -908,7 +908,10 @@ static noinline __no_sanitize_address void paint_stack(void)
 		WRITE_ONCE(below[i], 0xa5);
 }
 
-/* How many pieces of 1 KiB of the stack, painted before, have been wiped. */
+/* KCSAN's own calls use some of what was wiped. */
+#define WIPED_LEN (IS_ENABLED(CONFIG_KCSAN) ? 512 : 1024)
+
+/* How many frames of wipe_stack() are there in the stack that was painted before? */
 static noinline __no_sanitize_address unsigned int wiped_stack(void)
 {
 	const u8 *below = __builtin_alloca(STACK_LEN);
@@ -918,10 +921,7 @@ static noinline __no_sanitize_address unsigned int wiped_stack(void)
 	OPTIMIZER_HIDE_VAR(below);
 	for (i = 0; i < STACK_LEN; i++) {
 		zeros = below[i] ? 0 : zeros + 1;
-		if (zeros == 1024) {
-			zeros = 0;
-			kib++;
-		}
+		kib += zeros == WIPED_LEN;
 	}
 	return kib;
 }
