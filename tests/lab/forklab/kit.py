@@ -15,10 +15,9 @@ DAY = 24 * 3600
 DEBUG_KERNELS = ("debug", "kcsan")     # see tests/setup/debug.sh
 # As with Debian's kernels, random bytes are there at once; a timer that is
 # late works all the same; an emulated TSC that is measured wrongly is not a
-# clock. KCSAN waits to be asked; it looks more often, and longer, than by
-# default.
+# clock. KCSAN looks more often, and longer, than by default.
 DEBUG_ARGUMENTS = ("random.trust_cpu=on no_timer_check tsc=unstable "
-                   "clocksource=hpet kunit.enable=1 kcsan.early_enable=1 "
+                   "clocksource=hpet kunit.enable=1 "
                    "kcsan.skip_watch=500 kcsan.udelay_task=300")
 DEBUG_PATIENCE = 6
 KERNELS = tuple(os.environ.get("FORKGUARD_KERNELS", "6.1 6.12").split())
