@@ -56,7 +56,8 @@ def tour(machine):
     machine.run(f"ping -c 1 -W 20 {stock.v4} && ping -6 -c 1 -W 20 {stock.v6}")
     machine.run(STREAM.format(ip=IP, to=stock.v4), timeout=60)
 
-    machine.run(f"traffic -r {RATE} {stock.v4} &")
+    # Two, so that two CPUs may send at a time.
+    machine.run(f"traffic -r {RATE} {stock.v4} & traffic -p 7778 -r {RATE} {stock.v4} &")
     inside(f"traffic -r {RATE} {ours.v4} &")
     words = {"dev": ours.interface, "to": stock.v4, "peer": stock.identity.public}
     words |= {"one": tunnel.random_key(), "two": tunnel.random_key()}
