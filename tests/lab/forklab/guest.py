@@ -34,8 +34,11 @@ SPLAT = re.compile("WARNING:|BUG:|Oops|refcount_t|general protection|"
                    "INFO: (possible|trying)|detected stalls|soft lockup|"
                    "self-detected stall|starved for|blocked for more than")
 RACE = "BUG: KCSAN: "
-# The kernel's own, whoever calls it: it reads the time without a lock.
-KNOWN_RACE = "data-race in ktime_get_seconds / timekeeping_advance"
+# The kernel's own, whoever calls it: the time is read without a lock, and so is
+# a hint of virtio.
+KNOWN_RACE = re.compile(
+    "data-race in (ktime_get_seconds / timekeeping_advance"
+    "|virtqueue_disable_cb / virtqueue_disable_cb)")
 RULER = "=" * 40        # ends its report
 _libc = ctypes.CDLL(None)
 
@@ -361,7 +364,7 @@ def splats(folder):
 
 def _is_foreign(report):
     """A data race that does not touch the module is the kernel's own."""
-    if KNOWN_RACE in report[0]:
+    if KNOWN_RACE.search(report[0]):
         return True
     for line in report:
         if "[forkguard]" in line:
