@@ -341,10 +341,11 @@ void device_reset(const struct generation_scope *scope, enum forkguard_reset_cau
 	rcu_read_unlock();
 }
 
-/* The namespace in which the sockets live goes away: they go first. */
+/* The namespace in which the sockets live goes away: they go first, and routes with them. */
 static void net_pre_exit(struct net *net)
 {
 	struct fg_device *device;
+	struct fg_peer *peer;
 
 	rtnl_lock();
 	mutex_lock(&devices_lock);
@@ -356,6 +357,10 @@ static void net_pre_exit(struct net *net)
 			netif_carrier_off(device->dev);
 		rcu_assign_pointer(device->birth_net, NULL);
 		socket_close(device);
+		mutex_lock(&device->lock);
+		list_for_each_entry(peer, &device->peers, list)
+			socket_clear_source(peer);
+		mutex_unlock(&device->lock);
 	}
 	mutex_unlock(&devices_lock);
 	rtnl_unlock();

@@ -24,18 +24,22 @@ static int send4(struct fg_peer *peer, struct sock *sock, struct sk_buff *skb, u
 		.flowi4_proto = IPPROTO_UDP,
 	};
 	struct rtable *rt = dst_cache_get_ip4(&peer->route, &fl.saddr);
+	bool sticky;
 
 	if (!rt) {
 		security_sk_classify_flow(sock, flowi4_to_flowi_common(&fl));
-		if (fl.saddr &&
-		    !inet_confirm_addr(sock_net(sock), NULL, 0, fl.saddr, RT_SCOPE_HOST))
+		sticky = fl.saddr &&
+			 inet_confirm_addr(sock_net(sock), NULL, 0, fl.saddr, RT_SCOPE_HOST);
+		if (!sticky)
 			fl.saddr = 0;
 		rt = ip_route_output_flow(sock_net(sock), &fl, sock);
 		/* The address goes with the interface that it was reached by. */
-		if (fl.saddr && (IS_ERR(rt) || rt->dst.dev->ifindex != endpoint->src_if4)) {
+		if (sticky && (IS_ERR(rt) || rt->dst.dev->ifindex != endpoint->src_if4)) {
 			if (!IS_ERR(rt))
 				ip_rt_put(rt);
+			/* The lookup has filled in both. */
 			fl.saddr = 0;
+			fl.flowi4_oif = 0;
 			rt = ip_route_output_flow(sock_net(sock), &fl, sock);
 		}
 		if (IS_ERR(rt))
@@ -177,7 +181,7 @@ void socket_set_endpoint(struct fg_peer *peer, const struct endpoint *endpoint)
 
 	write_lock_bh(&peer->endpoint_lock);
 	peer->endpoint = *endpoint;
-	dst_cache_reset(&peer->route);
+	dst_cache_reset_now(&peer->route);
 	write_unlock_bh(&peer->endpoint_lock);
 }
 
@@ -185,13 +189,15 @@ void socket_set_endpoint(struct fg_peer *peer, const struct endpoint *endpoint)
  * socket_clear_source() - let routing choose from which address we send
  * @peer: to this peer
  *
+ * No route is held any more: it must not outlive the namespace of the sockets.
+ *
  * Context: any but hard interrupts.
  */
 void socket_clear_source(struct fg_peer *peer)
 {
 	write_lock_bh(&peer->endpoint_lock);
 	memset(&peer->endpoint.src6, 0, sizeof(peer->endpoint.src6));
-	dst_cache_reset(&peer->route);
+	dst_cache_reset_now(&peer->route);
 	write_unlock_bh(&peer->endpoint_lock);
 }
 

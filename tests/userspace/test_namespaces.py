@@ -189,11 +189,52 @@ cat heard-by-root; next
 /usr/bin/python3 attempts.py
 """ % (ATTEMPTS, LISTEN)
 
+# The namespace of the sockets goes, and with it what the route to a peer leads to.
+BIRTH = r"""
+unshare -n sleep 60 & birth=$!
+while [ /proc/$birth/ns/net -ef /proc/self/ns/net ]; do sleep 0.1; done
+(umask 077 && fwg genkey >key)
+nsenter -n -t $birth ip -batch - <<END
+link add v0 type veth peer name v1
+address add fd00::1/64 dev v0 nodad
+link set v0 up
+link set v1 up
+link add fwg0 type forkguard
+link set fwg0 netns $$
+END
+fwg set fwg0 private-key key peer $(fwg genkey | fwg pubkey) allowed-ips fd01::/64 \
+	endpoint [fd00::2]:9
+ips 'address add fd01::1/64 dev fwg0 nodad' 'link set fwg0 up'
+echo >/dev/udp/fd01::2/9
+for _ in $(seq 50); do
+	sent=$(fwg show fwg0 transfer | cut -f 3)
+	[ "$sent" = 0 ] || break
+	sleep 0.1
+done
+echo "$sent"
+kill $birth
+until ip link show fwg0 | grep -q NO-CARRIER; do sleep 0.1; done
+# One that goes takes along what is left of those before.
+for _ in 1 2; do
+	sleep 1
+	unshare -n true
+done
+sleep 1
+fwg show fwg0 endpoints | cut -f 2
+ip link del fwg0
+sleep 1
+"""
+
+
+@pytest.fixture(scope="module", name="results")
+def fixture_results(tmp_path_factory):
+    return uml.run_scripts({"namespaces": SCRIPT, "birth": BIRTH},
+                           tmp_path_factory.mktemp("scripts"))
+
 
 @pytest.fixture(scope="module", name="parts")
-def fixture_parts(tmp_path_factory):
-    result = uml.run_scripts({"namespaces": SCRIPT}, tmp_path_factory.mktemp("scripts"))
-    result = result["namespaces"]
+def fixture_parts(results):
+    result = results["namespaces"]
     assert result.status == 0, result
     names = ("plain userns netns untouched own untouched_after moved heard heard_by_root root"
              .split())
@@ -264,3 +305,11 @@ def test_events_stay_in_their_namespace(parts):
     """Asking for those of all namespaces is allowed, and of no use to him."""
     assert json.loads(parts["heard"]) == {"all namespaces": "ok", "heard": ["mine"]}
     assert json.loads(parts["heard_by_root"]) == {"all namespaces": "ok", "heard": ["fwg0"]}
+
+
+def test_route_goes_with_the_namespace_of_the_sockets(results):
+    """An interface that has been moved outlives it. That nothing is used after it was freed is
+    for KASAN to say."""
+    result = results["birth"]
+    assert result.status == 0, result
+    assert result.out.split() == ["148", "[fd00::2]:9"]
