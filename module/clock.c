@@ -31,8 +31,9 @@ struct rtc_reading {
 	bool valid;
 };
 
-/* How far the RTC was ahead of the wall clock at the start: its time zone. */
+/* How far the RTC was ahead of the wall clock at the start: its time zone; and when that was. */
 static time64_t rtc_zone;
+static struct generation_stamp start;
 
 #if IS_BUILTIN(CONFIG_RTC_CLASS)
 static bool read_rtc(time64_t *seconds)
@@ -65,6 +66,7 @@ void clock_init(void)
 {
 	time64_t seconds;
 
+	start = generation_read(&generation_root);
 	rtc_zone = read_rtc(&seconds) ? seconds - ktime_get_real_seconds() : 0;
 }
 
@@ -94,7 +96,9 @@ static bool is_fresh(const struct rtc_reading *rtc, u64 boottime)
 }
 
 /**
- * clock_now() - the wall clock, put right by the RTC where it is behind
+ * clock_now() - the wall clock, put right by the RTC where a fork has left it behind
+ *
+ * As long as there was none, an RTC that has drifted ahead is not believed.
  *
  * Context: process; sleeps.
  */
@@ -104,6 +108,10 @@ struct timespec64 clock_now(void)
 	static DEFINE_MUTEX(lock);
 	struct rtc_reading rtc;
 	struct timespec64 now;
+
+	ktime_get_real_ts64(&now);
+	if (generation_is_current(&generation_root, &start))
+		return now;
 
 	mutex_lock(&lock);
 	if (!is_fresh(&last, ktime_get_boottime_ns())) {

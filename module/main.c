@@ -14,10 +14,10 @@ static int __init forkguard_init(void)
 {
 	int err;
 
-	clock_init();
 	err = generation_init(device_reset);
 	if (err)
 		return err;
+	clock_init();
 	err = device_init();
 	if (err)
 		goto err_generation;
