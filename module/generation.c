@@ -293,7 +293,8 @@ static void find_id(void)
 		return;
 	id = map_id(adev);
 	acpi_dev_put(adev);
-	check = FORKGUARD_GENERATION_CHECK_NOTIFIER;
+	if (IS_ENABLED(CONFIG_VMGENID))
+		check = FORKGUARD_GENERATION_CHECK_NOTIFIER;
 	if (!id)
 		return;
 	generation_id = id;
