@@ -516,7 +516,7 @@ static int set_peer(struct fg_device *device, const struct nlattr *nest,
 	struct nlattr *attrs[FORKGUARD_PEER_A_MAX + 1];
 	u8 own_key[NOISE_PUBLIC_KEY_LEN];
 	struct fg_peer *peer;
-	const u8 *key;
+	const u8 *key, *psk = NULL;
 	u32 flags = 0;
 	int err;
 
@@ -526,6 +526,8 @@ static int set_peer(struct fg_device *device, const struct nlattr *nest,
 	if (attrs[FORKGUARD_PEER_A_FLAGS])
 		flags = nla_get_u32(attrs[FORKGUARD_PEER_A_FLAGS]);
 	key = nla_data(attrs[FORKGUARD_PEER_A_PUBLIC_KEY]);
+	if (attrs[FORKGUARD_PEER_A_PRESHARED_KEY])
+		psk = nla_data(attrs[FORKGUARD_PEER_A_PRESHARED_KEY]);
 
 	peer = noise_peer_find(device->noise, key);
 	if (!peer) {
@@ -534,7 +536,7 @@ static int set_peer(struct fg_device *device, const struct nlattr *nest,
 		if (noise_local_identity(device->noise, NULL, own_key) &&
 		    !memcmp(key, own_key, sizeof(own_key)))
 			return 0;
-		peer = peer_create(device, key);
+		peer = peer_create(device, key, psk);
 		if (IS_ERR(peer))
 			return PTR_ERR(peer);
 		/* The device lock keeps it. */
@@ -545,8 +547,8 @@ static int set_peer(struct fg_device *device, const struct nlattr *nest,
 		peer_remove(peer);
 		goto out;
 	}
-	if (attrs[FORKGUARD_PEER_A_PRESHARED_KEY])
-		noise_peer_set_psk(peer->noise, nla_data(attrs[FORKGUARD_PEER_A_PRESHARED_KEY]));
+	if (psk)
+		noise_peer_set_psk(peer->noise, psk);
 	if (attrs[FORKGUARD_PEER_A_ENDPOINT])
 		set_endpoint(peer, attrs[FORKGUARD_PEER_A_ENDPOINT]);
 	if (flags & FORKGUARD_PEER_F_REPLACE_ALLOWEDIPS)

@@ -516,8 +516,10 @@ static int __must_check still_valid(struct noise_peer *peer, const struct noise_
 {
 	lockdep_assert_held(&peer->lock);
 
-	if (peer->removed || READ_ONCE(peer->local->identity) != hs->identity)
+	if (peer->removed)
 		return -ENOKEY;
+	if (READ_ONCE(peer->local->identity) != hs->identity)
+		return -ESTALE;
 	return generation_is_current(&peer->scope, &hs->stamp) ? 0 : -ESTALE;
 }
 
@@ -527,9 +529,10 @@ static int __must_check still_valid(struct noise_peer *peer, const struct noise_
  * @msg: the message to send, without type and MACs; not on a stack
  *
  * Context: process.
- * Return: 0; -ESTALE when the machine was forked meanwhile, and @msg is of no
- * use; -ENOKEY without a private key; -EKEYREJECTED for a public key of low
- * order; -ENOMEM; -ERESTARTSYS when interrupted.
+ * Return: 0; -ESTALE when the machine was forked, or got another private key,
+ * meanwhile, and @msg is of no use; -ENOKEY without a private key, or when the
+ * peer was removed; -EKEYREJECTED for a public key of low order; -ENOMEM;
+ * -ERESTARTSYS when interrupted.
  */
 int noise_initiate(struct noise_peer *peer, struct message_initiation *msg)
 {
@@ -598,11 +601,11 @@ out:
  * @owner: the initiator; the caller gets a reference when 0 is returned
  *
  * Context: process.
- * Return: 0; -ESTALE when the machine was forked meanwhile, and @out is of no
- * use; -ENOKEY without a private key or for an unknown initiator; -EBADMSG for
- * a message that is not authentic; -EKEYREJECTED for a public key of low
- * order; -EALREADY for a replay; -EBUSY for the next of too many; -ENOMEM;
- * -ERESTARTSYS when interrupted.
+ * Return: 0; -ESTALE when the machine was forked, or got another private key,
+ * meanwhile, and @out is of no use; -ENOKEY without a private key or for an
+ * unknown initiator; -EBADMSG for a message that is not authentic;
+ * -EKEYREJECTED for a public key of low order; -EALREADY for a replay; -EBUSY
+ * for the next of too many; -ENOMEM; -ERESTARTSYS when interrupted.
  */
 int noise_respond(struct noise_local *local, const struct message_initiation *in,
 		  struct message_response *out, struct fg_peer **owner)
@@ -724,8 +727,7 @@ out:
  *
  * Context: process.
  * Return: 0, and there is a session to send with; -ENOENT when it answers no
- * handshake that we have begun; -ESTALE when the machine was forked since;
- * otherwise as noise_respond().
+ * handshake that we have begun; otherwise as noise_respond().
  */
 int noise_finish(struct noise_local *local, const struct message_response *in,
 		 struct fg_peer **owner)
@@ -1088,29 +1090,38 @@ struct generation_scope *noise_local_scope(struct noise_local *local)
  * @local: the device
  * @owner: what noise_respond() and the like tell of it
  * @public_key: its identity
+ * @psk: the pre-shared key, or NULL for none
  *
  * Context: process.
- * Return: the peer; an error pointer, -EEXIST for a key that a peer has.
+ * Return: the peer, which nobody finds before noise_peer_publish(), or NULL.
  */
 struct noise_peer *noise_peer_create(struct noise_local *local, struct fg_peer *owner,
-				     const u8 public_key[NOISE_PUBLIC_KEY_LEN])
+				     const u8 public_key[NOISE_PUBLIC_KEY_LEN], const u8 *psk)
 {
 	struct noise_peer *peer = kzalloc(sizeof(*peer), GFP_KERNEL);
-	int err;
 
 	if (!peer)
-		return ERR_PTR(-ENOMEM);
+		return NULL;
 	memcpy(peer->public_key, public_key, NOISE_PUBLIC_KEY_LEN);
+	if (psk)
+		memcpy(peer->psk, psk, NOISE_SYMMETRIC_KEY_LEN);
 	peer->local = local;
 	peer->owner = owner;
 	peer->scope.parent = &local->scope;
 	spin_lock_init(&peer->lock);
-	err = rhashtable_lookup_insert_fast(&local->peers, &peer->node, peer_params);
-	if (err) {
-		kfree(peer);
-		return ERR_PTR(err);
-	}
 	return peer;
+}
+
+/**
+ * noise_peer_publish() - have handshakes with a peer begin
+ * @peer: the peer; its owner is complete
+ *
+ * Context: process.
+ * Return: 0; -EEXIST for a key that a peer has; -ENOMEM.
+ */
+int noise_peer_publish(struct noise_peer *peer)
+{
+	return rhashtable_lookup_insert_fast(&peer->local->peers, &peer->node, peer_params);
 }
 
 /**
@@ -1129,7 +1140,7 @@ void noise_peer_remove(struct noise_peer *peer)
 }
 
 /**
- * noise_peer_free() - wipe and free a peer that has been removed
+ * noise_peer_free() - wipe and free a peer that has been removed, or never published
  * @peer: the peer
  *
  * Context: any; RCU readers may still look at the peer.

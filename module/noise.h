@@ -57,7 +57,8 @@ struct generation_scope *noise_local_scope(struct noise_local *local);
 
 /* One peer of a device: its identity, its handshake and its sessions. */
 struct noise_peer *noise_peer_create(struct noise_local *local, struct fg_peer *owner,
-				     const u8 public_key[NOISE_PUBLIC_KEY_LEN]);
+				     const u8 public_key[NOISE_PUBLIC_KEY_LEN], const u8 *psk);
+int __must_check noise_peer_publish(struct noise_peer *peer);
 void noise_peer_remove(struct noise_peer *peer);
 void noise_peer_free(struct noise_peer *peer);
 struct fg_peer *noise_peer_find(struct noise_local *local,

@@ -61,11 +61,13 @@ const struct noise_owner_ops peer_owner_ops = {
  * peer_create() - add a peer to a device
  * @device: the device
  * @public_key: its identity
+ * @psk: the pre-shared key, or NULL for none
  *
  * Context: process; the device's lock is held.
  * Return: the peer, in the device's list, or an error pointer.
  */
-struct fg_peer *peer_create(struct fg_device *device, const u8 public_key[NOISE_PUBLIC_KEY_LEN])
+struct fg_peer *peer_create(struct fg_device *device, const u8 public_key[NOISE_PUBLIC_KEY_LEN],
+			    const u8 *psk)
 {
 	struct fg_peer *peer;
 	int err;
@@ -89,13 +91,20 @@ struct fg_peer *peer_create(struct fg_device *device, const u8 public_key[NOISE_
 	err = dst_cache_init(&peer->route, GFP_KERNEL);
 	if (err)
 		goto err_free;
-	peer->noise = noise_peer_create(device->noise, peer, public_key);
-	if (IS_ERR(peer->noise)) {
-		err = PTR_ERR(peer->noise);
+	err = -ENOMEM;
+	peer->noise = noise_peer_create(device->noise, peer, public_key, psk);
+	if (!peer->noise)
 		goto err_route;
-	}
+	/* Whoever speaks as this peer finds it complete, and resets find it before. */
 	list_add_tail_rcu(&peer->list, &device->peers);
 	device->num_peers++;
+	err = noise_peer_publish(peer->noise);
+	if (err) {
+		list_del_rcu(&peer->list);
+		device->num_peers--;
+		peer_put(peer);
+		return ERR_PTR(err);
+	}
 	return peer;
 
 err_route:
@@ -123,6 +132,7 @@ static void finish_removal(struct fg_peer *peer)
 	timers_stop(peer);
 	if (cancel_work_sync(&peer->initiation_work))
 		peer_put(peer);
+	socket_clear_source(peer);
 	peer_put(peer);
 }
 
@@ -192,7 +202,8 @@ bool peer_reset(struct fg_peer *peer)
 {
 	enum noise_wiped wiped = noise_peer_reset(peer->noise);
 
-	if (wiped == NOISE_WIPED_LIVE) {
+	/* Who had given up a handshake may be where somebody answers. */
+	if (wiped == NOISE_WIPED_LIVE || timers_recovering(peer)) {
 		/* A clone need not leave by the address that its origin had. */
 		socket_clear_source(peer);
 		timers_recover(peer);

@@ -75,7 +75,8 @@ struct fg_peer {
 
 extern const struct noise_owner_ops peer_owner_ops;
 
-struct fg_peer *peer_create(struct fg_device *device, const u8 public_key[NOISE_PUBLIC_KEY_LEN]);
+struct fg_peer *peer_create(struct fg_device *device, const u8 public_key[NOISE_PUBLIC_KEY_LEN],
+			    const u8 *psk);
 bool __must_check peer_hold(struct fg_peer *peer);
 void peer_put(struct fg_peer *peer);
 void peer_remove(struct fg_peer *peer);

@@ -27,11 +27,25 @@ static unsigned long jitter(struct fg_peer *peer)
 }
 
 /* Not for a peer that is being removed, nor while the interface is down. */
+static bool may_arm(const struct fg_peer *peer)
+{
+	return !READ_ONCE(peer->dead) && netif_running(peer->device->dev);
+}
+
 static void arm(struct fg_peer *peer, struct timer_list *timer, unsigned long delay)
 {
 	rcu_read_lock();
-	if (!READ_ONCE(peer->dead) && netif_running(peer->device->dev))
+	if (may_arm(peer))
 		mod_timer(timer, jiffies + delay);
+	rcu_read_unlock();
+}
+
+/* Not later than it would have gone off. */
+static void arm_earlier(struct fg_peer *peer, struct timer_list *timer, unsigned long delay)
+{
+	rcu_read_lock();
+	if (may_arm(peer))
+		timer_reduce(timer, jiffies + delay);
 	rcu_read_unlock();
 }
 
@@ -131,6 +145,7 @@ void timers_stop(struct fg_peer *peer)
 	del_timer_sync(&peer->timers.recover);
 	atomic_set(&peer->handshake_attempts, 0);
 	WRITE_ONCE(peer->need_another_keepalive, false);
+	WRITE_ONCE(peer->recovering, false);
 }
 
 /**
@@ -201,6 +216,9 @@ void timers_handshake_complete(struct fg_peer *peer)
 {
 	struct timespec64 now;
 
+	/* A reset has wiped it meanwhile: what that has begun goes on. */
+	if (!peer_has_session(peer))
+		return;
 	del_timer(&peer->timers.retransmit_handshake);
 	atomic_set(&peer->handshake_attempts, 0);
 	WRITE_ONCE(peer->recovering, false);
@@ -230,7 +248,17 @@ void timers_recover(struct fg_peer *peer)
 {
 	WRITE_ONCE(peer->recovering, true);
 	WRITE_ONCE(peer->hurry, true);
-	if (!timer_pending(&peer->timers.recover))
-		arm(peer, &peer->timers.recover,
+	arm_earlier(peer, &peer->timers.recover,
 		    msecs_to_jiffies(RECOVERY_INTERVAL) + 1 + jitter(peer));
+}
+
+/**
+ * timers_recovering() - is there a wiped session yet to be replaced?
+ * @peer: with this peer
+ *
+ * Return: true while a handshake is to be begun for it, be it in minutes.
+ */
+bool timers_recovering(const struct fg_peer *peer)
+{
+	return timer_pending(&peer->timers.recover);
 }

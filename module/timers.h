@@ -3,6 +3,8 @@
 #ifndef _FORKGUARD_TIMERS_H
 #define _FORKGUARD_TIMERS_H
 
+#include <linux/types.h>
+
 struct fg_peer;
 
 void timers_init(struct fg_peer *peer);
@@ -16,5 +18,6 @@ void timers_handshake_initiated(struct fg_peer *peer);
 void timers_handshake_complete(struct fg_peer *peer);
 void timers_session_derived(struct fg_peer *peer);
 void timers_recover(struct fg_peer *peer);
+bool timers_recovering(const struct fg_peer *peer);
 
 #endif /* _FORKGUARD_TIMERS_H */

@@ -77,12 +77,14 @@ static void tunnel_create(struct kunit *test, struct tunnel *t)
 	noise_local_set_private_key(t->remote, remote_key);
 
 	noise_local_identity(t->device->noise, NULL, public_key);
-	t->us = noise_peer_create(t->remote, (struct fg_peer *)t, public_key);
+	t->us = noise_peer_create(t->remote, (struct fg_peer *)t, public_key, NULL);
+	KUNIT_ASSERT_NOT_NULL(test, t->us);
+	KUNIT_ASSERT_EQ(test, noise_peer_publish(t->us), 0);
 	noise_local_identity(t->remote, NULL, public_key);
 	mutex_lock(&t->device->lock);
-	t->peer = peer_create(t->device, public_key);
+	t->peer = peer_create(t->device, public_key, NULL);
 	mutex_unlock(&t->device->lock);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(t->us) || IS_ERR(t->peer));
+	KUNIT_ASSERT_FALSE(test, IS_ERR(t->peer));
 	socket_set_endpoint(t->peer, &endpoint);
 }
 
@@ -207,6 +209,50 @@ static void reset_recovers_by_itself(struct kunit *test)
 	tunnel_destroy(&t);
 }
 
+/* R8: a reset that finds a peer given up, and tried again but slowly, does not wait so long. */
+static void reset_hurries_who_gave_up(struct kunit *test)
+{
+	unsigned long slowly = jiffies + REKEY_AFTER_TIME * HZ;
+	struct tunnel t;
+
+	tunnel_create(test, &t);
+	tunnel_connect(test, &t);
+	fork_tunnel();
+	device_reset(&generation_root, FORKGUARD_RESET_CAUSE_PACKET);
+	noise_peer_clear(t.peer->noise);
+	mod_timer(&t.peer->timers.recover, slowly);
+	fork_tunnel();
+	device_reset(&generation_root, FORKGUARD_RESET_CAUSE_PACKET);
+	KUNIT_EXPECT_TRUE(test, timer_pending(&t.peer->timers.recover));
+	KUNIT_EXPECT_TRUE(test, time_before(t.peer->timers.recover.expires, jiffies + HZ));
+
+	/* The user's choice ends it. */
+	timers_stop(t.peer);
+	KUNIT_EXPECT_FALSE(test, t.peer->recovering);
+	tunnel_destroy(&t);
+}
+
+/* R8: what a reset has begun is not ended by a handshake that it wiped. */
+static void wiped_handshake_is_not_complete(struct kunit *test)
+{
+	struct tunnel t;
+
+	tunnel_create(test, &t);
+	tunnel_connect(test, &t);
+	fork_tunnel();
+	device_reset(&generation_root, FORKGUARD_RESET_CAUSE_PACKET);
+	timers_handshake_initiated(t.peer);
+	timers_handshake_complete(t.peer);
+	KUNIT_EXPECT_TRUE(test, timer_pending(&t.peer->timers.retransmit_handshake));
+	KUNIT_EXPECT_TRUE(test, t.peer->recovering);
+
+	tunnel_connect(test, &t);
+	timers_handshake_complete(t.peer);
+	KUNIT_EXPECT_FALSE(test, timer_pending(&t.peer->timers.retransmit_handshake));
+	KUNIT_EXPECT_FALSE(test, t.peer->recovering);
+	tunnel_destroy(&t);
+}
+
 /* R6: a reset waits for no configuration: it needs neither rtnl nor device lock. */
 static void reset_needs_no_lock(struct kunit *test)
 {
@@ -265,9 +311,14 @@ static void device_test_exit(struct kunit *test)
 }
 
 static struct kunit_case device_cases[] = {
-	KUNIT_CASE(packets_survive_a_fork),   KUNIT_CASE(staged_packets_are_bounded),
-	KUNIT_CASE(reset_recovers_by_itself), KUNIT_CASE(reset_needs_no_lock),
-	KUNIT_CASE(reset_is_recorded),	      {},
+	KUNIT_CASE(packets_survive_a_fork),
+	KUNIT_CASE(staged_packets_are_bounded),
+	KUNIT_CASE(reset_recovers_by_itself),
+	KUNIT_CASE(reset_hurries_who_gave_up),
+	KUNIT_CASE(wiped_handshake_is_not_complete),
+	KUNIT_CASE(reset_needs_no_lock),
+	KUNIT_CASE(reset_is_recorded),
+	{},
 };
 
 static struct kunit_suite device_suite = {

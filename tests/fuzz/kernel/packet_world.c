@@ -161,7 +161,7 @@ int world_add_peer(u8 peer)
 	int i, err = 0;
 
 	mutex_lock(&world->device->lock);
-	ours = peer_create(world->device, world->ends[peer].public_key);
+	ours = peer_create(world->device, world->ends[peer].public_key, NULL);
 	if (!IS_ERR(ours)) {
 		world->ends[peer].ours = ours;
 		for (i = 0; i < PREFIXES && !err; i++) {
@@ -286,10 +286,10 @@ static int begin_end(u8 i, const u8 device_key[NOISE_PUBLIC_KEY_LEN])
 	memset(private_key, 'a' + i, sizeof(private_key));
 	noise_local_set_private_key(local, private_key);
 	noise_local_identity(local, NULL, world->ends[i].public_key);
-	theirs = noise_peer_create(local, (struct fg_peer *)&world->ends[i], device_key);
-	if (IS_ERR(theirs)) {
+	theirs = noise_peer_create(local, (struct fg_peer *)&world->ends[i], device_key, NULL);
+	if (!theirs || noise_peer_publish(theirs)) {
 		noise_local_destroy(local);
-		return PTR_ERR(theirs);
+		return -ENOMEM;
 	}
 	world->ends[i].local = local;
 	world->ends[i].theirs = theirs;
