@@ -25,6 +25,7 @@ RATE = 2000             # packets a second from each CPU of the subject
 PEER_RATE = 100
 LEAST, MOST = 0.4, 20   # seconds for which clones run
 LEAF = 64               # instructions
+LONGEST = 20000         # of a trail: whoever answers handshakes may not come to an end
 # A debugger has CPUs wait for longer than RCU would have it.
 NO_STALLS = "echo 1 >/sys/module/rcupdate/parameters/rcu_cpu_stall_suppress\n"
 RACES = 200             # tries to have two CPUs meet
@@ -181,13 +182,14 @@ class Subject:
 
     def fork_along(self, name, way, leaves, stride, skip):
         """Forks every `stride` instructions from the entry of a function to
-        its return, the first `skip` of them left out. leaves: functions that
+        its return, or as far as is worth while, the first `skip` of them left
+        out. leaves: functions that
         only compute; one counts as LEAF, and is forked somewhere within."""
         walker = self.walker
         frame = walker.go(way)
         leaves = {a for leaf in leaves for a in walker.entries(leaf)}
         done = -skip
-        while not walker.above(frame):
+        while done < LONGEST and not walker.above(frame):
             if walker.at() in leaves:
                 inner = walker.frame()
                 done += LEAF
