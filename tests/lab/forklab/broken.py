@@ -20,7 +20,8 @@ MUTANTS = {
 
 def source_files():
     """What forkguard.ko is made of."""
-    return list(tree.sources(("module", "include")).values())
+    return [str(path) for path in
+            tree.sources(("module", "include")).values()]
 
 
 def module(system, kernel):
