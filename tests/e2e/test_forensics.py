@@ -59,6 +59,8 @@ def test_search_finds_pieces_at_any_address(tmp_path):
         address = 1000 * number + random.randint(1, 99)
         memory[address:address + length] = \
             secret.bytes[start:start + length]
+        # What is before it is not the rest of the secret, by chance.
+        memory[address - 1] = ~secret.bytes[start - 1] & 0xff
         planted.append((address, secret.kind))
     (tmp_path / "memory").write_bytes(memory)
     (tmp_path / "registers").write_bytes(secrets[0].bytes[5:13])
