@@ -131,7 +131,6 @@ class Guest:
         self._snapshot = snapshot
         self._plugs = plugs
         self._mac = mac
-        self._process = None
         _running.append(self)
         self._start()
 
@@ -168,11 +167,11 @@ class Guest:
         return command
 
     def _start(self):
+        # It may be ended at any time from here on.
+        self._process = self._qmp = self._shell = self._stream = None
+        self._requests = 0
         self._memory = self._snapshot.memory.copy() if self._snapshot \
             else Memory()
-        self._shell = None
-        self._requests = 0
-        self._qmp = None
         with open(os.path.join(self.folder, f"{self.name}.qemu"), "w") as log:
             self._process = subprocess.Popen(
                 self._qemu_command(), stdin=subprocess.DEVNULL, stdout=log,
@@ -332,11 +331,9 @@ class Guest:
             self._process.kill()
             self._process.wait()
         self._memory = None
-        if self._qmp:
-            self._qmp.close()
-        if self._shell:
-            self._stream.close()
-            self._shell.close()
+        for end in (self._qmp, self._stream, self._shell):
+            if end:
+                end.close()
         for path in self._sockets:
             if os.path.exists(path):
                 os.unlink(path)
