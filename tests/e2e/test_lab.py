@@ -129,15 +129,17 @@ def test_every_fault_is_found(fault):
     assert len(report.faults(summary(**fault), summary(reused=1))) == 1
 
 
-@pytest.mark.parametrize("panics, kind", (
-    (False, EmulatorError), (True, LabError)), ids=("qemu", "guest"))
-def test_whose_end_it_was(panics, kind):
-    """A guest that panics is at fault; a QEMU that is gone, without a word of
-    its guest's, is not taken for it."""
+@pytest.mark.parametrize("system, panics, kind", (
+    ("forkguard", False, EmulatorError), ("forkguard", True, LabError),
+    ("wireguard", True, EmulatorError)), ids=("qemu", "ours", "stock"))
+def test_whose_end_it_was(system, panics, kind):
+    """A guest with forkguard that panics is at fault. A QEMU that is gone
+    without a word of its guest's is not taken for it, nor is a guest in which
+    nothing is ours."""
     with session() as folder:
-        guest = Guest("alone", Machine(kit.load("6.1", "wireguard")), [],
-                      folder)
+        guest = Guest("alone", Machine(kit.load("6.1", system)), [], folder)
         guest.wait_ready()
+        guest.run(f"modprobe {system}")
         with pytest.raises(LabError) as caught:
             if panics:
                 guest.run("echo c >/proc/sysrq-trigger")

@@ -7,7 +7,7 @@ class LabError(Exception):
 
 
 class EmulatorError(LabError):
-    """QEMU has ended, and its guest had complained of nothing."""
+    """QEMU has ended, and it was not forkguard's doing."""
 
 
 class Interrupted(LabError):
