@@ -7,7 +7,6 @@ from forklab.session import persist, progress, session
 
 FORKS = 2
 CONTROL_FORKS = 8       # at most: the control ends with its first reuse
-CONTROL_RECOVERY = 5    # seconds; after a rollback it does not recover at all
 LIMIT = 240
 LEAST_JUDGED = 1000     # messages a round
 RETRY = 5               # seconds until a handshake that failed is retried
@@ -20,9 +19,7 @@ def play(scene, kernel, system, say):
             kernel, system, folder, say,
             rounds=FORKS if system == "forkguard" else CONTROL_FORKS,
             rate=RATE.get(scene, 4000),
-            handshakes=scene == "template-clones",
-            recovery=scenes.RECOVERY if system == "forkguard"
-            else CONTROL_RECOVERY)
+            handshakes=scene == "template-clones")
         rounds = []
         for one in scenes.SCENES[scene](options):
             rounds.append(one)

@@ -18,7 +18,7 @@ from .timeline import SECOND, Timeline, wait_handshakes, wait_recovered
 PEER_RATE = 200         # packets/s towards the guest that is forked
 HANDSHAKE_PEERS = 100   # never answer: their handshakes are begun again and again
 CLOCK_LAG = 3 * 3600    # seconds that a guest that is rolled back is behind
-RECOVERY = 20
+RECOVERY = 20           # seconds in which new keys are waited for
 SETTLE = 1.0            # seconds of traffic before the first fork
 
 
@@ -33,7 +33,6 @@ class Options:
     rate: int = 4000            # packets/s of each guest that is forked
     cpus: int = 2
     handshakes: bool = False    # fork amid handshakes as well
-    recovery: int = RECOVERY    # seconds in which new keys are waited for
 
 
 @dataclasses.dataclass(frozen=True)
@@ -144,8 +143,7 @@ class Stage:
         return timelines_reader.messages()
 
     def wait_recovered(self, timelines):
-        wait_recovered(timelines, self.options.recovery *
-                       self.machines[0].kit.patience)
+        wait_recovered(timelines, RECOVERY * self.machines[0].kit.patience)
 
     def copy(self, guest, snapshot, plugs):
         """Restores a guest from a snapshot, once for each plug."""
