@@ -146,6 +146,12 @@ static void fork_tunnel(void)
 	device_test_id[0]++;
 }
 
+static void fork_and_reset(void)
+{
+	fork_tunnel();
+	device_reset(&generation_root, FORKGUARD_RESET_CAUSE_PACKET);
+}
+
 /* R4: packets that meet a stale session, or a reset, wait for the next one. */
 static void packets_survive_a_fork(struct kunit *test)
 {
@@ -199,8 +205,7 @@ static void reset_recovers_by_itself(struct kunit *test)
 	send_queue_initiation(t.peer, false);
 	tunnel_connect(test, &t);
 	last = atomic64_read(&t.peer->last_handshake_sent);
-	fork_tunnel();
-	device_reset(&generation_root, FORKGUARD_RESET_CAUSE_PACKET);
+	fork_and_reset();
 	KUNIT_EXPECT_TRUE(test, timer_pending(&t.peer->timers.recover));
 	msleep(RECOVERY_INTERVAL + MSEC_PER_SEC / 3 + 200);
 	flush_work(&t.peer->initiation_work);
@@ -217,12 +222,10 @@ static void reset_hurries_who_gave_up(struct kunit *test)
 
 	tunnel_create(test, &t);
 	tunnel_connect(test, &t);
-	fork_tunnel();
-	device_reset(&generation_root, FORKGUARD_RESET_CAUSE_PACKET);
+	fork_and_reset();
 	noise_peer_clear(t.peer->noise);
 	mod_timer(&t.peer->timers.recover, slowly);
-	fork_tunnel();
-	device_reset(&generation_root, FORKGUARD_RESET_CAUSE_PACKET);
+	fork_and_reset();
 	KUNIT_EXPECT_TRUE(test, timer_pending(&t.peer->timers.recover));
 	KUNIT_EXPECT_TRUE(test, time_before(t.peer->timers.recover.expires, jiffies + HZ));
 
@@ -239,8 +242,7 @@ static void wiped_handshake_is_not_complete(struct kunit *test)
 
 	tunnel_create(test, &t);
 	tunnel_connect(test, &t);
-	fork_tunnel();
-	device_reset(&generation_root, FORKGUARD_RESET_CAUSE_PACKET);
+	fork_and_reset();
 	timers_handshake_initiated(t.peer);
 	timers_handshake_complete(t.peer);
 	KUNIT_EXPECT_TRUE(test, timer_pending(&t.peer->timers.retransmit_handshake));
