@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """What the end-to-end tests share: guests from the lab, on both kernels."""
 
+import contextlib
 import os
 import sys
 
@@ -9,7 +10,7 @@ import pytest
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lab"))
 
 from forklab import kit, tunnel  # noqa: E402
-from forklab.guest import Cable, Guest, Machine, guests, splats  # noqa: E402
+from forklab.guest import Cable, Guest, Machine, splats  # noqa: E402
 from forklab.session import session  # noqa: E402
 
 
@@ -38,6 +39,12 @@ class Bench:
         self._told = set(splats(self.folder))
         return sorted(self._told - told)
 
+    @property
+    def alive(self):
+        """False after an emulator has crashed: the test is played again, then,
+        see tests/check, in new guests."""
+        return self.ours.alive and self.stock.alive
+
 
 def ends(number=0):
     """Both ends of a tunnel: forkguard's and stock WireGuard's."""
@@ -51,9 +58,19 @@ def kernel(request):
 
 
 @pytest.fixture(scope="session")
-def bench(kernel):
-    with session() as folder:
-        yield Bench(kernel, folder).wait_ready()
+def benches():
+    """Those of the tests so far, by kernel, and what ends them."""
+    with contextlib.ExitStack() as end:
+        yield {}, end
+
+
+@pytest.fixture
+def bench(kernel, benches):
+    """The same for all tests on a kernel, while it lives."""
+    found, end = benches
+    if kernel not in found or not found[kernel].alive:
+        found[kernel] = Bench(kernel, end.enter_context(session())).wait_ready()
+    return found[kernel]
 
 
 @pytest.fixture
@@ -92,21 +109,23 @@ class Rekeying:
 
 
 @pytest.fixture(scope="session")
-def rekeying_guests(request):
+def rekeying_guests():
     """Started before anything else, so that the two minutes until a rekey
     pass while other tests run."""
-    with session() as folder:
-        found = {}
-        for kernel in kit.KERNELS:
-            path = os.path.join(folder, kernel)
-            os.mkdir(path)
-            found[kernel] = Rekeying(kernel, path)
+    with contextlib.ExitStack() as end:
+        found = {kernel: Rekeying(kernel, end.enter_context(session()))
+                 for kernel in kit.KERNELS}
         for one in found.values():
             one.start()
-        yield found
-        for one in found.values():
-            for guest in guests(one.bench.folder):
-                guest.kill()
+        yield found, end
+
+
+@pytest.fixture
+def rekeying(kernel, rekeying_guests):
+    found, end = rekeying_guests
+    if not found[kernel].bench.alive:
+        found[kernel] = Rekeying(kernel, end.enter_context(session())).start()
+    return found[kernel]
 
 
 def pytest_collection_modifyitems(items):

@@ -68,11 +68,10 @@ def test_tcp_stream(bench, tunnel_up, sender):
     assert bench.splats() == []
 
 
-def test_rekey(kernel, rekeying_guests):
+def test_rekey(rekeying):
     """Tunnels that have talked for over two minutes have changed their keys,
     begun by whoever began them, and lost nothing."""
-    bench = rekeying_guests[kernel].bench
-    tunnels = rekeying_guests[kernel].tunnels
+    bench, tunnels = rekeying.bench, rekeying.tunnels
     machines = (bench.ours, bench.stock)
     deadline = time.monotonic() + REKEY_AFTER + PATIENCE
     while True:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """The lab itself: what it promises to whoever uses it, and its verdicts."""
 
+import contextlib
 import glob
 import os
 import signal
@@ -14,6 +15,7 @@ from forklab.session import session
 from forklab.timeline import Timeline
 
 LAB = os.path.join(kit.LAB, "lab")
+UNDEFINED = b"\x0f\x0b"  # ud2
 
 
 def qemus_of(process):
@@ -129,20 +131,24 @@ def test_every_fault_is_found(fault):
     assert len(report.faults(summary(**fault), summary(reused=1))) == 1
 
 
-@pytest.mark.parametrize("system, panics, kind", (
-    ("forkguard", False, EmulatorError), ("forkguard", True, LabError),
-    ("wireguard", True, EmulatorError)), ids=("qemu", "ours", "stock"))
-def test_whose_end_it_was(system, panics, kind):
-    """A guest with forkguard that panics is at fault. A QEMU that is gone
-    without a word of its guest's is not taken for it, nor is a guest in which
-    nothing is ours."""
+@pytest.mark.parametrize("last_command, kind", (
+    ("true", EmulatorError), ("echo c >/proc/sysrq-trigger", EmulatorError),
+    ("fwg generation", LabError)), ids=("qemu", "kernel", "ours"))
+def test_whose_end_it_was(last_command, kind):
+    """A guest that panics in forkguard is at fault. A QEMU that is gone
+    without a word of its guest's is not taken for it, nor is a panic in which
+    forkguard has no part."""
     with session() as folder:
-        guest = Guest("alone", Machine(kit.load("6.1", system)), [], folder)
+        guest = Guest("alone", Machine(kit.load("6.1", "forkguard")), [],
+                      folder)
         guest.wait_ready()
-        guest.run(f"modprobe {system}")
+        guest.run("modprobe forkguard; sysctl -w kernel.panic_on_oops=1")
+        function = guest.run("grep ' get_generation.*forkguard' /proc/kallsyms")
+        with contextlib.closing(guest.debugger()) as debugger:
+            debugger.write(int(function.split()[0], 16), UNDEFINED)
+        guest.cont()
         with pytest.raises(LabError) as caught:
-            if panics:
-                guest.run("echo c >/proc/sysrq-trigger")
+            guest.run(last_command)
             guest._process.kill()    # as if it had crashed
             guest.stop()
     assert caught.type is kind

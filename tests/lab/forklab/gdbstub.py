@@ -103,6 +103,11 @@ class Debugger:
         self._ask(f"Hgp1.{cpu + 1:x}")
         return bytes.fromhex(self._ask(f"m{address:x},{size:x}"))
 
+    def write(self, address, data, cpu=0):
+        """Code too: the debugger needs no leave to write."""
+        self._ask(f"Hgp1.{cpu + 1:x}")
+        self._ask(f"M{address:x},{len(data):x}:{data.hex()}")
+
     def return_address(self, cpu=0):
         """At the first instruction of a function: where it will return to."""
         stack, _ = self.registers(cpu)
