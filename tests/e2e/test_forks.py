@@ -3,7 +3,7 @@
 
 import pytest
 from forklab import kit, report, scenes
-from forklab.session import persist, progress, session
+from forklab.session import progress, session
 
 FORKS = 2
 CONTROL_FORKS = 8       # at most: the control ends with its first reuse
@@ -31,7 +31,7 @@ def play(scene, kernel, system, say):
 @pytest.mark.parametrize("scene", scenes.SCENES)
 def test_scene(kernel, scene):
     say = progress()
-    ours, control = (persist(say, play, scene, kernel, system, say)
+    ours, control = (play(scene, kernel, system, say)
                      for system in kit.SYSTEMS)
     print(report.table((ours, control)))
     assert report.faults(ours, control) == []
