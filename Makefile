@@ -58,7 +58,7 @@ lint: packages
 check: packages
 	@tests/check
 
-demo: packages
+demo: all
 	@tests/lab/demo
 
 sweep: all

@@ -271,7 +271,7 @@ def test_nobody_resets_the_machine(parts, attempts):
     assert done["reset of nothing"] == refusal
     root = json.loads(parts["root"])
     assert root["reset of nothing"] == "EBADR"
-    assert done["reset of index 0"] == root["reset of index 0"] if where == "netns" else "EPERM"
+    assert done["reset of index 0"] == (root["reset of index 0"] if where == "netns" else "EPERM")
 
 
 def test_generation_takes_a_namespace(attempts):

@@ -24,6 +24,16 @@ def source_files():
             tree.sources(("module", "include")).values()]
 
 
+def patch_files():
+    """What breaks them."""
+    return sorted({_patch(name) for names in MUTANTS.values()
+                   for name in names})
+
+
+def _patch(name):
+    return os.path.join(REPO, "tests", "mutants", name + ".patch")
+
+
 def module(system, kernel):
     """Builds such a module and returns its path."""
     patches = MUTANTS[system]
@@ -31,7 +41,7 @@ def module(system, kernel):
         copy = tree.Tree(os.path.join(REPO, "build", "broken", kernel,
                                       str(len(patches))))
         for name in patches:
-            copy.apply(os.path.join(REPO, "tests", "mutants", name + ".patch"))
+            copy.apply(_patch(name))
         return copy.build(kernel)
     except tree.TreeError as error:
         raise LabError(f"{system}: {error}") from error

@@ -7,13 +7,15 @@ interrupted and goes on where it was.
 import collections
 import dataclasses
 import fcntl
+import glob
 import json
 import os
 import random
 import time
 
-from . import Interrupted, LabError, broken, initramfs, points, sweep
-from .kit import KERNELS
+from . import EmulatorError, Interrupted, LabError, broken, initramfs, points
+from . import sweep, walk
+from .kit import KERNELS, LAB, REPO
 from .session import session
 
 LIMIT = 1800            # seconds for a batch
@@ -39,8 +41,9 @@ class Batch:
 
     @property
     def name(self):
-        what = self.trail or ("races" if self.races and not self.points
-                              else "points")
+        what = "races" if self.races and not self.points else "points"
+        if self.trail:
+            what = f"{self.trail}, every {self.stride}"
         return f"{self.kernel}, {self.system}, {what}, {self.number}"
 
 
@@ -121,16 +124,25 @@ def play(batch, report):
         return subject.end()
 
 
+def version():
+    """Of forkguard, and of what a result depends on besides."""
+    lab = [os.path.join(LAB, "forklab", name + ".py") for name in
+           ("audit", "fork", "gdbstub", "points", "sweep", "walk")]
+    return initramfs.fingerprint(broken.source_files() + broken.patch_files() +
+                                 lab + sorted(glob.glob(os.path.join(
+                                     REPO, "userspace", "fwg-audit", "*.[ch]"))))
+
+
 class Record:
-    """The results so far, on file. They are of one version of forkguard and of
-    the lab: others are set aside."""
+    """The results so far, on file. They are of one version: before the first
+    of another one is added, those there are set aside."""
 
     def __init__(self, path):
         self._path = path
         self.done = {}          # names of batches to their summaries
         self.results = collections.defaultdict(list)    # by (kernel, system)
-        self._version = initramfs.fingerprint(broken.source_files() + [
-            points.__file__, sweep.__file__])
+        self._version = version()
+        self.stale = False
         os.makedirs(os.path.dirname(path), exist_ok=True)
         if os.path.exists(path):
             self._load()
@@ -138,10 +150,8 @@ class Record:
     def _load(self):
         with open(self._path) as file:
             lines = [json.loads(line) for line in file]
-        if any(line["version"] != self._version for line in lines):
-            os.rename(self._path, f"{self._path}.{int(time.time())}")
-            return
-        for line in lines:
+        self.stale = any(line["version"] != self._version for line in lines)
+        for line in lines if not self.stale else ():
             self._take(line)
 
     def _take(self, line):
@@ -155,6 +165,9 @@ class Record:
                 "judged": verdict.judged, "reused": verdict.reused,
                 "splats": splats,
                 "results": [dataclasses.asdict(r) for r in results]}
+        if self.stale:
+            os.rename(self._path, f"{self._path}.{int(time.time())}")
+            self.stale = False
         with open(self._path, "a") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
             file.write(json.dumps(line) + "\n")
@@ -162,8 +175,9 @@ class Record:
 
 
 def run(batches, record, say):
-    """Plays the batches that are not on record. A batch that fails is played
-    once more; returns those that failed twice."""
+    """Plays the batches that are not on record. What the emulator or the
+    debugger spoils is played once more, unless a nonce was reused before.
+    Returns why batches failed."""
     failed = []
     todo = [b for b in batches if b.name not in record.done]
     forks_left = sum(map(forks_in, todo))
@@ -187,8 +201,14 @@ def run(batches, record, say):
                 raise
             except LabError as error:
                 say(f"{batch.name}: {error}")
-                if last:
-                    failed.append(f"{batch.name}: {error}")
+                reused = sum(result.reused for result in results)
+                if batch.system == OURS and reused:
+                    error = f"{reused} nonces reused, then: {error}"
+                elif not last and isinstance(
+                        error, (EmulatorError, walk.NotReached)):
+                    continue
+                failed.append(f"{batch.name}: {error}")
+                break
         forks_left -= forks_in(batch)
         made += len(results)
     return failed
@@ -210,6 +230,11 @@ def table(record):
                 f"{sum(r.alike for r in some):>7}"
                 f"{sum(r.reused for r in some):>8}"
                 f"{sum(r.reused > 0 for r in some):>10}")
+        together = [line for line in record.done.values()
+                    if (line["kernel"], line["system"]) == (kernel, system)]
+        lines.append(f"  {'all relatives of a guest together':<64}"
+                     f"{sum(line['judged'] for line in together):>10}"
+                     f"{'':>7}{sum(line['reused'] for line in together):>8}")
     return "\n".join(lines)
 
 
@@ -230,13 +255,17 @@ def faults(batches, record):
             if result.reused and system == OURS:
                 found.append(f"{kernel}, {system}: {result.point}: "
                              f"{result.reused} nonces reused")
-    # Every control that was played must be caught, or none would have been.
-    # Only a race tells whether there is a check after sealing.
+    # A control must be caught where it must break: by two CPUs that race when
+    # only the check after sealing is missing, and else at most points of the
+    # data path. Which of them is chance: the window is short.
     for kernel, system in sorted({(b.kernel, b.system) for b in batches
                                   if b.system != OURS}):
-        kind = "race" if system == UNSEALED else "data"
-        if not any(r.reused for r in record.results[kernel, system]
-                   if r.point.startswith(kind)):
-            found.append(f"inconclusive: {kernel}, {system}: no nonce reused "
-                         f"({kind})")
+        kind, least = ("race", 1) if system == UNSEALED else ("data", 0.5)
+        reused = collections.defaultdict(bool)
+        for result in record.results[kernel, system]:
+            if result.point.startswith(kind):
+                reused[result.point] |= result.reused > 0
+        if not reused or sum(reused.values()) < least * len(reused):
+            found.append(f"inconclusive: {kernel}, {system}: nonces reused at "
+                         f"{sum(reused.values())} of {len(reused)} ({kind})")
     return found

@@ -29,16 +29,24 @@ from .qmp import Qmp
 BOOT_TIMEOUT = 90       # seconds
 BOOTS = 3
 PR_SET_PDEATHSIG = 1
-SPLAT = re.compile("WARNING:|BUG:|Oops|refcount_t|general protection|"
-                   "Kernel panic|unregister_netdevice|UBSAN:|ODEBUG:|leaked|"
+SPLAT = re.compile("WARNING:|BUG:|kernel BUG|Oops|invalid opcode|refcount_t|"
+                   "general protection|Kernel panic|unregister_netdevice|UBSAN:|ODEBUG:|leaked|"
                    "INFO: (possible|trying)|detected stalls|soft lockup|"
                    "self-detected stall|starved for|blocked for more than")
 RACE = "BUG: KCSAN: "
-# The kernel's own, whoever calls it: the time is read without a lock, and so is
-# a hint of virtio.
+# The kernel's own, whoever calls it: the time, a hint of virtio, a timer's base,
+# whether a timer is pending, and whether the scheduler's is active, are read
+# without a lock.
 KNOWN_RACE = re.compile(
     "data-race in (ktime_get_seconds / timekeeping_advance"
-    "|virtqueue_disable_cb / virtqueue_disable_cb)")
+    r"|virtqueue_disable_cb / (virtqueue_disable_cb|vring_interrupt)"
+    "|enqueue_timer / lock_timer_base"
+    r"|detach_if_pending / timers_\w+ \[forkguard\]"
+    "|__hrtimer_run_queues / hrtimer_active)")
+# Mapping a page counts in the task, also for an interrupt, which sets it back.
+COUNT_OF_TASK = re.compile(
+    r"data-race in (scatterwalk_copychunks|sg_miter_next)\S*( \[crypto_algapi\])?"
+    r" / (scatterwalk_copychunks|sg_miter_next)\S*( \[crypto_algapi\])?$")
 RULER = "=" * 40        # ends its report
 _libc = ctypes.CDLL(None)
 
@@ -370,12 +378,13 @@ def _is_foreign(report):
     """A data race that does not touch the module is the kernel's own."""
     if KNOWN_RACE.search(report[0]):
         return True
-    for line in report:
-        if "[forkguard]" in line:
-            return False
-        if RULER in line:
-            return True
-    return False
+    end = next((number for number, line in enumerate(report) if RULER in line),
+               len(report))
+    text = "\n".join(report[:end])
+    if COUNT_OF_TASK.search(report[0]):
+        cpus = re.findall(r"of \d+ bytes by .* on (cpu \d+)", text)
+        return len(cpus) == 2 and cpus[0] == cpus[1]
+    return end < len(report) and "[forkguard]" not in text
 
 
 def settle(captures, patience=5):

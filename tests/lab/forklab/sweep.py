@@ -25,6 +25,7 @@ RATE = 2000             # packets a second from each CPU of the subject
 PEER_RATE = 100
 LEAST, MOST = 0.4, 20   # seconds for which clones run
 LEAF = 64               # instructions
+LEAF_FORKED = 500       # instructions of it, among which a fork is
 LONGEST = 20000         # of a trail: whoever answers handshakes may not come to an end
 # A debugger has CPUs wait for longer than RCU would have it.
 NO_STALLS = "echo 1 >/sys/module/rcupdate/parameters/rcu_cpu_stall_suppress\n"
@@ -183,8 +184,8 @@ class Subject:
     def fork_along(self, name, way, leaves, stride, skip):
         """Forks every `stride` instructions from the entry of a function to
         its return, or as far as is worth while, the first `skip` of them left
-        out. leaves: functions that
-        only compute; one counts as LEAF, and is forked somewhere within."""
+        out. leaves: functions that only compute; one counts as LEAF, and is
+        forked somewhere among its first instructions."""
         walker = self.walker
         frame = walker.go(way)
         leaves = {a for leaf in leaves for a in walker.entries(leaf)}
@@ -194,7 +195,7 @@ class Subject:
                 inner = walker.frame()
                 done += LEAF
                 if done >= 0 and done % stride < LEAF:
-                    walker.step(random.randrange(500))
+                    walker.step(random.randrange(LEAF_FORKED))
                     self.fork(name)
                 if not walker.above(inner):
                     walker.run_to_return(inner)
@@ -203,6 +204,8 @@ class Subject:
                 self.fork(name)
             walker.step()
             done += 1
+        if done < 0:
+            raise NotReached(f"{name}: over before the first fork")
 
     def _copy(self, guest, copies):
         self._count += 1
