@@ -34,13 +34,13 @@ SPLAT = re.compile("WARNING:|BUG:|kernel BUG|Oops|invalid opcode|refcount_t|"
                    "INFO: (possible|trying)|detected stalls|soft lockup|"
                    "self-detected stall|starved for|blocked for more than")
 RACE = "BUG: KCSAN: "
-# The kernel's own, whoever calls it: the time, what virtio keeps of its ring, a timer's base,
-# whether a timer is pending, and whether the scheduler's is active, are read
-# without a lock.
+# The kernel's own, whoever calls it: the time, what virtio keeps of its ring, a
+# timer's base, whether a timer is pending, and whether the scheduler's is
+# active, are read without a lock.
 KNOWN_RACE = re.compile(
     "data-race in (ktime_get_seconds / timekeeping_advance"
     r"|(virtqueue|vring)_\w+ / (virtqueue|vring)_\w+$"
-    "|enqueue_timer / lock_timer_base"
+    r"|\w+ / lock_timer_base$"
     r"|detach_if_pending / timers_\w+ \[forkguard\]"
     "|__hrtimer_run_queues / hrtimer_active)")
 # Mapping a page counts in the task, also for an interrupt, which sets it back.
