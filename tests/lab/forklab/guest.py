@@ -30,19 +30,21 @@ BOOT_TIMEOUT = 90       # seconds
 BOOTS = 3
 PR_SET_PDEATHSIG = 1
 SPLAT = re.compile("WARNING:|BUG:|kernel BUG|Oops|invalid opcode|refcount_t|"
-                   "general protection|Kernel panic|unregister_netdevice|UBSAN:|ODEBUG:|leaked|"
-                   "INFO: (possible|trying)|detected stalls|soft lockup|"
+                   "general protection|Kernel panic|unregister_netdevice:|"
+                   "UBSAN:|ODEBUG:|leaked|INFO: (possible|trying)|"
+                   "detected stalls|soft lockup|"
                    "self-detected stall|starved for|blocked for more than")
 RACE = "BUG: KCSAN: "
 # The kernel's own, whoever calls it: the time, what virtio keeps of its ring, a
-# timer's base, whether a timer is pending, and whether the scheduler's is
-# active, are read without a lock.
+# timer's base, whether a timer is pending, whether the scheduler's is active,
+# and lengths in a table of routes, are read without a lock.
 KNOWN_RACE = re.compile(
     "data-race in (ktime_get_seconds / timekeeping_advance"
     r"|(virtqueue|vring)_\w+ / (virtqueue|vring)_\w+$"
     r"|\w+ / lock_timer_base$"
     r"|detach_if_pending / timers_\w+ \[forkguard\]"
-    "|__hrtimer_run_queues / hrtimer_active)")
+    "|__hrtimer_run_queues / hrtimer_active"
+    "|fib_table_lookup / update_suffix)")
 # Mapping a page counts in the task, also for an interrupt, which sets it back.
 COUNT_OF_TASK = re.compile(
     r"data-race in (scatterwalk_copychunks|sg_miter_next)\S*( \[crypto_algapi\])?"
