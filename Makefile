@@ -25,7 +25,7 @@ help:
 	@echo 'make sweep      fork guests at every step of the code that matters'
 	@echo 'make forensics  search clones for keys of before the fork'
 	@echo 'make scale      32 clones, forks 10 deep, resets without end, 10,000 peers'
-	@echo 'make fuzz       10 million hostile inputs for each parser'
+	@echo 'make fuzz       10 million hostile inputs, or messages, for each parser'
 	@echo 'make check-debug  all on kernels that watch themselves, and with failing allocations'
 	@echo
 	@echo 'make install    the module for the running kernel, and the tools, below PREFIX'

@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lab"))
 
-from forklab import kit, tunnel  # noqa: E402
+from forklab import EmulatorError, kit, tunnel  # noqa: E402
 from forklab.guest import Cable, Guest, Machine, splats  # noqa: E402
 from forklab.session import session  # noqa: E402
 
@@ -45,6 +45,10 @@ class Bench:
         see tests/check, in new guests."""
         return self.ours.alive and self.stock.alive
 
+    def kill(self):
+        for guest in (self.ours, self.stock):
+            guest.kill()
+
 
 def ends(number=0):
     """Both ends of a tunnel: forkguard's and stock WireGuard's."""
@@ -69,6 +73,8 @@ def bench(kernel, benches):
     """The same for all tests on a kernel, while it lives."""
     found, end = benches
     if kernel not in found or not found[kernel].alive:
+        for old in found.values():
+            old.kill()
         found[kernel] = Bench(kernel, end.enter_context(session())).wait_ready()
     return found[kernel]
 
@@ -83,8 +89,9 @@ def tunnel_up(bench):
     bench.ours.run(f"ping -c 1 -W 20 {stock.v4}")
     yield ours, stock
     for guest, end in ((bench.ours, ours), (bench.stock, stock)):
-        guest.try_run("killall traffic nc tail ping")
-        guest.try_run(f"{tunnel.IP} link del {end.interface}")
+        with contextlib.suppress(EmulatorError):
+            guest.try_run("killall traffic nc tail ping")
+            guest.try_run(f"{tunnel.IP} link del {end.interface}")
 
 
 class Rekeying:
@@ -116,7 +123,8 @@ def rekeying_guests():
         found = {kernel: Rekeying(kernel, end.enter_context(session()))
                  for kernel in kit.KERNELS}
         for one in found.values():
-            one.start()
+            with contextlib.suppress(EmulatorError):
+                one.start()     # or again when it is needed
         yield found, end
 
 
@@ -124,6 +132,7 @@ def rekeying_guests():
 def rekeying(kernel, rekeying_guests):
     found, end = rekeying_guests
     if not found[kernel].bench.alive:
+        found[kernel].bench.kill()
         found[kernel] = Rekeying(kernel, end.enter_context(session())).start()
     return found[kernel]
 

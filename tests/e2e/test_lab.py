@@ -152,3 +152,4 @@ def test_whose_end_it_was(last_command, kind):
             guest._process.kill()    # as if it had crashed
             guest.stop()
     assert caught.type is kind
+    assert ("Kernel panic" in str(caught.value)) == (last_command != "true")

@@ -14,7 +14,7 @@ PEER = bytes((0x52, 0x54, 0, 0, 0, 2))
 INDEX = 0x11223344
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def small_hub():
     with session(LIMIT) as folder:
         made = hub.Guests("6.1", folder, progress(), live=2, idle=500)

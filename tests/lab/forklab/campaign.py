@@ -8,13 +8,14 @@ import collections
 import dataclasses
 import fcntl
 import glob
+import hashlib
 import json
 import os
 import random
 import time
 
-from . import EmulatorError, Interrupted, LabError, broken, initramfs, points
-from . import sweep, walk
+from . import EmulatorError, Interrupted, LabError, broken, points, sweep, walk
+from .guest import guests
 from .kit import KERNELS, LAB, REPO
 from .session import session
 
@@ -111,26 +112,38 @@ def play(batch, report):
     if batch.trail:
         ways += [(points.TRAILS[batch.trail],), points.LEAVES]
     with session(LIMIT) as folder:
-        system = STOCK if batch.system == STOCK else OURS
-        subject = sweep.Subject(batch.kernel, system, folder, ways, batch.cpus,
-                                module, report)
-        for _ in range(batch.races):
-            subject.fork_race(RACE, points.SEALING)
-        for point in batch.points:
-            subject.fork_at(point)
-        if batch.trail:
-            subject.fork_along(batch.trail, (points.TRAILS[batch.trail],),
-                               points.LEAVES, batch.stride, batch.skip)
-        return subject.end()
+        try:
+            subject = sweep.Subject(
+                batch.kernel, STOCK if batch.system == STOCK else OURS, folder,
+                ways, batch.cpus, module, report)
+            for _ in range(batch.races):
+                subject.fork_race(RACE, points.SEALING)
+            for point in batch.points:
+                subject.fork_at(point)
+            if batch.trail:
+                subject.fork_along(batch.trail, (points.TRAILS[batch.trail],),
+                                   points.LEAVES, batch.stride, batch.skip)
+            return subject.end()
+        except (LabError, OSError) as error:
+            # Whoever was under a debugger can't tell why that is gone.
+            for guest in guests(folder):
+                if not guest.alive:
+                    raise guest.ended(error) from error
+            raise
 
 
 def version():
     """Of forkguard, and of what a result depends on besides."""
-    lab = [os.path.join(LAB, "forklab", name + ".py") for name in
-           ("audit", "fork", "gdbstub", "points", "sweep", "walk")]
-    return initramfs.fingerprint(broken.source_files() + broken.patch_files() +
-                                 lab + sorted(glob.glob(os.path.join(
-                                     REPO, "userspace", "fwg-audit", "*.[ch]"))))
+    files = broken.source_files() + broken.patch_files()
+    files += [os.path.join(LAB, "forklab", name + ".py") for name in
+              ("audit", "fork", "gdbstub", "pcap", "points", "sweep", "walk")]
+    files += glob.glob(os.path.join(REPO, "userspace", "fwg-audit", "*.[ch]"))
+    digest = hashlib.sha256()
+    for path in sorted(os.path.relpath(path, REPO) for path in files):
+        with open(os.path.join(REPO, path), "rb") as file:
+            text = file.read()
+        digest.update(f"{path} {len(text)}\n".encode() + text)
+    return digest.hexdigest()[:16]
 
 
 class Record:
@@ -147,11 +160,16 @@ class Record:
         if os.path.exists(path):
             self._load()
 
-    def _load(self):
+    def _lines(self):
         with open(self._path) as file:
-            lines = [json.loads(line) for line in file]
-        self.stale = any(line["version"] != self._version for line in lines)
-        for line in lines if not self.stale else ():
+            return [json.loads(line) for line in file]
+
+    def _is_stale(self):
+        return any(line["version"] != self._version for line in self._lines())
+
+    def _load(self):
+        self.stale = self._is_stale()
+        for line in self._lines() if not self.stale else ():
             self._take(line)
 
     def _take(self, line):
@@ -165,12 +183,13 @@ class Record:
                 "judged": verdict.judged, "reused": verdict.reused,
                 "splats": splats,
                 "results": [dataclasses.asdict(r) for r in results]}
-        if self.stale:
-            os.rename(self._path, f"{self._path}.{int(time.time())}")
+        with open(f"{self._path}.lock", "w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if self.stale and self._is_stale():
+                os.rename(self._path, f"{self._path}.{time.time_ns()}")
             self.stale = False
-        with open(self._path, "a") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
-            file.write(json.dumps(line) + "\n")
+            with open(self._path, "a") as file:
+                file.write(json.dumps(line) + "\n")
         self._take(line)
 
 
@@ -201,9 +220,9 @@ def run(batches, record, say):
                 raise
             except LabError as error:
                 say(f"{batch.name}: {error}")
-                reused = sum(result.reused for result in results)
-                if batch.system == OURS and reused:
-                    error = f"{reused} nonces reused, then: {error}"
+                bad = [r for r in results if r.reused or r.silent]
+                if batch.system == OURS and bad:
+                    error = f"{bad}, then: {error}"
                 elif not last and isinstance(
                         error, (EmulatorError, walk.NotReached)):
                     continue
@@ -232,7 +251,7 @@ def table(record):
                 f"{sum(r.reused > 0 for r in some):>10}")
         together = [line for line in record.done.values()
                     if (line["kernel"], line["system"]) == (kernel, system)]
-        lines.append(f"  {'all relatives of a guest together':<64}"
+        lines.append(f"  {'all relatives of a guest together':<62}"
                      f"{sum(line['judged'] for line in together):>10}"
                      f"{'':>7}{sum(line['reused'] for line in together):>8}")
     return "\n".join(lines)

@@ -13,6 +13,7 @@ import glob
 import os
 import random
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -22,6 +23,7 @@ import uuid
 
 from . import EmulatorError, LabError
 from .gdbstub import Debugger
+from .kit import REPO
 from .memory import Memory
 from .pcap import Capture
 from .qmp import Qmp
@@ -41,8 +43,9 @@ RACE = "BUG: KCSAN: "
 KNOWN_RACE = re.compile(
     "data-race in (ktime_get_seconds / timekeeping_advance"
     r"|(virtqueue|vring)_\w+ / (virtqueue|vring)_\w+$"
-    r"|\w+ / lock_timer_base$"
-    r"|detach_if_pending / timers_\w+ \[forkguard\]"
+    "|(__mod_timer|enqueue_timer|detach_if_pending) / lock_timer_base$"
+    r"|detach_if_pending / timers_(data_sent|data_received|recovering) "
+    r"\[forkguard\]$"
     "|__hrtimer_run_queues / hrtimer_active"
     "|fib_table_lookup / update_suffix)")
 # Mapping a page counts in the task, also for an interrupt, which sets it back.
@@ -50,6 +53,8 @@ COUNT_OF_TASK = re.compile(
     r"data-race in (scatterwalk_copychunks|sg_miter_next)\S*( \[crypto_algapi\])?"
     r" / (scatterwalk_copychunks|sg_miter_next)\S*( \[crypto_algapi\])?$")
 RULER = "=" * 40        # ends its report
+# Code of modules, also of one that is gone.
+OURS = re.compile(r"\[forkguard\]|0xffffffff[ac-f][0-9a-f]{7}\b")
 _libc = ctypes.CDLL(None)
 
 
@@ -241,7 +246,7 @@ class Guest:
             while True:
                 line = self._stream.readline().split()
                 if not line:
-                    raise self._ended(command)
+                    raise self.ended(command)
                 if int(line[0]) == self._requests:
                     break
             text = self._stream.read(int(line[2])).decode(errors="replace")
@@ -249,13 +254,16 @@ class Guest:
             raise LabError(f"{self.name}: no answer in {timeout} s: {command}"
                            ) from None
         except OSError:
-            raise self._ended(command) from None
+            raise self.ended(command) from None
         return Output(int(line[1]), text)
 
     def run(self, command, timeout=30):
         """Like try_run, but a command that fails is an error."""
         output = self.try_run(command, timeout)
         if output.status:
+            for other in guests(self.folder):
+                if not other.alive:
+                    raise other.ended(f"{self.name}'s {command}")
             raise LabError(f"{self.name}: {command}: exit {output.status}: "
                            f"{output.text.strip()}")
         return output.text
@@ -264,23 +272,27 @@ class Guest:
         try:
             return self._qmp(command, **arguments)
         except OSError:
-            raise self._ended(command) from None
+            raise self.ended(command) from None
 
-    def _ended(self, command):
+    def ended(self, command):
         """What to raise when QEMU is gone: it tells the guest's last words,
-        and whether forkguard had a part in them. QEMU 7.2 now and then loses
-        flags or an address, and then any kernel panics, anywhere."""
+        and whether forkguard had a part in them, or in what another guest
+        complained of. QEMU 7.2 now and then loses flags or an address, and
+        then any kernel panics, anywhere: that is kept, to be looked at."""
         try:
             status = self._process.wait(5)
         except subprocess.TimeoutExpired:
             status = None
-        with open(self.console, errors="replace") as text:
-            ours = "[forkguard]" in text.read()
+        ours = any(OURS.search(_tail(path, -1)) for path in glob.glob(
+            os.path.join(self.folder, "*.console")))
         kind = LabError if status is None or ours else EmulatorError
-        words = _tail(self.console, 8000)
+        crashes = os.path.join(REPO, "build", "crashes")
+        os.makedirs(crashes, exist_ok=True)
+        shutil.copy(self.console, os.path.join(
+            crashes, f"{self.name}-{time.time():.0f}"))
         log = _tail(os.path.join(self.folder, f"{self.name}.qemu"))
         return kind(f"{self.name}: QEMU ended at {command}: status {status}: "
-                    f"{log} {words}")
+                    f"{log} {_tail(self.console, 8000)}")
 
     def stop(self):
         self._ask("stop")
@@ -385,7 +397,8 @@ def _is_foreign(report):
     text = "\n".join(report[:end])
     if COUNT_OF_TASK.search(report[0]):
         cpus = re.findall(r"of \d+ bytes by .* on (cpu \d+)", text)
-        return len(cpus) == 2 and cpus[0] == cpus[1]
+        return len(cpus) == 2 and cpus[0] == cpus[1] and \
+            text.count(" of 4 bytes by ") == 2 and "value changed" not in text
     return end < len(report) and "[forkguard]" not in text
 
 
@@ -432,5 +445,7 @@ def _die_with_parent():
 
 
 def _tail(path, size=400):
+    """The end of a file; a size of -1 is all of it."""
     with open(path, "rb") as text:
-        return text.read()[-size:].decode(errors="replace").strip()
+        return text.read()[-size if size > 0 else 0:].decode(
+            errors="replace").strip()

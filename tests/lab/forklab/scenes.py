@@ -11,7 +11,7 @@ import os
 import random
 import time
 
-from . import LabError, audit, fork, kit, pcap, tunnel
+from . import EmulatorError, LabError, audit, fork, kit, pcap, tunnel
 from .guest import Cable, Guest, Machine, all_stopped, splats
 from .timeline import SECOND, Timeline, wait_handshakes, wait_recovered
 
@@ -335,4 +335,20 @@ def run(name, options):
     """The rounds of a scene; all guests have ended afterwards."""
     if name not in SCENES:
         raise LabError(f"no such scene: {name}")
-    return SCENES[name](options)
+    return _rounds(SCENES[name], options)
+
+
+def _rounds(scene, options):
+    """A crash of the emulator does not undo what was wrong before it."""
+    rounds = []
+    try:
+        for one in scene(options):
+            rounds.append(one)
+            yield one
+    except EmulatorError as error:
+        bad = [line for r in rounds for line in r.splats]
+        bad += [f"{r.verdict.reused} nonces reused" for r in rounds
+                if r.verdict.reused]
+        if options.system == "forkguard" and bad:
+            raise LabError(f"{bad}, then: {error}") from error
+        raise
