@@ -27,8 +27,10 @@ LEAST, MOST = 0.4, 20   # seconds for which clones run
 LEAF = 64               # instructions
 LEAF_FORKED = 500       # instructions of it, among which a fork is
 LONGEST = 20000         # of a trail: whoever answers handshakes may not come to an end
-# A debugger has CPUs wait for longer than RCU would have it.
-NO_STALLS = "echo 1 >/sys/module/rcupdate/parameters/rcu_cpu_stall_suppress\n"
+# A debugger has CPUs wait for longer than RCU and the watchdog would have it.
+NO_STALLS = """echo 1 >/sys/module/rcupdate/parameters/rcu_cpu_stall_suppress
+echo 0 >/proc/sys/kernel/watchdog
+"""
 RACES = 200             # tries to have two CPUs meet
 TRIES = 3               # to come to a point
 MEETING = 0.2           # seconds for each
@@ -75,6 +77,8 @@ class Fork:
     def judge(self):
         """Ends the clones; the subject stands still meanwhile."""
         for guest in self.guests:
+            if not guest.alive:
+                raise guest.ended(self.point)
             guest.kill()
         verdict = audit.judge(self.captures)
         self._update()
