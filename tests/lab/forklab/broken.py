@@ -15,6 +15,12 @@ import tree  # noqa: E402
 MUTANTS = {
     "forkguard without the check after sealing": ("no-check-after-sealing",),
     "forkguard without checks": ("no-check-after-sealing", "no-cheap-check"),
+    "forkguard without draws of its own": ("draw-as-the-kernel-does",),
+    "forkguard with late stamps": ("stamp-read-late-initiating",
+                                   "stamp-read-late-responding",
+                                   "stamp-of-session-read-late"),
+    "forkguard that finishes what is stale": ("stale-handshake-finishes",
+                                              "stamp-of-session-read-late"),
 }
 
 
@@ -39,7 +45,7 @@ def module(system, kernel):
     patches = MUTANTS[system]
     try:
         copy = tree.Tree(os.path.join(REPO, "build", "broken", kernel,
-                                      str(len(patches))))
+                                      system.replace(" ", "-")))
         for name in patches:
             copy.apply(_patch(name))
         return copy.build(kernel)

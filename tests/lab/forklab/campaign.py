@@ -20,12 +20,24 @@ from .kit import KERNELS, LAB, REPO
 from .session import session
 
 LIMIT = 1800            # seconds for a batch
-PER_BATCH = 40          # forks at points
-STRIDE = 8              # instructions of a trail between two forks, in the end
-LENGTH = 12000          # of a trail, about
+CONTROLLED = 2          # repeats in which there are controls
 OURS, STOCK = "forkguard", "wireguard"
-UNSEALED, UNCHECKED = broken.MUTANTS
+UNSEALED, UNCHECKED, UNDRAWN, LATE, UNFINISHED = broken.MUTANTS
 RACE = "race: two CPUs about to take a nonce"
+# Names of the points at which each control is forked begin so; at this share of
+# them its nonces must be reused. Which they are is chance, for the time until
+# the notifier is short, and some points' steps lead past what is missing.
+CONTROLS = {
+    UNSEALED: ((), 0),
+    UNCHECKED: (("data",), 1 / 3),
+    STOCK: (("",), 1 / 3),
+    UNDRAWN: (("initiating: begins", "responding: its MAC",
+               "responding: begins"), 1 / 3),
+    LATE: (("initiating: ephemeral", "responding: ephemeral"), 1 / 3),
+    UNFINISHED: (("responding: the session",
+                  "finishing: begins", "finishing: Diffie-Hellman",
+                  "finishing: the session"), 1 / 3),
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,10 +51,12 @@ class Batch:
     stride: int = 0
     skip: int = 0
     cpus: int = 2
+    shares: bool = False    # see company
 
     @property
     def name(self):
-        what = "races" if self.races and not self.points else "points"
+        what = "races" if self.races and not self.points else \
+            "handshakes" if self.shares else "points"
         if self.trail:
             what = f"{self.trail}, every {self.stride}"
         return f"{self.kernel}, {self.system}, {what}, {self.number}"
@@ -57,46 +71,56 @@ def full(repeats, kernels=KERNELS):
     batches = []
     for number in range(repeats):
         for kernel in kernels:
-            for system in (OURS, STOCK, UNCHECKED, UNSEALED):
-                if system != OURS and number >= max(1, repeats // 4):
-                    continue
-                batches += _of_points(kernel, system, number)
+            batches += _of_points(kernel, OURS, number)
             batches.append(Batch(kernel, OURS, number, races=20))
-            if number == 0:
+            for system in CONTROLS if number < CONTROLLED else ():
+                batches += _of_points(kernel, system, number)
+            if number < CONTROLLED:
                 batches.append(Batch(kernel, UNSEALED, number, races=10))
-            for trail in points.TRAILS:
-                batches.append(Batch(kernel, OURS, number, trail=trail,
-                                     stride=STRIDE * repeats,
-                                     skip=STRIDE * number, cpus=1))
+            for name, trail in points.TRAILS.items():
+                batches.append(Batch(
+                    kernel, OURS, number, trail=name,
+                    stride=trail.stride * repeats, skip=trail.stride * number,
+                    cpus=1, shares=name != "along a packet"))
     return batches
 
 
 def _of_points(kernel, system, number):
-    chosen = [p for p in points_of(system)
-              if system in (OURS, STOCK) or p.name.startswith("data")]
-    random.Random(number).shuffle(chosen)
-    return [Batch(kernel, system, number * 100 + i, tuple(chosen[i::parts]),
-                  cpus=1 + (number + i) % 2 if system == OURS else 2)
-            for parts in [-(-len(chosen) // PER_BATCH)]
-            for i in range(parts)]
+    names, _ = CONTROLS.get(system, (("",), 0))
+    batches = []
+    for shares in False, True:
+        chosen = [p for p in points_of(system) if p.name.startswith(names)
+                  and p.in_handshake == shares]
+        random.Random(number).shuffle(chosen)
+        if chosen:
+            batches.append(Batch(kernel, system, number, tuple(chosen),
+                                 cpus=1 + number % 2 if system == OURS else 2,
+                                 shares=shares))
+    return batches
 
 
 def sample():
     """A few forks of each kind, other ones each time. Stock WireGuard is
     forked often enough by the scenes."""
     kernel = random.choice(KERNELS)
-    ours = tuple(p for kind, count in (
-        ("data", 6), ("initiating", 3), ("responding", 2), ("finishing", 1),
-        ("reset", 1), ("notifier", 2)) for p in random.sample(
+
+    def some(**kinds):
+        return tuple(p for kind, count in kinds.items() for p in random.sample(
             [p for p in points.FORKGUARD if p.name.startswith(kind)], count))
-    return [Batch(kernel, OURS, 0, ours, races=3),
-            Batch(kernel, UNSEALED, 0, races=5)]
+    broken_at, _ = CONTROLS[UNFINISHED]
+    return [Batch(kernel, OURS, 0, some(data=6, reset=1, notifier=2), races=3),
+            Batch(kernel, UNSEALED, 0, races=5),
+            Batch(kernel, OURS, 0, some(initiating=3, responding=3,
+                                        finishing=2), shares=True),
+            Batch(kernel, UNFINISHED, 0, tuple(
+                p for p in points.FORKGUARD if p.name.startswith(broken_at)),
+                  shares=True)]
 
 
 def forks_in(batch):
     """About how many there will be."""
     if batch.trail:
-        return LENGTH // batch.stride
+        return points.TRAILS[batch.trail].length // batch.stride
     return len(batch.points) + batch.races
 
 
@@ -110,19 +134,20 @@ def play(batch, report):
     if batch.races:
         ways.append((points.SEALING,))
     if batch.trail:
-        ways += [(points.TRAILS[batch.trail],), points.LEAVES]
+        trail = points.TRAILS[batch.trail]
+        ways += [(trail.entry,), points.LEAVES]
     with session(LIMIT) as folder:
         try:
             subject = sweep.Subject(
                 batch.kernel, STOCK if batch.system == STOCK else OURS, folder,
-                ways, batch.cpus, module, report)
+                ways, batch.cpus, module, batch.shares, report)
             for _ in range(batch.races):
                 subject.fork_race(RACE, points.SEALING)
             for point in batch.points:
                 subject.fork_at(point)
             if batch.trail:
-                subject.fork_along(batch.trail, (points.TRAILS[batch.trail],),
-                                   points.LEAVES, batch.stride, batch.skip)
+                subject.fork_along(batch.trail, (trail.entry,), points.LEAVES,
+                                   batch.stride, batch.skip)
             return subject.end()
         except (LabError, OSError) as error:
             # Whoever was under a debugger can't tell why that is gone.
@@ -136,7 +161,8 @@ def version():
     """Of forkguard, and of what a result depends on besides."""
     files = broken.source_files() + broken.patch_files()
     files += [os.path.join(LAB, "forklab", name + ".py") for name in
-              ("audit", "fork", "gdbstub", "pcap", "points", "sweep", "walk")]
+              ("audit", "company", "fork", "gdbstub", "partner", "pcap",
+               "peer", "points", "sweep", "walk")]
     files += glob.glob(os.path.join(REPO, "userspace", "fwg-audit", "*.[ch]"))
     digest = hashlib.sha256()
     for path in sorted(os.path.relpath(path, REPO) for path in files):
@@ -177,10 +203,10 @@ class Record:
         self.results[line["kernel"], line["system"]] += [
             sweep.Result(**result) for result in line["results"]]
 
-    def add(self, batch, results, verdict, splats):
+    def add(self, batch, results, judged, reused, splats):
         line = {"version": self._version, "batch": batch.name,
                 "kernel": batch.kernel, "system": batch.system,
-                "judged": verdict.judged, "reused": verdict.reused,
+                "judged": judged, "reused": reused,
                 "splats": splats,
                 "results": [dataclasses.asdict(r) for r in results]}
         with open(f"{self._path}.lock", "w") as lock:
@@ -274,17 +300,13 @@ def faults(batches, record):
             if result.reused and system == OURS:
                 found.append(f"{kernel}, {system}: {result.point}: "
                              f"{result.reused} nonces reused")
-    # A control must be caught where it must break: by two CPUs that race when
-    # only the check after sealing is missing, and else at a third of the points
-    # of the data path. Which of them is chance: the window is short.
     for kernel, system in sorted({(b.kernel, b.system) for b in batches
                                   if b.system != OURS}):
-        kind, least = ("race", 1) if system == UNSEALED else ("data", 1 / 3)
         reused = collections.defaultdict(bool)
         for result in record.results[kernel, system]:
-            if result.point.startswith(kind):
-                reused[result.point] |= result.reused > 0
-        if not reused or sum(reused.values()) < least * len(reused):
+            reused[result.point] |= result.reused > 0
+        _, least = CONTROLS[system]
+        if sum(reused.values()) < max(1, least * len(reused)):
             found.append(f"inconclusive: {kernel}, {system}: nonces reused at "
-                         f"{sum(reused.values())} of {len(reused)} ({kind})")
+                         f"{sum(reused.values())} of {len(reused)} points")
     return found

@@ -15,10 +15,11 @@ def snapshot(guests):
             for guest in guests]
 
 
-def restore(snapshot, machine, copies, folder):
+def restore(snapshot, machine, copies, folder, leaves=False):
     """Makes guests from a snapshot: copies maps names to plugs. They are
-    paused; resume() lets all of them run on from the same instant."""
-    guests = [Guest(name, machine, plugs, folder, snapshot)
+    paused; resume() lets all of them run on from the same instant. leaves:
+    none of them is going to be forked."""
+    guests = [Guest(name, machine, plugs, folder, snapshot, leaves)
               for name, plugs in copies.items()]
     for guest in guests:
         guest.wait_restored()

@@ -25,6 +25,7 @@ class Debugger:
         self._socket.connect(path)
         self._data = b""
         self._breakpoints = set()
+        self._selected = None   # the CPU that is looked at
         # A guest that ran is stopped now, which may be told first.
         self._send("?")
         while not (self._receive() or TRAPPED).startswith(TRAPPED):
@@ -78,6 +79,7 @@ class Debugger:
         """Runs all CPUs, or just one, until one comes to a breakpoint; returns
         which did, or None when none has in time."""
         who = "" if cpu is None else f":p1.{cpu + 1:x}"
+        self._selected = None
         self._send(f"vCont;c{who}")
         stopped = self._receive(timeout)
         if stopped is None:
@@ -91,21 +93,27 @@ class Debugger:
 
     def step(self, cpu=0):
         """One instruction of one CPU; no interrupts are let in meanwhile."""
+        self._selected = None
         self._ask(f"vCont;s:p1.{cpu + 1:x}")
+
+    def _select(self, cpu):
+        if self._selected != cpu:
+            self._ask(f"Hgp1.{cpu + 1:x}")
+            self._selected = cpu
 
     def registers(self, cpu=0):
         """The stack pointer and the address of the next instruction."""
-        self._ask(f"Hgp1.{cpu + 1:x}")
+        self._select(cpu)
         values = struct.unpack_from("<17Q", bytes.fromhex(self._ask("g")))
         return values[RSP], values[RIP]
 
     def memory(self, address, size, cpu=0):
-        self._ask(f"Hgp1.{cpu + 1:x}")
+        self._select(cpu)
         return bytes.fromhex(self._ask(f"m{address:x},{size:x}"))
 
     def write(self, address, data, cpu=0):
         """Code too: the debugger needs no leave to write."""
-        self._ask(f"Hgp1.{cpu + 1:x}")
+        self._select(cpu)
         self._ask(f"M{address:x},{len(data):x}:{data.hex()}")
 
     def return_address(self, cpu=0):

@@ -127,10 +127,12 @@ class Snapshot:
 
 
 class Guest:
-    """Starts at once, or from a snapshot, in which case it is paused until
-    cont()."""
+    """Starts at once; or from a snapshot, in which case it answers after
+    wait_restored(), and is paused until cont(). A leaf copies memory only as
+    it writes to it, and can't be forked again or looked into."""
 
-    def __init__(self, name, machine, plugs, folder, snapshot=None):
+    def __init__(self, name, machine, plugs, folder, snapshot=None,
+                 leaf=False):
         self.name = name
         self.machine = machine
         self.folder = folder
@@ -144,16 +146,20 @@ class Guest:
         self._sockets = [os.path.join(folder, f"{name}.{s}")
                          for s in ("qmp", "shell", "gdb")]
         self._snapshot = snapshot
+        self._leaf = leaf
         self._plugs = plugs
         self._mac = mac
         _running.append(self)
-        self._start()
+        self._spawn()
+        if not snapshot:
+            self._boot()
 
     def _qemu_command(self):
         machine = self.machine
         command = ["qemu-system-x86_64", "-name", self.name,
                    "-M", "q35,memory-backend=memory",
-                   "-object", f"memory-backend-file,id=memory,share=on,"
+                   "-object", "memory-backend-file,id=memory,"
+                              f"share={'off' if self._leaf else 'on'},"
                               f"size={machine.memory}M,"
                               f"mem-path={self._memory.path}",
                    *acceleration(),
@@ -181,21 +187,24 @@ class Guest:
             command += ["-incoming", "defer"]
         return command
 
-    def _start(self):
+    def _spawn(self):
         # It may be ended at any time from here on.
         self._process = self._qmp = self._shell = self._stream = None
         self._requests = 0
-        self._memory = self._snapshot.memory.copy() if self._snapshot \
-            else Memory()
+        self._memory = Memory() if not self._snapshot else \
+            self._snapshot.memory if self._leaf else \
+            self._snapshot.memory.copy()
         with open(os.path.join(self.folder, f"{self.name}.qemu"), "w") as log:
             self._process = subprocess.Popen(
                 self._qemu_command(), stdin=subprocess.DEVNULL, stdout=log,
                 stderr=log, preexec_fn=_die_with_parent)
+
+    def _connect(self):
+        log = os.path.join(self.folder, f"{self.name}.qemu")
         try:
             self._qmp = Qmp(self._sockets[0])
         except (LabError, OSError) as error:
-            raise LabError(f"{error}; see {log.name}: {_tail(log.name)}") \
-                from None
+            raise LabError(f"{error}; see {log}: {_tail(log)}") from None
         # Connected before the guest runs: a port without a host loses bytes.
         self._shell = socket.socket(socket.AF_UNIX)
         self._shell.connect(self._sockets[1])
@@ -203,12 +212,11 @@ class Guest:
         # Snapshots leave out the memory, which is a file of its own.
         self._qmp("migrate-set-capabilities", capabilities=[
             {"capability": "x-ignore-shared", "state": True}])
-        if self._snapshot:
-            self._qmp("migrate-incoming",
-                      uri=f"exec:cat '{self._snapshot.path}'")
-        else:
-            self._start_captures()
-            self.cont()
+
+    def _boot(self):
+        self._connect()
+        self._start_captures()
+        self.cont()
 
     def _start_captures(self):
         for i, capture in enumerate(self.captures):
@@ -222,7 +230,8 @@ class Guest:
         then the guest is started again."""
         for boot in range(BOOTS):
             if boot:
-                self._start()
+                self._spawn()
+                self._boot()
             self._shell.settimeout(BOOT_TIMEOUT * self.machine.kit.patience)
             try:
                 if self._stream.readline() == b"ready\n":
@@ -342,6 +351,9 @@ class Guest:
 
     def wait_restored(self, timeout=60):
         """Waits until a guest made from a snapshot can cont()."""
+        self._connect()
+        self._qmp("migrate-incoming",
+                  uri=f"exec:cat '{self._snapshot.path}'")
         deadline = time.monotonic() + timeout
         while self._ask("query-status")["status"] == "inmigrate":
             if time.monotonic() > deadline:

@@ -158,9 +158,7 @@ class Guests(Hub):
         super().__init__(say, live, idle)
         self.folder = folder
         root = os.path.join(folder, "root")
-        for name in ("bin", "etc"):
-            os.makedirs(os.path.join(root, name))
-        build_programs(os.path.join(root, "bin"))
+        os.makedirs(os.path.join(root, "etc"))
         self.write_config(root + CONFIG)
         self.cable = Cable()
         kits = [self._kit(kernel, system, root) for system in kit.SYSTEMS]
@@ -212,10 +210,10 @@ class Here(Hub):
     def __init__(self, _, folder, say, live, idle):
         super().__init__(say, live, idle)
         self.capture = os.path.join(folder, "cable.pcap")
-        build_programs(folder)
         os.environ["PATH"] = ":".join([
-            folder, os.path.join(kit.REPO, "build"),
-            os.path.dirname(kit.traffic_program()), os.environ["PATH"]])
+            os.path.join(kit.REPO, "build"),
+            *map(os.path.dirname, kit.guest_programs("forkguard")),
+            os.environ["PATH"]])
         self.write_config(CONFIG)
         self.guest = Namespace()
         self.guest.run(
@@ -254,15 +252,6 @@ class Namespace:
         if done.returncode:
             raise LabError(f"{command}: exit {done.returncode}: {text}")
         return text
-
-
-def build_programs(folder):
-    for name in ("resets", "numbered"):
-        subprocess.run(["gcc", "-static", "-O2", "-Wall", "-Wextra",
-                        "-I", os.path.join(kit.REPO, "include", "uapi"),
-                        "-o", os.path.join(folder, name),
-                        os.path.join(kit.LAB, "guest", name + ".c")],
-                       check=True, timeout=120)
 
 
 def idle_address(number):

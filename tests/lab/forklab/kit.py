@@ -54,15 +54,24 @@ def kernel_folder(kernel):
     return done.stdout.strip().splitlines()[-1]
 
 
-def traffic_program():
-    source = os.path.join(LAB, "guest", "traffic.c")
-    path = os.path.join(cache(), "traffic-" + initramfs.fingerprint([source]),
-                        "traffic")
+def guest_programs(system):
+    """The small programs of ours that a guest has."""
+    names = ["traffic", "numbered"] + ["resets"] * (system == "forkguard")
+    return [guest_program(name) for name in names]
+
+
+def guest_program(name):
+    source = os.path.join(LAB, "guest", name + ".c")
+    uapi = os.path.join(REPO, "include", "uapi")
+    path = os.path.join(cache(), f"{name}-" + initramfs.fingerprint(
+        [source, os.path.join(LAB, "guest", "program.h"),
+         os.path.join(uapi, "linux", "forkguard.h")]), name)
     if not os.path.exists(path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
         made = f"{path}.{os.getpid()}"  # others may be making it now
         subprocess.run(["gcc", "-static", "-O2", "-Wall", "-Wextra",
-                        "-o", made, source], check=True, timeout=120)
+                        "-I", uapi, "-o", made, source],
+                       check=True, timeout=120)
         os.rename(made, path)
     return path
 
@@ -91,7 +100,8 @@ def load(kernel, system, module=None):
     with open(os.path.join(folder, "release")) as text:
         release = text.read().strip()
     modules = os.path.join(folder, "lib", "modules", release)
-    programs = [find_program("ip"), find_program("wg"), traffic_program()]
+    programs = [find_program("ip"), find_program("wg"),
+                *guest_programs(system)]
     extra = []
     if system == "forkguard":
         programs.append(os.path.join(REPO, "build", "fwg"))

@@ -5,9 +5,12 @@ list of them, those in between included."""
 
 import base64
 import collections
+import contextlib
 import copy
+import hmac
 import os
 import re
+import select
 import socket
 import struct
 import threading
@@ -15,7 +18,8 @@ import time
 
 from . import LabError
 from .pcap import INITIATION, RESPONSE, TRANSPORT
-from .primitives import blake2s, chacha20_work, hmac, seal, unseal, x25519
+from .primitives import (
+    blake2s, chacha20_work, seal, trace_hmac, unseal, x25519)
 
 CONSTRUCTION = b"Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s"
 PROLOGUE = b"WireGuard v1 zx2c4 Jason@zx2c4.com"
@@ -47,6 +51,10 @@ class Secrets(list):
 
     def note(self, kind, value, least=8):
         self.append(Secret(kind, value, least))
+
+    def hmac(self, key, data):
+        """HMAC-BLAKE2s, and all in between."""
+        return trace_hmac(key, data)
 
     def note_limbs(self, kind, number, bits, size):
         """A number as arithmetic spreads it over words."""
@@ -85,6 +93,19 @@ class Secrets(list):
         self.note(STREAM, stream[start:len(text)])
 
 
+class Forgetful(Secrets):
+    """Keeps no list, and computes faster."""
+
+    def note(self, kind, value, least=8):
+        pass
+
+    def note_message(self, key, nonce, sealed):
+        pass
+
+    def hmac(self, key, data):
+        return hmac.digest(key, data, "blake2s256"), []
+
+
 class Handshake:
     """The state of a Noise handshake. What can be computed from the messages
     alone is no secret, and not noted."""
@@ -101,11 +122,11 @@ class Handshake:
 
     def kdf(self, count, data):
         found = []
-        key, between = hmac(self.chaining_key, data)
+        key, between = self.secrets.hmac(self.chaining_key, data)
         between.append(key)
         last = b""
         for number in range(1, count + 1):
-            last, more = hmac(key, last + bytes((number,)))
+            last, more = self.secrets.hmac(key, last + bytes((number,)))
             between += more
             found.append(last)
         if not self.public:
@@ -186,7 +207,7 @@ class Session:
 class Peer(threading.Thread):
     """Answers handshakes only when told to. plug is the guest's, end 0."""
 
-    def __init__(self, plug, guest_mac, private, guest_public):
+    def __init__(self, plug, guest_mac, private, guest_public, secrets=None):
         super().__init__(daemon=True)
         self._private = base64.b64decode(private)
         self._public = x25519(self._private)
@@ -195,11 +216,10 @@ class Peer(threading.Thread):
         self._to = (plug.host, plug.local)
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         self._socket.bind((plug.host, plug.remote))
-        self._socket.settimeout(0.1)
         self._news = threading.Condition()
         self._ended = False
-        self._secrets = Secrets()
-        self._sessions = {}
+        self._secrets = Secrets() if secrets is None else secrets
+        self._sessions = {}     # by the index that we chose
         self._begun = {}        # our handshakes by index
         self._fault = None
         self.current = None     # the session to send with
@@ -207,23 +227,25 @@ class Peer(threading.Thread):
         self.responses = 0
         self.received = 0       # data messages
         self.pending = None     # the guest's latest: handshake, message
+        self.begun = 0          # handshakes of ours
         self.start()
 
     # --- what a scene asks for
 
-    def initiate(self):
+    def initiate(self, now=None):
+        """Begins a handshake. now: the time to claim, in ns."""
         with self._news:
-            ephemeral = os.urandom(32)
+            self.begun += 1
+            ephemeral, index = self.draw(b"initiation %d" % self.begun)
             public = x25519(ephemeral)
             hs = Handshake(self._secrets, self._guest_public)
             hs.mix_ephemeral(public)
             hs.mix_dh(ephemeral, self._guest_public)
             message = public + hs.seal(self._public)
             hs.mix_dh(self._private, self._guest_public, static=True)
-            now = time.time_ns()
+            now = now or time.time_ns()
             message += hs.seal(struct.pack(
                 ">QI", 0x400000000000000a + now // 10 ** 9, now % 10 ** 9))
-            index = self._index()
             self._begun[index] = hs, ephemeral
             self._send_handshake(struct.pack("<II", INITIATION, index)
                                  + message)
@@ -242,13 +264,12 @@ class Peer(threading.Thread):
             hs, message = self.pending
             self.pending = None
             theirs = message[8:40]
-            ephemeral = os.urandom(32)
+            ephemeral, index = self.draw(message)
             public = x25519(ephemeral)
             hs.mix_ephemeral(public)
             hs.mix_dh(ephemeral, theirs)
             hs.mix_dh(ephemeral, self._guest_public)
             hs.mix_psk(bytes(32))
-            index = self._index()
             self._send_handshake(struct.pack("<II", RESPONSE, index)
                                  + message[4:8] + public + hs.seal(b""))
             to_us, to_them = hs.split()
@@ -290,6 +311,7 @@ class Peer(threading.Thread):
 
     def end(self):
         self._ended = True
+        self._socket.sendto(b"", self._socket.getsockname())
         self.join()
         self._socket.close()
 
@@ -297,27 +319,30 @@ class Peer(threading.Thread):
 
     def run(self):
         while not self._ended:
-            try:
-                frame = self._socket.recv(65536)
-            except TimeoutError:
-                continue
-            try:
-                with self._news:
-                    self._take(frame)
-                    self._news.notify_all()
-            except (LabError, LookupError, struct.error) as error:
-                self._fault = LabError(f"peer: {error!r}")
+            if select.select([self._socket], [], [], 0.1)[0]:
+                self.hear()
 
-    def _take(self, frame):
+    def hear(self):
+        """Takes what has arrived."""
+        with self._news, contextlib.suppress(BlockingIOError):
+            while True:
+                frame = self._socket.recv(65536, socket.MSG_DONTWAIT)
+                try:
+                    self.take(frame)
+                except (LabError, LookupError, struct.error) as error:
+                    self._fault = LabError(f"peer: {error!r}")
+                self._news.notify_all()
+
+    def take(self, frame):
         if frame[12:14] == b"\x08\x06" and frame[20:22] == b"\0\1" and \
                 frame[38:42] == IP:
             self._emit(0x0806, frame[14:20] + b"\0\2" + MAC + IP
                        + frame[22:32])
         elif frame[12:14] == b"\x08\x00" and frame[23] == 17:
             size = struct.unpack_from(">H", frame, 38)[0]
-            self._take_message(frame[42:34 + size])
+            self.take_message(frame[42:34 + size])
 
-    def _take_message(self, message):
+    def take_message(self, message):
         kind = message[0]
         if kind == INITIATION:
             hs = Handshake(self._secrets, self._public)
@@ -332,8 +357,8 @@ class Peer(threading.Thread):
         elif kind == RESPONSE:
             index = struct.unpack_from("<I", message, 8)[0]
             hs, ephemeral = self._begun.pop(index)
-            to_them, to_us = self._finish(hs, ephemeral, message[12:44],
-                                          message[44:60])
+            to_them, to_us = self._finish(copy.copy(hs), ephemeral,
+                                          message[12:44], message[44:60])
             self.current = Session(message[4:8], to_them, to_us)
             self._sessions[index] = self.current
             self.responses += 1
@@ -355,8 +380,10 @@ class Peer(threading.Thread):
             hs.seal(b"")
         return hs.split()
 
-    def _index(self):
-        return int.from_bytes(os.urandom(4), "little")
+    def draw(self, occasion):
+        """An ephemeral key and an index. What for, may make a difference."""
+        del occasion
+        return os.urandom(32), int.from_bytes(os.urandom(4), "little")
 
     def _send_handshake(self, message):
         key = blake2s(b"mac1----", self._guest_public)

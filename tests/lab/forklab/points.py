@@ -11,6 +11,7 @@ import dataclasses
 
 RETURN = "<return>"     # of the function that was entered last
 RESERVE = "<reserve>"   # its first atomic exchange: a nonce is about to be taken
+HANDSHAKES = ("initiating", "responding", "finishing")
 FEW = {"<some>": 12, "<many>": 500}     # steps: so many, or fewer, by lot
 
 
@@ -20,6 +21,10 @@ class Point:
     way: tuple
     # A clone is forked again, while it learns that it was forked.
     in_clone: bool = False
+
+    @property
+    def in_handshake(self):
+        return self.name.startswith(HANDSHAKES)
 
 
 def _points(kind, rows, **more):
@@ -152,11 +157,20 @@ WIREGUARD = _points("data", (
 # Where two CPUs race for a nonce.
 SEALING = "noise_seal"
 
-# Ways from the entry of a function to its return.
+
+@dataclasses.dataclass(frozen=True)
+class Trail:
+    """A way from the entry of a function to its return."""
+    entry: str
+    stride: int     # instructions between two forks, in the end
+    length: int     # instructions, about
+
+
 TRAILS = {
-    "along a packet": "xmit",
-    "along an initiation": "send_initiation_work",
-    "along the answer to a handshake message": "receive_handshakes_work",
+    "along a packet": Trail("xmit", 8, 7000),
+    "along an initiation": Trail("send_initiation_work", 24, 20000),
+    "along the answer to a handshake message":
+        Trail("receive_handshakes_work", 24, 20000),
 }
 # The functions on them that only compute.
 LEAVES = ("curve25519_arch", "curve25519_base_arch", "blake2s_update",

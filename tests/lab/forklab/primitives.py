@@ -148,7 +148,7 @@ def _trace_blake2s(data):
     return between[-1], between
 
 
-def hmac(key, data):
+def trace_hmac(key, data):
     """HMAC-BLAKE2s. Returns it, and all in between that would help somebody
     to learn it: pads, states, work vectors."""
     inner, outer = (bytes(b ^ pad for b in key) for pad in (0x36, 0x5c))

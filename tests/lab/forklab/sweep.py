@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """Forks a guest at chosen instructions, over and over, and judges each fork.
 
-The subject is a guest that talks with a stock WireGuard peer, in both
-directions, while both of them begin new handshakes all the time. A debugger
-stops it at an instruction; it is copied there, twice, and runs on to the next.
-The clones run until the kernel has told them of the fork and they have begun a
-handshake; nobody answers them, so each key they use is one that they share, or
-that they drew alone.
+The subject is a guest that talks with a peer (see company), in both directions,
+while both of them begin new handshakes all the time. A debugger stops it at an
+instruction; it is copied there, twice, and runs on to the next. The clones run
+until the kernel has told them of the fork and they have begun a handshake, or
+finished it if there is somebody to answer.
 """
 
 import dataclasses
@@ -14,16 +13,17 @@ import os
 import random
 import time
 
-from . import audit, fork, kit, pcap, tunnel
-from .guest import Cable, Guest, Machine, settle, splats
+from . import fork, kit, tunnel
+from .company import OwnPeer, StockPeer
+from .guest import Cable, Guest, Machine, splats
 from .walk import NotReached, Walker, functions
 
 CLONES = 2
-RUNNING = 3             # forks whose clones run at one time, at most
+RUNNING = 1             # forks whose clones run while the next is made
 MEMORY = 128            # MiB
-RATE = 2000             # packets a second from each CPU of the subject
-PEER_RATE = 100
+RESETS = 2              # a second, in the subject
 LEAST, MOST = 0.4, 20   # seconds for which clones run
+ENOUGH = 0.7            # seconds, if they have begun a handshake
 LEAF = 64               # instructions
 LEAF_FORKED = 500       # instructions of it, among which a fork is
 LONGEST = 20000         # of a trail: whoever answers handshakes may not come to an end
@@ -47,91 +47,90 @@ class Result:
 
 
 class Fork:
-    """One fork while its clones run. beside: what else runs on, other than
-    the subject, and is to end with them."""
+    """One fork while its clones run. followers: of the clones; guests: all
+    that end with it; past: the captures of what was forked."""
 
-    def __init__(self, point, clones, beside, subject):
+    def __init__(self, point, followers, guests, past):
         self.point = point
-        self.guests = clones + beside
-        self.captures = [c for g in [subject] + self.guests
-                         for c in g.captures]
-        self._readers = [pcap.Reader(g.captures[0]) for g in clones]
-        self._sent = [[] for _ in clones]
+        self.followers = followers
+        self.guests = guests
+        self.captures = past + [c for g in guests for c in g.captures]
         self._began = time.monotonic()
 
     def _update(self):
-        for reader, sent in zip(self._readers, self._sent):
-            sent += [m for m in reader.messages() if m.sent]
+        for follower in self.followers:
+            follower.update()
 
     @property
     def done(self):
         self._update()
         took = time.monotonic() - self._began
-        return took > MOST or took > LEAST and not self._silent
+        if self._silent or took < LEAST:
+            return took > MOST
+        return took > ENOUGH or all(f.content for f in self.followers)
 
     @property
     def _silent(self):
-        return sum(not any(m.kind == pcap.INITIATION for m in sent)
-                   for sent in self._sent)
+        return sum(follower.silent for follower in self.followers)
 
-    def judge(self):
+    def judge(self, company):
         """Ends the clones; the subject stands still meanwhile."""
         for guest in self.guests:
             if not guest.alive:
                 raise guest.ended(self.point)
             guest.kill()
-        verdict = audit.judge(self.captures)
         self._update()
-        alike = set.intersection(*({m.data for m in sent}
-                                   for sent in self._sent))
-        return Result(self.point, verdict.judged, verdict.reused, len(alike),
-                      self._silent)
+        judged, reused = company.judge(self)
+        alike = set.intersection(*({m.data for m in follower.sent}
+                                   for follower in self.followers))
+        return Result(self.point, judged, reused, len(alike), self._silent)
 
 
 class Subject:
     """A guest that is forked again and again. ways: to all points that it
     will be taken to; report: called with each Result."""
 
-    def __init__(self, kernel, system, folder, ways, cpus, module, report):
+    def __init__(self, kernel, system, folder, ways, cpus, module, shares,
+                 report):
+        """shares: whether clones are to share sessions with partners."""
         self.folder = folder
         self._report = report
         self._running = []      # Forks
         self._count = 0
+        self._company = (OwnPeer if shares else StockPeer)(kernel, MEMORY,
+                                                           folder)
         self._boot(kernel, system, cpus, module, ways)
-        self.captures = list(self.guest.captures)   # of all its relatives
         self.walker = Walker(self.guest, self._addresses)
 
     def _boot(self, kernel, system, cpus, module, ways):
-        cable = Cable()
-        self.guest, self.peer = (
-            Guest(name, Machine(kit.load(kernel, of, part), count, MEMORY,
-                                mac=number),
-                  [cable.plug(number - 1)], self.folder)
-            for number, (name, of, part, count) in enumerate(
-                (("subject", system, module, cpus),
-                 ("peer", "wireguard", None, 1)), 1))
+        company = self._company
+        self.guest = Guest("subject", Machine(kit.load(kernel, system, module),
+                                              cpus, MEMORY),
+                           [company.plug], self.folder)
         one = tunnel.End(system, 1, tunnel.identity())
         two = tunnel.End("wireguard", 2, tunnel.identity())
-        sides = ((self.guest, one, two, 0.5), (self.peer, two, one, 0.8))
-        for guest, end, other, _ in sides:
-            guest.wait_ready()
-            guest.run(NO_STALLS + tunnel.cable_up(end.number) +
-                      end.bring_up(other, other.endpoint()))
+        self.guest.wait_ready()
+        company.settle_in(self.guest, one, two, NO_STALLS)
+        self.guest.run(NO_STALLS + tunnel.cable_up(one.number) +
+                       one.bring_up(two, two.endpoint()))
         self._addresses = functions(self.guest, ways)
-        self.guest.run(f"ping -c 1 -W 20 {two.v4}")
-        self.peer.run(f"traffic -r {PEER_RATE} {one.v4} &")
         for cpu in range(cpus):
-            self.guest.run(f"taskset {1 << cpu:x} traffic -r {RATE} "
+            self.guest.run(f"taskset {1 << cpu:x} traffic -r {company.rate} "
                            f"-p {7777 + cpu} {two.v4} &")
-        for guest, end, other, pause in sides:
-            guest.run(f"while sleep {pause}; do {end.forget_sessions(other)}; "
-                      "done >/dev/null 2>&1 &")
+        company.begin(one, two)
+        # A loop in the shell has clones translate much code that is not ours.
+        self.guest.run(
+            f"resets -r {RESETS} -n 1000000000 {one.interface} &"
+            if system == "forkguard" else
+            f"while sleep {1 / RESETS}; do {one.forget_sessions(two)}; "
+            "done >/dev/null 2>&1 &")
 
     def fork_at(self, point):
         """Takes the subject, or a clone of it, to a point, and forks it."""
         for _ in range(TRIES):
             # No two forks in a row are of one instant.
             self.walker.wander(random.uniform(0, 0.1))
+            self._company.provoke()
             try:
                 return self._fork_clone_at(point) if point.in_clone else \
                     self._fork_subject_at(point)
@@ -144,23 +143,22 @@ class Subject:
         self.fork(point.name)
 
     def _fork_clone_at(self, point):
-        [branch] = self._copy(self.guest, 1)
+        [branch], _ = self._copy(self.guest, 1, leaves=False)
+        self._company.adopt([branch])
         walker = Walker(branch, self._addresses)
         try:
             walker.go(point.way)
         except NotReached:
             branch.kill()
             raise
-        clones = self._copy(branch, CLONES)
-        fork.resume(clones)
+        self._resume(point.name, branch, [branch])
         walker.release()
-        self._await(point.name, clones, [branch])
+        self.reap(RUNNING)
 
     def fork(self, name):
         """Forks the subject where it stands."""
-        clones = self._copy(self.guest, CLONES)
-        fork.resume(clones)
-        self._await(name, clones)
+        self._resume(name, self.guest)
+        self.reap(RUNNING)
 
     def fork_race(self, name, function):
         """Forks when two CPUs are about to take a nonce each, and has another
@@ -177,13 +175,8 @@ class Subject:
                 continue
         else:
             raise NotReached(f"{name}: two CPUs never met")
-        clones = self._copy(self.guest, CLONES)
-        for cpu, clone in enumerate(clones):
-            leash = clone.debugger()
-            leash.step(cpu)
-            leash.close()
-        fork.resume(clones)
-        self._await(name, clones)
+        self._resume(name, self.guest, step=True)
+        self.reap(RUNNING)
 
     def fork_along(self, name, way, leaves, stride, skip):
         """Forks every `stride` instructions from the entry of a function to
@@ -191,11 +184,15 @@ class Subject:
         out. leaves: functions that only compute; one counts as LEAF, and is
         forked somewhere among its first instructions."""
         walker = self.walker
+        self._company.provoke()
         frame = walker.go(way)
         leaves = {a for leaf in leaves for a in walker.entries(leaf)}
         done = -skip
-        while done < LONGEST and not walker.above(frame):
-            if walker.at() in leaves:
+        while done < LONGEST:
+            stack, at = walker.where()
+            if stack > frame.stack:
+                break
+            if at in leaves:
                 inner = walker.frame()
                 done += LEAF
                 if done >= 0 and done % stride < LEAF:
@@ -211,45 +208,48 @@ class Subject:
         if done < 0:
             raise NotReached(f"{name}: over before the first fork")
 
-    def _copy(self, guest, copies):
+    def _copy(self, guest, copies, leaves):
+        """Returns clones and the plugs that they are on."""
         self._count += 1
         path = os.path.join(self.folder, f"{self._count}.snapshot")
         snapshot = guest.save(path)
-        names = [f"{self._count}{chr(97 + i)}" for i in range(copies)]
+        plugs = {f"{self._count}{chr(97 + i)}": Cable().plug(0)
+                 for i in range(copies)}
         clones = fork.restore(snapshot, guest.machine,
-                              {name: [Cable().plug(0)] for name in names},
-                              self.folder)
+                              {name: [plug] for name, plug in plugs.items()},
+                              self.folder, leaves)
         os.unlink(path)
-        self.captures += [c for g in clones for c in g.captures]
-        return clones
+        return clones, list(plugs.values())
 
-    def _await(self, name, clones, beside=()):
-        self._running.append(Fork(name, clones, list(beside), self.guest))
-        self.reap(RUNNING)
+    def _resume(self, name, guest, beside=(), step=False):
+        """Forks a guest where it stands. beside: who is to end with the
+        clones; step: another CPU makes the first step in each."""
+        clones, plugs = self._copy(guest, CLONES, leaves=True)
+        for cpu, clone in enumerate(clones if step else ()):
+            leash = clone.debugger()
+            leash.step(cpu)
+            leash.close()
+        followers = self._company.follow(clones, plugs)
+        fork.resume(clones)
+        self._running.append(Fork(name, followers, [*clones, *beside],
+                                  self.guest.captures))
 
     def reap(self, leave):
         """Judges forks whose clones are done, and waits until at most `leave`
         are left."""
         while True:
-            done = [one for one in self._running if one.done]
-            if done:
-                # What the peer sends is captured although the subject stands.
-                self.peer.stop()
-                settle([c.path for c in self.guest.captures])
-            for one in done:
+            for one in [one for one in self._running if one.done]:
                 self._running.remove(one)
-                self._report(one.judge())
-            if done:
-                self.peer.cont()
+                self._report(one.judge(self._company))
             if len(self._running) <= leave:
                 return
             time.sleep(0.02)
 
     def end(self):
-        """Judges all that is left, then all relatives together. Returns that
-        verdict and what kernels have complained of."""
+        """Judges all that is left, then all relatives together. Returns how
+        many messages of theirs there were, and how many reuses, and what
+        kernels have complained of."""
         self.guest.stop()
         self.reap(0)
         self.guest.kill()
-        self.peer.kill()
-        return audit.judge(self.captures), splats(self.folder)
+        return *self._company.end(), splats(self.folder)

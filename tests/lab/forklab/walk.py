@@ -70,16 +70,16 @@ class Walker:
         return self._addresses[names]
 
     def frame(self):
-        stack, entry = self._debugger.registers(self.cpu)
+        stack, entry = self.where()
         return Frame(entry, self._debugger.return_address(self.cpu), stack)
 
-    def at(self):
-        """The address of the next instruction."""
-        return self._debugger.registers(self.cpu)[1]
+    def where(self):
+        """The stack pointer, and the address of the next instruction."""
+        return self._debugger.registers(self.cpu)
 
     def above(self, frame):
         """Has the function returned to its caller?"""
-        return self._debugger.registers(self.cpu)[0] > frame.stack
+        return self.where()[0] > frame.stack
 
     def wander(self, seconds):
         """Runs on for some time."""
@@ -113,7 +113,7 @@ class Walker:
         """Runs until a function has returned, not another call of it."""
         while True:
             self.run_to([frame.returns_to])
-            if self._debugger.registers(self.cpu)[0] == frame.stack + 8:
+            if self.where()[0] == frame.stack + 8:
                 return
             self.step()
 

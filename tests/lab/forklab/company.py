@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Whom a guest talks with that is forked again and again, and who judges what
+it and its clones have sent.
+
+Either a stock WireGuard peer, which stays behind: clones hang on cables of
+their own without an end, so each key they use is one that they share, or that
+they drew alone; fwg-audit judges. Or a partner, of which each clone gets a copy
+to share sessions with; it judges by the keys, which it knows.
+"""
+
+import random
+import sys
+import time
+
+from . import audit, kit, pcap, tunnel
+from .guest import Cable, Guest, Machine, settle
+from .partner import Book, Partner
+
+PEER_RATE = 100         # packets a second
+SWITCH = 0.0005         # seconds: a partner that computes keeps nobody waiting
+
+
+class Follower:
+    """What a clone sends. partner: the one that it talks with, or None."""
+
+    def __init__(self, clone, partner):
+        self.partner = partner
+        self.sent = []
+        self._reader = pcap.Reader(clone.captures[0])
+
+    def update(self):
+        self.sent += [m for m in self._reader.messages() if m.sent]
+
+    @property
+    def silent(self):
+        """Has it begun no handshake?"""
+        return not any(m.kind == pcap.INITIATION for m in self.sent)
+
+    @property
+    def content(self):
+        """Is there nothing more to wait for, such as data under a new key?"""
+        return not self.partner or self.partner.fresh > 0
+
+
+class StockPeer:
+    """A guest."""
+    rate = 2000             # packets a second from each CPU of the subject
+
+    def __init__(self, kernel, memory, folder):
+        self._cable = Cable()
+        self.plug = self._cable.plug(0)
+        self._folder = folder
+        self._subject = None
+        self._captures = []     # of all relatives
+        self._guest = Guest("peer", Machine(kit.load(kernel, "wireguard"), 1,
+                                            memory, mac=2),
+                            [self._cable.plug(1)], folder)
+
+    def settle_in(self, subject, one, two, commands):
+        """Configures this end; commands: more of them."""
+        self._subject = subject
+        self.adopt([subject])
+        self._guest.wait_ready()
+        self._guest.run(commands + tunnel.cable_up(two.number) +
+                        two.bring_up(one, one.endpoint()))
+
+    def begin(self, one, two):
+        """Talks, and begins handshakes all the time."""
+        self._guest.run(f"traffic -r {PEER_RATE} {one.v4} &")
+        self._guest.run(f"while sleep 0.8; do {two.forget_sessions(one)}; "
+                        "done >/dev/null 2>&1 &")
+
+    def provoke(self):
+        """Before each fork."""
+
+    def adopt(self, guests):
+        """What they send is judged with the rest, in the end."""
+        self._captures += [c for g in guests for c in g.captures]
+
+    def follow(self, clones, plugs):
+        """Clones that are about to run, on these plugs."""
+        del plugs
+        self.adopt(clones)
+        return [Follower(clone, None) for clone in clones]
+
+    def judge(self, fork):
+        """Of a fork and its past: how many messages, and reuses."""
+        # What the peer sends is captured although the subject stands.
+        self._guest.stop()
+        settle([c.path for c in self._subject.captures])
+        verdict = audit.judge(fork.captures)
+        self._guest.cont()
+        return verdict.judged, verdict.reused
+
+    def end(self):
+        """Of all relatives together."""
+        self._guest.kill()
+        verdict = audit.judge(self._captures)
+        return verdict.judged, verdict.reused
+
+
+class OwnPeer:
+    """A partner."""
+    rate = 250
+
+    def __init__(self, *_):
+        sys.setswitchinterval(SWITCH)
+        self.plug = Cable().plug(0)
+        self._partner = self._reader = None
+        self._book = Book()     # of the subject
+        self._clones = []       # (sent, partner) of all
+
+    def settle_in(self, subject, one, two, _):
+        [capture] = subject.captures
+        self._partner = Partner(self.plug, capture.mac, two.identity.private,
+                                one.identity.public)
+        self._partner.talk_of(two.v4, one.v4)
+        self._reader = pcap.Reader(capture)
+
+    def begin(self, one, two):
+        pass
+
+    def provoke(self):
+        self._partner.initiate()
+
+    def follow(self, clones, plugs):
+        partners = self._partner.copies(plugs)
+        now = time.time_ns()
+        for partner in partners:
+            partner.say()
+        if random.randrange(2):
+            for partner in partners:
+                partner.initiate(now)
+        return [Follower(clone, partner)
+                for clone, partner in zip(clones, partners)]
+
+    def _update(self):
+        self._book.add((m for m in self._reader.messages() if m.sent),
+                       self._partner)
+
+    def judge(self, fork):
+        clones = [(f.sent, f.partner) for f in fork.followers]
+        for _, partner in clones:
+            partner.end()
+        self._clones += clones
+        self._update()
+        return (self._book.judged + sum(len(sent) for sent, _ in clones),
+                self._book.reused + self._book.with_clones(clones))
+
+    def end(self):
+        self._update()
+        self._partner.end()
+        for sent, partner in self._clones:
+            self._book.add(sent, partner)
+        return self._book.judged, self._book.reused
