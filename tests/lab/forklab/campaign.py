@@ -150,7 +150,9 @@ def play(batch, report):
                                    batch.stride, batch.skip)
             return subject.end()
         except (LabError, OSError) as error:
-            # Whoever was under a debugger can't tell why that is gone.
+            # Whoever was under a debugger can't tell why that is gone. It is
+            # told before QEMU has ended.
+            time.sleep(1)
             for guest in guests(folder):
                 if not guest.alive:
                     raise guest.ended(error) from error
