@@ -5,6 +5,7 @@ interrupted and goes on where it was.
 """
 
 import collections
+import contextlib
 import dataclasses
 import fcntl
 import glob
@@ -20,7 +21,7 @@ from .kit import KERNELS, LAB, REPO
 from .session import session
 
 LIMIT = 1800            # seconds for a batch
-CONTROLLED = 2          # repeats in which there are controls
+CONTROLLED = 1          # repeats in which there are controls
 OURS, STOCK = "forkguard", "wireguard"
 UNSEALED, UNCHECKED, UNDRAWN, LATE, UNFINISHED = broken.MUTANTS
 RACE = "race: two CPUs about to take a nonce"
@@ -51,7 +52,10 @@ class Batch:
     stride: int = 0
     skip: int = 0
     cpus: int = 2
-    shares: bool = False    # see company
+    shares: bool = False    # see company; forks no clones
+
+    def __post_init__(self):
+        assert not (self.shares and any(p.in_clone for p in self.points))
 
     @property
     def name(self):
@@ -136,11 +140,12 @@ def play(batch, report):
     if batch.trail:
         trail = points.TRAILS[batch.trail]
         ways += [(trail.entry,), points.LEAVES]
-    with session(LIMIT) as folder:
+    with session(LIMIT) as folder, contextlib.ExitStack() as stack:
         try:
             subject = sweep.Subject(
                 batch.kernel, STOCK if batch.system == STOCK else OURS, folder,
                 ways, batch.cpus, module, batch.shares, report)
+            stack.enter_context(contextlib.closing(subject))
             for _ in range(batch.races):
                 subject.fork_race(RACE, points.SEALING)
             for point in batch.points:
@@ -163,8 +168,10 @@ def version():
     """Of forkguard, and of what a result depends on besides."""
     files = broken.source_files() + broken.patch_files()
     files += [os.path.join(LAB, "forklab", name + ".py") for name in
-              ("audit", "company", "fork", "gdbstub", "partner", "pcap",
-               "peer", "points", "sweep", "walk")]
+              ("audit", "campaign", "company", "fork", "gdbstub", "guest",
+               "partner", "pcap", "peer", "points", "primitives", "sweep",
+               "tunnel", "walk")]
+    files += glob.glob(os.path.join(LAB, "guest", "*"))
     files += glob.glob(os.path.join(REPO, "userspace", "fwg-audit", "*.[ch]"))
     digest = hashlib.sha256()
     for path in sorted(os.path.relpath(path, REPO) for path in files):
@@ -248,7 +255,8 @@ def run(batches, record, say):
                 raise
             except LabError as error:
                 say(f"{batch.name}: {error}")
-                bad = [r for r in results if r.reused or r.silent]
+                bad = [r for r in results
+                       if r.reused or r.silent or r.unfinished]
                 if batch.system == OURS and bad:
                     error = f"{bad}, then: {error}"
                 elif not last and isinstance(
@@ -299,16 +307,23 @@ def faults(batches, record):
             if result.silent and system == OURS:
                 found.append(f"{kernel}, {system}: {result.point}: "
                              f"{result.silent} clones began no handshake")
+            if result.unfinished and system == OURS:
+                found.append(f"{kernel}, {system}: {result.point}: "
+                             f"{result.unfinished} clones came to no session")
             if result.reused and system == OURS:
                 found.append(f"{kernel}, {system}: {result.point}: "
                              f"{result.reused} nonces reused")
     for kernel, system in sorted({(b.kernel, b.system) for b in batches
                                   if b.system != OURS}):
-        reused = collections.defaultdict(bool)
+        reused = {False: {}, True: {}}
         for result in record.results[kernel, system]:
-            reused[result.point] |= result.reused > 0
+            some = reused[result.point.startswith(points.HANDSHAKES)]
+            some[result.point] = some.get(result.point) or result.reused > 0
         _, least = CONTROLS[system]
-        if sum(reused.values()) < max(1, least * len(reused)):
-            found.append(f"inconclusive: {kernel}, {system}: nonces reused at "
-                         f"{sum(reused.values())} of {len(reused)} points")
+        for some in filter(None, reused.values()):
+            if sum(some.values()) < max(1, least * len(some)):
+                found.append(f"inconclusive: {kernel}, {system}: nonces reused "
+                             f"at {sum(some.values())} of {len(some)} points")
+        if not any(reused.values()):
+            found.append(f"inconclusive: {kernel}, {system}: no fork")
     return found

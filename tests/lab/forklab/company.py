@@ -8,11 +8,12 @@ they drew alone; fwg-audit judges. Or a partner, of which each clone gets a copy
 to share sessions with; it judges by the keys, which it knows.
 """
 
+import contextlib
 import random
 import sys
 import time
 
-from . import audit, kit, pcap, tunnel
+from . import LabError, audit, kit, pcap, tunnel
 from .guest import Cable, Guest, Machine, settle
 from .partner import Book, Partner
 
@@ -38,8 +39,8 @@ class Follower:
 
     @property
     def content(self):
-        """Is there nothing more to wait for, such as data under a new key?"""
-        return not self.partner or self.partner.fresh > 0
+        """Is there nothing more to wait for?"""
+        return not self.partner or self.partner.content
 
 
 class StockPeer:
@@ -92,6 +93,9 @@ class StockPeer:
         self._guest.cont()
         return verdict.judged, verdict.reused
 
+    def close(self):
+        pass
+
     def end(self):
         """Of all relatives together."""
         self._guest.kill()
@@ -108,12 +112,14 @@ class OwnPeer:
         self.plug = Cable().plug(0)
         self._partner = self._reader = None
         self._book = Book()     # of the subject
-        self._clones = []       # (sent, partner) of all
+        self._followers = []    # of all clones
+        self._running = []      # partners
 
     def settle_in(self, subject, one, two, _):
         [capture] = subject.captures
         self._partner = Partner(self.plug, capture.mac, two.identity.private,
                                 one.identity.public)
+        self._running.append(self._partner)
         self._partner.talk_of(two.v4, one.v4)
         self._reader = pcap.Reader(capture)
 
@@ -125,12 +131,10 @@ class OwnPeer:
 
     def follow(self, clones, plugs):
         partners = self._partner.copies(plugs)
-        now = time.time_ns()
+        self._running += partners
+        initiate_at = random.choice((None, time.time_ns()))
         for partner in partners:
-            partner.say()
-        if random.randrange(2):
-            for partner in partners:
-                partner.initiate(now)
+            partner.greet(initiate_at)
         return [Follower(clone, partner)
                 for clone, partner in zip(clones, partners)]
 
@@ -139,17 +143,29 @@ class OwnPeer:
                        self._partner)
 
     def judge(self, fork):
-        clones = [(f.sent, f.partner) for f in fork.followers]
-        for _, partner in clones:
-            partner.end()
-        self._clones += clones
+        for follower in fork.followers:
+            self._end(follower.partner)
+        self._followers += fork.followers
         self._update()
-        return (self._book.judged + sum(len(sent) for sent, _ in clones),
-                self._book.reused + self._book.with_clones(clones))
+        return self._together(Book(self._book), fork.followers)
+
+    @staticmethod
+    def _together(book, followers):
+        for follower in followers:
+            book.add(follower.sent, follower.partner)
+        return book.judged, book.reused
+
+    def _end(self, partner):
+        self._running.remove(partner)
+        partner.end()
 
     def end(self):
+        self._end(self._partner)
         self._update()
-        self._partner.end()
-        for sent, partner in self._clones:
-            self._book.add(sent, partner)
-        return self._book.judged, self._book.reused
+        return self._together(self._book, self._followers)
+
+    def close(self):
+        """Whatever has happened, no thread is left."""
+        for partner in self._running:
+            with contextlib.suppress(LabError):
+                partner.end()

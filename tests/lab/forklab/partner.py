@@ -8,8 +8,12 @@ session with it, and it has them talk. Since it is the other end of every
 session, it can tell which key a message was encrypted under.
 """
 
+import copy
+
 from . import LabError, pcap, peer
 from .primitives import blake2s
+
+FRESH = 4       # packets, by which a new session is in use
 
 
 class Partner(peer.Peer):
@@ -18,17 +22,21 @@ class Partner(peer.Peer):
     def __init__(self, plug, guest_mac, private, guest_public, origin=None):
         self._ends = guest_mac, private, guest_public
         self._inner = None
-        self.fresh = 0          # data under keys that this one has seen come
+        self._answer = None     # the last response
+        self._fresh = 0         # packets under keys that this one has seen come
         self._old = set()
         super().__init__(plug, guest_mac, private, guest_public,
                          peer.Forgetful())
         if origin:
             with self._news, origin._news:
-                self._sessions = dict(origin._sessions)
+                self._sessions = {
+                    index: copy.copy(session)
+                    for index, session in origin._sessions.items()}
                 self._begun = dict(origin._begun)
                 self._inner = origin._inner
+                self._answer = origin._answer
                 self._old = set(origin._sessions)
-                self.current = origin.current
+                self.current = copy.copy(origin.current)
                 self.begun = origin.begun
 
     def copies(self, plugs):
@@ -52,6 +60,33 @@ class Partner(peer.Peer):
             if self.current:
                 self.send(peer.ping(*self._inner, self.current.sent))
 
+    def greet(self, initiate_at):
+        """Before a clone runs: what may be under way to it arrives, so that it
+        can finish what it has begun, and use what it has; and, if there is a
+        time to claim, a handshake is begun."""
+        with self._news:
+            if self._answer:
+                self.transmit(self._answer)
+            self.say()
+            if initiate_at:
+                self.initiate(initiate_at)
+
+    @property
+    def content(self):
+        """Has the clone come to a session, and used it?"""
+        return self._fresh >= FRESH
+
+    def end(self):
+        alive = self.is_alive()
+        super().end()
+        if not alive or self._fault:
+            raise self._fault or LabError("peer: its thread had ended")
+
+    def transmit(self, message):
+        if message[0] == pcap.RESPONSE:
+            self._answer = message
+        super().transmit(message)
+
     def take_message(self, message):
         """What a machine says that has more pasts than one need not make
         sense: then it gets no answer."""
@@ -64,49 +99,42 @@ class Partner(peer.Peer):
             self.answer()
         elif kind == pcap.RESPONSE:
             self.say()
-        elif int.from_bytes(message[4:8], "little") not in self._old:
-            self.fresh += 1
+        elif kind == pcap.TRANSPORT and len(message) > pcap.KEEPALIVE_LEN and \
+                int.from_bytes(message[4:8], "little") not in self._old:
+            self._fresh += 1
 
     def nonce(self, message):
-        """The key and nonce of a message of the guest's, and its text. Where
-        nobody knows the key, the index stands for it; that of a handshake
-        message follows from its ephemeral."""
+        """The key and nonce of a message of the guest's, and its text. For
+        the key of a handshake message stands the ephemeral, from which it
+        follows."""
         if message.kind == pcap.TRANSPORT:
-            session = self._sessions.get(message.receiver)
-            return (session.keys[1] if session else message.receiver,
-                    message.counter), message.data[16:]
+            if message.receiver not in self._sessions:
+                raise LabError("peer: data for a session that nobody knows")
+            session = self._sessions[message.receiver]
+            return (session.keys[1], message.counter), message.data[16:]
         if message.is_handshake:
             ephemeral = message.ephemeral
             at = message.data.index(ephemeral) + len(ephemeral)
-            return (ephemeral, 0), message.data[at:-32]
+            return (message.kind, ephemeral), message.data[at:-32]
         return message.data[8:32], message.data[32:]
 
 
 class Book:
-    """Which texts were encrypted under which key and nonce."""
+    """Which texts were encrypted under which key and nonce. past: the book of
+    what came before, which this one goes on from and leaves as it is."""
 
-    def __init__(self):
+    def __init__(self, past=None):
+        self._past = past._texts if past else {}
         self._texts = {}
-        self.judged = self.reused = 0
+        self.judged, self.reused = (past.judged, past.reused) if past \
+            else (0, 0)
 
     def add(self, messages, partner):
         for message in messages:
             nonce, text = partner.nonce(message)
-            texts = self._texts.setdefault(nonce, set())
+            if nonce not in self._texts:
+                self._texts[nonce] = set(self._past.get(nonce, ()))
+            texts = self._texts[nonce]
             self.judged += 1
             self.reused += bool(texts) and text not in texts
             texts.add(text)
-
-    def with_clones(self, sent):
-        """Judges what clones sent, beside what their past is here. sent: of
-        each clone, its messages and its partner."""
-        texts = {}
-        reused = 0
-        for messages, partner in sent:
-            for message in messages:
-                nonce, text = partner.nonce(message)
-                known = texts.setdefault(
-                    nonce, set(self._texts.get(nonce, ())))
-                reused += bool(known) and text not in known
-                known.add(text)
-        return reused

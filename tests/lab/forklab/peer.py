@@ -56,6 +56,10 @@ class Secrets(list):
         """HMAC-BLAKE2s, and all in between."""
         return trace_hmac(key, data)
 
+    def keep(self, messages, nonce, sealed):
+        """A data message, for what it shows."""
+        messages[nonce] = sealed
+
     def note_limbs(self, kind, number, bits, size):
         """A number as arithmetic spreads it over words."""
         mask = (1 << bits) - 1
@@ -100,6 +104,9 @@ class Forgetful(Secrets):
         pass
 
     def note_message(self, key, nonce, sealed):
+        pass
+
+    def keep(self, messages, nonce, sealed):
         pass
 
     def hmac(self, key, data):
@@ -284,8 +291,8 @@ class Peer(threading.Thread):
             nonce = session.sent
             session.sent += 1
             sealed = seal(session.keys[0], nonce, data)
-            session.messages[0][nonce] = sealed
-            self._send(struct.pack("<I", TRANSPORT) + session.remote_index
+            self._secrets.keep(session.messages[0], nonce, sealed)
+            self.transmit(struct.pack("<I", TRANSPORT) + session.remote_index
                        + struct.pack("<Q", nonce) + sealed)
 
     def wait(self, what, timeout, condition):
@@ -313,14 +320,15 @@ class Peer(threading.Thread):
         self._ended = True
         self._socket.sendto(b"", self._socket.getsockname())
         self.join()
+        self.hear()
         self._socket.close()
 
     # --- the wire
 
     def run(self):
         while not self._ended:
-            if select.select([self._socket], [], [], 0.1)[0]:
-                self.hear()
+            select.select([self._socket], [], [])
+            self.hear()
 
     def hear(self):
         """Takes what has arrived."""
@@ -365,7 +373,7 @@ class Peer(threading.Thread):
         elif kind == TRANSPORT:
             index, nonce = struct.unpack_from("<IQ", message, 4)
             session = self._sessions[index]
-            session.messages[1][nonce] = message[16:]
+            self._secrets.keep(session.messages[1], nonce, message[16:])
             self.received += 1
 
     def _finish(self, hs, ephemeral, theirs, sealed=None):
@@ -387,9 +395,9 @@ class Peer(threading.Thread):
 
     def _send_handshake(self, message):
         key = blake2s(b"mac1----", self._guest_public)
-        self._send(message + blake2s(message, key=key, size=16) + bytes(16))
+        self.transmit(message + blake2s(message, key=key, size=16) + bytes(16))
 
-    def _send(self, message):
+    def transmit(self, message):
         udp = struct.pack(">HHHH", PORT, PORT, 8 + len(message), 0) + message
         self._emit(0x0800, _ipv4(17, IP, IP[:3] + b"\1", udp))
 

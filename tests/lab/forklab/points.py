@@ -168,9 +168,9 @@ class Trail:
 
 TRAILS = {
     "along a packet": Trail("xmit", 8, 7000),
-    "along an initiation": Trail("send_initiation_work", 24, 20000),
+    "along an initiation": Trail("send_initiation_work", 32, 20000),
     "along the answer to a handshake message":
-        Trail("receive_handshakes_work", 24, 20000),
+        Trail("receive_handshakes_work", 32, 20000),
 }
 # The functions on them that only compute.
 LEAVES = ("curve25519_arch", "curve25519_base_arch", "blake2s_update",

@@ -23,7 +23,6 @@ RUNNING = 1             # forks whose clones run while the next is made
 MEMORY = 128            # MiB
 RESETS = 2              # a second, in the subject
 LEAST, MOST = 0.4, 20   # seconds for which clones run
-ENOUGH = 0.7            # seconds, if they have begun a handshake
 LEAF = 64               # instructions
 LEAF_FORKED = 500       # instructions of it, among which a fork is
 LONGEST = 20000         # of a trail: whoever answers handshakes may not come to an end
@@ -44,6 +43,7 @@ class Result:
     reused: int
     alike: int          # messages that all clones sent, to the last bit
     silent: int         # clones that began no handshake
+    unfinished: int     # ... that had somebody to answer, and used no session
 
 
 class Fork:
@@ -65,13 +65,16 @@ class Fork:
     def done(self):
         self._update()
         took = time.monotonic() - self._began
-        if self._silent or took < LEAST:
-            return took > MOST
-        return took > ENOUGH or all(f.content for f in self.followers)
+        return took > MOST or took > LEAST and not self._silent and \
+            not self._unfinished
 
     @property
     def _silent(self):
         return sum(follower.silent for follower in self.followers)
+
+    @property
+    def _unfinished(self):
+        return sum(not follower.content for follower in self.followers)
 
     def judge(self, company):
         """Ends the clones; the subject stands still meanwhile."""
@@ -83,7 +86,8 @@ class Fork:
         judged, reused = company.judge(self)
         alike = set.intersection(*({m.data for m in follower.sent}
                                    for follower in self.followers))
-        return Result(self.point, judged, reused, len(alike), self._silent)
+        return Result(self.point, judged, reused, len(alike), self._silent,
+                      self._unfinished)
 
 
 class Subject:
@@ -244,6 +248,9 @@ class Subject:
             if len(self._running) <= leave:
                 return
             time.sleep(0.02)
+
+    def close(self):
+        self._company.close()
 
     def end(self):
         """Judges all that is left, then all relatives together. Returns how

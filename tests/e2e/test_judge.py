@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-2.0
+"""The judge of a sweep's handshakes, which goes by keys: see forklab/partner.py."""
+
+import struct
+
+import pytest
+from forklab import LabError, partner, pcap, peer
+
+
+def data(index, counter, text):
+    return message(struct.pack("<IIQ", pcap.TRANSPORT, index, counter) + text)
+
+
+def initiation(ephemeral, text):
+    return message(struct.pack("<II", pcap.INITIATION, 1) + ephemeral + text + bytes(32))
+
+
+def response(ephemeral, text):
+    return message(struct.pack("<III", pcap.RESPONSE, 1, 2) + ephemeral + text + bytes(32))
+
+
+def message(payload):
+    return pcap.Message(1, 0, True, payload[0], payload)
+
+
+def knows(**keys):
+    """A partner that has sessions with these keys; no thread, no socket."""
+    one = partner.Partner.__new__(partner.Partner)
+    one._sessions = {int(index[1:]): peer.Session(b"", b"", key) for index, key in keys.items()}
+    return one
+
+
+TEXTS = bytes(32), bytes(31) + b"x"
+KEY, OTHER = b"k" * 32, b"o" * 32
+
+
+@pytest.mark.parametrize(
+    "one, two, reused",
+    [
+        ((knows(_5=KEY), data(5, 7, TEXTS[0])), (knows(_5=KEY), data(5, 7, TEXTS[1])), 1),
+        ((knows(_5=KEY), data(5, 7, TEXTS[0])), (knows(_5=KEY), data(5, 7, TEXTS[0])), 0),
+        ((knows(_5=KEY), data(5, 7, TEXTS[0])), (knows(_5=KEY), data(5, 8, TEXTS[1])), 0),
+        ((knows(_5=KEY), data(5, 7, TEXTS[0])), (knows(_5=OTHER), data(5, 7, TEXTS[1])), 0),
+        ((knows(_5=KEY), data(5, 7, TEXTS[0])), (knows(_6=KEY), data(6, 7, TEXTS[1])), 1),
+        ((knows(), initiation(KEY, TEXTS[0])), (knows(), initiation(KEY, TEXTS[1])), 1),
+        ((knows(), initiation(KEY, TEXTS[0])), (knows(), initiation(OTHER, TEXTS[1])), 0),
+        ((knows(), initiation(KEY, TEXTS[0])), (knows(), response(KEY, TEXTS[1])), 0),
+        ((knows(), response(KEY, TEXTS[0])), (knows(), response(KEY, TEXTS[1])), 1),
+    ],
+)
+def test_reuse(one, two, reused):
+    """Of two clones, and of a clone and its past."""
+    clones = partner.Book()
+    past = partner.Book()
+    past.add([one[1]], one[0])
+    alone = partner.Book(past)
+    for of, sent in one, two:
+        clones.add([sent], of)
+    alone.add([two[1]], two[0])
+    assert (clones.judged, clones.reused) == (alone.judged, alone.reused) == (2, reused)
+    assert (past.judged, past.reused) == (1, 0)
+
+
+def test_nobody_knows_the_session():
+    """That is no reason to judge by less."""
+    with pytest.raises(LabError, match="nobody knows"):
+        partner.Book().add([data(5, 7, TEXTS[0])], knows())
