@@ -21,7 +21,7 @@ from .kit import KERNELS, LAB, REPO
 from .session import session
 
 LIMIT = 1800            # seconds for a batch
-CONTROLLED = 1          # repeats in which there are controls
+CONTROLLED = 2          # repeats in which there are controls
 OURS, STOCK = "forkguard", "wireguard"
 UNSEALED, UNCHECKED, UNDRAWN, LATE, UNFINISHED = broken.MUTANTS
 RACE = "race: two CPUs about to take a nonce"
