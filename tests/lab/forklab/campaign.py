@@ -139,7 +139,7 @@ def play(batch, report):
         ways.append((points.SEALING,))
     if batch.trail:
         trail = points.TRAILS[batch.trail]
-        ways += [(trail.entry,), points.LEAVES]
+        ways += [trail.way, points.LEAVES]
     with session(LIMIT) as folder, contextlib.ExitStack() as stack:
         try:
             subject = sweep.Subject(
@@ -151,8 +151,9 @@ def play(batch, report):
             for point in batch.points:
                 subject.fork_at(point)
             if batch.trail:
-                subject.fork_along(batch.trail, (trail.entry,), points.LEAVES,
-                                   batch.stride, batch.skip)
+                subject.fork_along(batch.trail, trail.way, points.LEAVES,
+                                   batch.stride, batch.skip,
+                                   trail.length // 4)
             return subject.end()
         except (LabError, OSError) as error:
             # Whoever was under a debugger can't tell why that is gone. It is

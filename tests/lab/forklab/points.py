@@ -160,17 +160,19 @@ SEALING = "noise_seal"
 
 @dataclasses.dataclass(frozen=True)
 class Trail:
-    """A way from the entry of a function to its return."""
-    entry: str
+    """From the entry of the last function on a way to its return."""
+    way: tuple
     stride: int     # instructions between two forks, in the end
     length: int     # instructions, about
 
 
 TRAILS = {
-    "along a packet": Trail("xmit", 8, 7000),
-    "along an initiation": Trail("send_initiation_work", 32, 20000),
-    "along the answer to a handshake message":
-        Trail("receive_handshakes_work", 32, 20000),
+    "along a packet": Trail(("xmit",), 8, 7000),
+    "along an initiation": Trail(("send_initiation_work",), 32, 20000),
+    "along answering": Trail(("receive_handshakes_work", "noise_respond"), 32,
+                             20000),
+    "along finishing": Trail(("receive_handshakes_work", "noise_finish"), 32,
+                             10000),
 }
 # The functions on them that only compute.
 LEAVES = ("curve25519_arch", "curve25519_base_arch", "blake2s_update",

@@ -19,13 +19,13 @@ from .guest import Cable, Guest, Machine, splats
 from .walk import NotReached, Walker, functions
 
 CLONES = 2
-RUNNING = 1             # forks whose clones run while the next is made
+RUNNING = 0             # forks whose clones run while the next is made
 MEMORY = 128            # MiB
 RESETS = 2              # a second, in the subject
 LEAST, MOST = 0.4, 20   # seconds for which clones run
 LEAF = 64               # instructions
 LEAF_FORKED = 500       # instructions of it, among which a fork is
-LONGEST = 20000         # of a trail: whoever answers handshakes may not come to an end
+LONGEST = 40000         # of a trail
 # A debugger has CPUs wait for longer than RCU and the watchdog would have it.
 NO_STALLS = """echo 1 >/sys/module/rcupdate/parameters/rcu_cpu_stall_suppress
 echo 0 >/proc/sys/kernel/watchdog
@@ -182,10 +182,10 @@ class Subject:
         self._resume(name, self.guest, step=True)
         self.reap(RUNNING)
 
-    def fork_along(self, name, way, leaves, stride, skip):
+    def fork_along(self, name, way, leaves, stride, skip, least):
         """Forks every `stride` instructions from the entry of a function to
         its return, or as far as is worth while, the first `skip` of them left
-        out. leaves: functions that only compute; one counts as LEAF, and is
+        out. least: how long it must be at least. leaves: functions that only compute; one counts as LEAF, and is
         forked somewhere among its first instructions."""
         walker = self.walker
         self._company.provoke()
@@ -209,8 +209,8 @@ class Subject:
                 self.fork(name)
             walker.step()
             done += 1
-        if done < 0:
-            raise NotReached(f"{name}: over before the first fork")
+        if done + skip < least:
+            raise NotReached(f"{name}: over after {done + skip} instructions")
 
     def _copy(self, guest, copies, leaves):
         """Returns clones and the plugs that they are on."""
