@@ -22,6 +22,7 @@ from .session import session
 
 LIMIT = 1800            # seconds for a batch
 CONTROLLED = 2          # repeats in which there are controls
+PASSES = 5              # over a trail, until it has been forked at each stride
 OURS, STOCK = "forkguard", "wireguard"
 UNSEALED, UNCHECKED, UNDRAWN, LATE, UNFINISHED = broken.MUTANTS
 RACE = "race: two CPUs about to take a nonce"
@@ -84,7 +85,7 @@ def full(repeats, kernels=KERNELS):
             for name, trail in points.TRAILS.items():
                 batches.append(Batch(
                     kernel, OURS, number, trail=name,
-                    stride=trail.stride * repeats, skip=trail.stride * number,
+                    stride=trail.stride * PASSES, skip=trail.stride * number,
                     cpus=1, shares=name != "along a packet"))
     return batches
 
