@@ -169,10 +169,8 @@ class Trail:
 TRAILS = {
     "along a packet": Trail(("xmit",), 8, 7000),
     "along an initiation": Trail(("send_initiation_work",), 32, 20000),
-    "along answering": Trail(("receive_handshakes_work", "noise_respond"), 32,
-                             20000),
-    "along finishing": Trail(("receive_handshakes_work", "noise_finish"), 32,
-                             10000),
+    "along answering": Trail(("noise_respond",), 32, 20000),
+    "along finishing": Trail(("noise_finish",), 32, 10000),
 }
 # The functions on them that only compute.
 LEAVES = ("curve25519_arch", "curve25519_base_arch", "blake2s_update",

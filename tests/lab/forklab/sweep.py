@@ -188,8 +188,15 @@ class Subject:
         out. least: how long it must be at least. leaves: functions that only compute; one counts as LEAF, and is
         forked somewhere among its first instructions."""
         walker = self.walker
-        self._company.provoke()
-        frame = walker.go(way)
+        for _ in range(TRIES):
+            self._company.provoke()
+            try:
+                frame = walker.go(way)
+                break
+            except NotReached as error:
+                why = error
+        else:
+            raise why
         leaves = {a for leaf in leaves for a in walker.entries(leaf)}
         done = -skip
         while done < LONGEST:
