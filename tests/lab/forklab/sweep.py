@@ -207,7 +207,7 @@ class Subject:
                 inner = walker.frame()
                 done += LEAF
                 if done >= 0 and done % stride < LEAF:
-                    walker.step(random.randrange(LEAF_FORKED))
+                    walker.step_within(inner, random.randrange(LEAF_FORKED))
                     self.fork(name)
                 if not walker.above(inner):
                     walker.run_to_return(inner)

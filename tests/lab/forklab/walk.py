@@ -89,6 +89,12 @@ class Walker:
         for _ in range(count):
             self._debugger.step(self.cpu)
 
+    def step_within(self, frame, count):
+        """As step(), but not on from where the function has returned to."""
+        while count and not self.above(frame):
+            self.step()
+            count -= 1
+
     def atomic(self, entry):
         """The first atomic exchange in a function."""
         code = self._debugger.memory(entry, 512, self.cpu)
