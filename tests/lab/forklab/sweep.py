@@ -209,6 +209,7 @@ class Subject:
                 if done >= 0 and done % stride < LEAF:
                     walker.step_within(inner, random.randrange(LEAF_FORKED))
                     self.fork(name)
+                    walker.step()
                 if not walker.above(inner):
                     walker.run_to_return(inner)
                 continue
