@@ -11,6 +11,7 @@
 #include "peer.h"
 #include "timers.h"
 
+#include <linux/if_vlan.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/scatterlist.h>
@@ -241,6 +242,28 @@ static int seal_packet(struct noise_session *session, struct sk_buff *skb)
 	return err;
 }
 
+/**
+ * send_scrub() - forget what was known of a packet that has become another one
+ * @skb: the packet, sealed or opened
+ *
+ * Whatever was decided for the one, on whose behalf it is to be sent or whether
+ * its neighbour is there, is not true of the other. Their flow is the same, and
+ * so is the time at which it is to leave.
+ */
+void send_scrub(struct sk_buff *skb)
+{
+	skb_scrub_packet(skb, true);
+	skb_reset_redirect(skb);
+	skb_init_secmark(skb);
+	skb_set_dst_pending_confirm(skb, 0);
+	__vlan_hwaccel_clear_tag(skb);
+	skb->encapsulation = 0;
+	skb->priority = 0;
+#ifdef CONFIG_NET_SCHED
+	skb->tc_index = 0;
+#endif
+}
+
 /* Ciphertext to the socket. */
 static void transmit(struct fg_peer *peer, struct sk_buff_head *sealed)
 {
@@ -254,10 +277,8 @@ static void transmit(struct fg_peer *peer, struct sk_buff_head *sealed)
 		bool keepalive = skb->len == sizeof(struct message_data) + NOISE_TAG_LEN;
 		u8 ds = SEND_CB(skb)->ds;
 
-		skb_scrub_packet(skb, true);
+		send_scrub(skb);
 		skb->ip_summed = CHECKSUM_NONE;
-		skb->encapsulation = 0;
-		skb_reset_redirect(skb);
 		if (!socket_send(peer, skb, ds) && !keepalive)
 			data_sent = true;
 	}
@@ -293,6 +314,24 @@ void send_stage(struct fg_peer *peer, struct sk_buff_head *packets)
 	bound_staged(peer);
 	skb_queue_splice_tail_init(packets, &peer->staged);
 	spin_unlock_bh(&peer->staged.lock);
+}
+
+/**
+ * send_purge() - drop what waits
+ * @peer: to this peer
+ *
+ * Context: any but hard interrupts.
+ */
+void send_purge(struct fg_peer *peer)
+{
+	struct sk_buff_head packets;
+
+	__skb_queue_head_init(&packets);
+	spin_lock_bh(&peer->staged.lock);
+	skb_queue_splice_init(&peer->staged, &packets);
+	spin_unlock_bh(&peer->staged.lock);
+	DEV_STATS_ADD(peer->device->dev, tx_dropped, skb_queue_len(&packets));
+	__skb_queue_purge(&packets);
 }
 
 /* No session: what is left waits on, at the head, and a handshake is begun. */
