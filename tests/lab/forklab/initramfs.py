@@ -12,7 +12,7 @@ import tempfile
 from . import LabError
 
 # What a guest needs on top of a stock kernel's built-ins.
-MODULES = ("virtio_pci", "virtio_net", "veth", "wireguard")
+MODULES = ("virtio_pci", "virtio_net", "veth", "sch_netem", "wireguard")
 
 
 def write_cpio(root, path):
@@ -92,9 +92,10 @@ def build(path, init, release, modules, programs, extra_modules=()):
         put(init, "/init")
         put("/bin/busybox", "/bin/busybox")
         for program in programs:
-            # The shell prefers its own applet of that name in /bin.
-            folder = "/sbin" if os.path.basename(program) == "ip" else "/bin"
-            put(program, f"{folder}/{os.path.basename(program)}")
+            name = os.path.basename(program)
+            # The shell prefers its own applets of these names in /bin.
+            folder = "/sbin" if name in ("ip", "tc") else "/bin"
+            put(program, f"{folder}/{name}")
             for library in libraries(program):
                 put(library, library)
 

@@ -100,7 +100,7 @@ def load(kernel, system, module=None):
     with open(os.path.join(folder, "release")) as text:
         release = text.read().strip()
     modules = os.path.join(folder, "lib", "modules", release)
-    programs = [find_program("ip"), find_program("wg"),
+    programs = [find_program("ip"), find_program("tc"), find_program("wg"),
                 *guest_programs(system)]
     extra = []
     if system == "forkguard":
