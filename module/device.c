@@ -341,12 +341,28 @@ void device_reset(const struct generation_scope *scope, enum forkguard_reset_cau
 	rcu_read_unlock();
 }
 
+/* None can be made there any more once the namespace is going away. */
+static bool any_born_in(const struct net *net)
+{
+	const struct fg_device *device;
+	bool any = false;
+
+	rcu_read_lock();
+	list_for_each_entry_rcu(device, &devices, list)
+		any |= rcu_access_pointer(device->birth_net) == net;
+	rcu_read_unlock();
+	return any;
+}
+
 /* The namespace in which the sockets live goes away: they go first, and routes with them. */
 static void net_pre_exit(struct net *net)
 {
 	struct fg_device *device;
 	struct fg_peer *peer;
 
+	/* Containers come and go all the time: most have none, and wait for nobody. */
+	if (!any_born_in(net))
+		return;
 	rtnl_lock();
 	mutex_lock(&devices_lock);
 	list_for_each_entry(device, &devices, list) {
