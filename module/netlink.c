@@ -431,13 +431,13 @@ static int set_port(struct fg_device *device, u16 port)
 static void set_private_key(struct fg_device *device, const u8 *attr)
 {
 	u8 public_key[NOISE_PUBLIC_KEY_LEN], old[NOISE_PUBLIC_KEY_LEN], key[NOISE_PUBLIC_KEY_LEN];
-	bool had_identity, same;
 	struct fg_peer *peer;
+	bool same;
 
 	memcpy(key, attr, sizeof(key));
 	if (crypto_memneq(key, curve25519_null_point, sizeof(key)))
 		curve25519_clamp_secret(key);
-	had_identity = noise_local_identity(device->noise, old, public_key);
+	noise_local_identity(device->noise, old, public_key);
 	same = !crypto_memneq(key, old, sizeof(key));
 	if (!same)
 		noise_local_set_private_key(device->noise, key);
@@ -457,10 +457,10 @@ static void set_private_key(struct fg_device *device, const u8 *attr)
 	}
 	list_for_each_entry(peer, &device->peers, list) {
 		noise_peer_clear(peer->noise);
-		if (had_identity || !netif_running(device->dev))
-			continue;
-		/* What has waited for a key need not wait on. */
+		/* What waits need not wait for the time that the old key's handshake had. */
 		WRITE_ONCE(peer->hurry, true);
+		if (!netif_running(device->dev))
+			continue;
 		if (peer->keepalive_interval)
 			send_keepalive(peer);
 		else

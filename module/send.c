@@ -116,15 +116,19 @@ void send_initiation_work(struct work_struct *work)
  * @retry: because the last was not answered
  *
  * Context: any but hard interrupts.
- * Return: false when it is too early for another one.
+ * Return: false when it is too early for another one. If there is a hurry, it
+ * is begun as soon as it may be.
  */
 bool send_queue_initiation(struct fg_peer *peer, bool retry)
 {
 	if (!retry)
 		atomic_set(&peer->handshake_attempts, 0);
 	if (ktime_get_boottime_ns() <
-	    next_initiation(peer, atomic64_read(&peer->last_handshake_sent)))
+	    next_initiation(peer, atomic64_read(&peer->last_handshake_sent))) {
+		if (READ_ONCE(peer->hurry))
+			timers_hurry(peer);
 		return false;
+	}
 
 	rcu_read_lock();
 	if (!READ_ONCE(peer->dead) && peer_hold(peer) &&

@@ -7,7 +7,8 @@
  *  new_handshake          something was sent, nothing received since
  *  zero_sessions          no new session for long: wipe the old ones
  *  persistent_keepalive   the user wants the way to stay open
- *  recover                a reset wiped a session in use: begin a new one
+ *  recover                begin a handshake that could not begin at once: a reset
+ *			   wiped a session in use, or it was a moment too early
  */
 
 #include "timers.h"
@@ -109,10 +110,8 @@ static void on_recover(struct timer_list *timer)
 {
 	struct fg_peer *peer = from_timer(peer, timer, timers.recover);
 
-	/* Too early, if a handshake of the peer's was answered just now. */
-	if (!peer_has_session(peer) && !send_queue_initiation(peer, false) &&
-	    READ_ONCE(peer->hurry))
-		arm(peer, &peer->timers.recover, msecs_to_jiffies(RECOVERY_INTERVAL) + 1);
+	if (!peer_has_session(peer))
+		send_queue_initiation(peer, false);
 }
 
 /**
@@ -235,6 +234,15 @@ void timers_handshake_complete(struct fg_peer *peer)
 void timers_session_derived(struct fg_peer *peer)
 {
 	arm(peer, &peer->timers.zero_sessions, REJECT_AFTER_TIME * 3 * HZ);
+}
+
+/**
+ * timers_hurry() - it is a moment too early for an initiation that is wanted
+ * @peer: to this peer
+ */
+void timers_hurry(struct fg_peer *peer)
+{
+	arm_earlier(peer, &peer->timers.recover, msecs_to_jiffies(RECOVERY_INTERVAL) + 1);
 }
 
 /**

@@ -17,6 +17,7 @@ void timers_any_received(struct fg_peer *peer);
 void timers_handshake_initiated(struct fg_peer *peer);
 void timers_handshake_complete(struct fg_peer *peer);
 void timers_session_derived(struct fg_peer *peer);
+void timers_hurry(struct fg_peer *peer);
 void timers_recover(struct fg_peer *peer);
 bool timers_recovering(const struct fg_peer *peer);
 
