@@ -5,6 +5,7 @@
 
 #include <linux/netdevice.h>
 #include <net/genetlink.h>
+#include <net/inetpeer.h>
 
 #ifdef FORKGUARD_HAVE_GSO_H
 #include <net/gso.h> /* since 6.5: skb_gso_segment() */
@@ -27,6 +28,21 @@ static inline struct nlattr *const *compat_dump_attrs(struct netlink_callback *c
 	return genl_info_dump(cb)->attrs;
 #else
 	return genl_dumpit_info(cb)->attrs;
+#endif
+}
+
+/* The record of an address, to be used under RCU: until 6.12 it was counted, too. */
+static inline struct inet_peer *compat_inet_getpeer(struct inet_peer_base *base,
+						    const struct in6_addr *addr)
+{
+#ifdef FORKGUARD_HAVE_INETPEER_CREATE
+	struct inet_peer *record = inet_getpeer_v6(base, addr, 1);
+
+	if (record)
+		inet_putpeer(record);
+	return record;
+#else
+	return inet_getpeer_v6(base, addr);
 #endif
 }
 

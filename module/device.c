@@ -187,6 +187,7 @@ static void destruct(struct net_device *dev)
 	rcu_barrier();
 	gro_cells_destroy(&device->gro);
 	allowedips_destroy(&device->allowedips);
+	inetpeer_invalidate_tree(&device->answered);
 	noise_local_destroy(device->noise);
 }
 
@@ -229,6 +230,7 @@ static int newlink(struct net *src_net, struct net_device *dev, struct nlattr *t
 	mutex_init(&device->socket_lock);
 	skb_queue_head_init(&device->handshakes);
 	INIT_WORK(&device->handshake_work, receive_handshakes_work);
+	inet_peer_base_init(&device->answered);
 	spin_lock_init(&device->reset_lock);
 
 	device->noise = noise_local_create(&peer_owner_ops);
@@ -310,6 +312,8 @@ static void reset_one(struct fg_device *device, const struct generation_scope *s
 			only_peer = noise_peer_public_key(peer->noise);
 		wiped += peer_reset(peer);
 	}
+	if (ours)
+		noise_local_reset(device->noise);
 	if (!ours && !only_peer)
 		return;
 

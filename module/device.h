@@ -12,10 +12,12 @@
 #include <linux/time64.h>
 #include <linux/workqueue.h>
 #include <net/gro_cells.h>
+#include <net/inetpeer.h>
 #include <uapi/linux/forkguard.h>
 
 enum device_limit {
 	MAX_QUEUED_HANDSHAKES = 4096,
+	BUSY_QUEUED_HANDSHAKES = MAX_QUEUED_HANDSHAKES / 8,
 	MAX_STAGED_PACKETS = 128,
 	MAX_PEERS_PER_DEVICE = 1U << 20,
 };
@@ -37,8 +39,6 @@ struct fg_reset_record {
  * @dev: the interface
  * @list: in the list of all devices; RCU
  * @noise: identity, peers and sessions
- * @mac1_key: of MACs that others send us; guarded by @lock for writers. A
- *	torn read is a message that is not answered
  * @allowedips: who is sent which addresses; writers hold @lock
  * @peers: list of all peers; RCU, writers hold @lock
  * @num_peers: how many
@@ -52,6 +52,9 @@ struct fg_reset_record {
  * @fwmark: of what is sent
  * @handshakes: received handshake messages, bounded
  * @handshake_work: answers them
+ * @last_overload: when too many waited: boot time, ns, 0 for never; of
+ *	@handshake_work alone
+ * @answered: how often whom, under load, lately
  * @wq: for all work of the device
  * @gro: hands decrypted packets to the stack
  * @reset_lock: guards @last_reset
@@ -61,7 +64,6 @@ struct fg_device {
 	struct net_device *dev;
 	struct list_head list;
 	struct noise_local *noise;
-	u8 mac1_key[NOISE_SYMMETRIC_KEY_LEN];
 	struct allowedips allowedips;
 	struct list_head peers;
 	unsigned int num_peers;
@@ -76,6 +78,8 @@ struct fg_device {
 
 	struct sk_buff_head handshakes;
 	struct work_struct handshake_work;
+	u64 last_overload;
+	struct inet_peer_base answered;
 	struct workqueue_struct *wq;
 	struct gro_cells gro;
 

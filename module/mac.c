@@ -1,67 +1,70 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * mac: the first MAC of handshake messages (WireGuard whitepaper, section
- * 5.4.4). Its key is no secret but a hash of the receiver's public key: who
- * does not know that gets no answer. The second MAC, of cookies, is left zero.
+ * mac: MAC1 and MAC2 of handshake messages (WireGuard whitepaper, section
+ * 5.4.4). The keys here are no secrets but hashes of the receiver's public key;
+ * cookies, which are, stay in noise.
  */
 
 #include "mac.h"
 
-#include <crypto/algapi.h>
 #include <linux/string.h>
 
-/**
- * mac_key() - the key of MACs for a receiver
- * @key: the key
- * @public_key: the receiver's identity
- */
-void mac_key(u8 key[NOISE_SYMMETRIC_KEY_LEN], const u8 public_key[NOISE_PUBLIC_KEY_LEN])
+static void derive(u8 key[NOISE_SYMMETRIC_KEY_LEN], const char label[8],
+		   const u8 public_key[NOISE_PUBLIC_KEY_LEN])
 {
-	static const u8 label[8] = "mac1----";
 	struct blake2s_state state;
 
 	blake2s_init(&state, NOISE_SYMMETRIC_KEY_LEN);
-	blake2s_update(&state, label, sizeof(label));
+	blake2s_update(&state, (const u8 *)label, 8);
 	blake2s_update(&state, public_key, NOISE_PUBLIC_KEY_LEN);
 	blake2s_final(&state, key);
 }
 
-static void compute(u8 mac[MESSAGE_MAC_LEN], const void *msg, size_t len,
-		    const u8 key[NOISE_SYMMETRIC_KEY_LEN])
+/**
+ * mac_keys() - the keys that go with an identity
+ * @keys: the keys
+ * @public_key: the identity
+ */
+void mac_keys(struct mac_keys *keys, const u8 public_key[NOISE_PUBLIC_KEY_LEN])
 {
-	blake2s(mac, msg, key, MESSAGE_MAC_LEN, len - sizeof(struct message_macs),
-		NOISE_SYMMETRIC_KEY_LEN);
+	derive(keys->mac1, "mac1----", public_key);
+	derive(keys->cookie, "cookie--", public_key);
 }
 
-static struct message_macs *macs_of(const void *msg, size_t len)
+/**
+ * macs_of() - where the MACs of a message are
+ * @msg: the message
+ * @len: its length, with MACs
+ */
+struct message_macs *macs_of(const void *msg, size_t len)
 {
 	return (struct message_macs *)(msg + len) - 1;
 }
 
 /**
- * mac_add() - finish a handshake message
+ * mac1_compute() - the MAC of a message without its MACs
+ * @mac: the MAC
  * @msg: the message
  * @len: its length, with MACs
- * @key: from mac_key() for the receiver
+ * @keys: of the receiver
  */
-void mac_add(void *msg, size_t len, const u8 key[NOISE_SYMMETRIC_KEY_LEN])
+void mac1_compute(u8 mac[MESSAGE_MAC_LEN], const void *msg, size_t len, const struct mac_keys *keys)
 {
-	struct message_macs *macs = macs_of(msg, len);
-
-	compute(macs->mac1, msg, len, key);
-	memset(macs->mac2, 0, sizeof(macs->mac2));
+	blake2s(mac, msg, keys->mac1, MESSAGE_MAC_LEN, len - sizeof(struct message_macs),
+		NOISE_SYMMETRIC_KEY_LEN);
 }
 
 /**
- * mac_valid() - does the sender know who we are?
+ * mac2_compute() - the MAC of a message with its first MAC
+ * @mac: the MAC
  * @msg: the message
  * @len: its length, with MACs
- * @key: from mac_key() for ourselves
+ * @cookie: what the receiver has sent to where the message comes from
  */
-bool mac_valid(const void *msg, size_t len, const u8 key[NOISE_SYMMETRIC_KEY_LEN])
+void mac2_compute(u8 mac[MESSAGE_MAC_LEN], const void *msg, size_t len,
+		  const u8 cookie[MESSAGE_MAC_LEN])
 {
-	u8 mac[MESSAGE_MAC_LEN];
-
-	compute(mac, msg, len, key);
-	return !crypto_memneq(mac, macs_of(msg, len)->mac1, sizeof(mac));
+	blake2s(mac, msg, cookie, MESSAGE_MAC_LEN,
+		len - sizeof(struct message_macs) + offsetof(struct message_macs, mac2),
+		MESSAGE_MAC_LEN);
 }

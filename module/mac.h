@@ -1,12 +1,28 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* mac: the proof that the sender of a handshake message knows who it is for. */
+/*
+ * mac: the proofs at the end of a handshake message: that its sender knows who
+ * it is for (MAC1), and gets what is sent to where it says it is (MAC2).
+ */
 #ifndef _FORKGUARD_MAC_H
 #define _FORKGUARD_MAC_H
 
 #include "messages.h"
 
-void mac_key(u8 key[NOISE_SYMMETRIC_KEY_LEN], const u8 public_key[NOISE_PUBLIC_KEY_LEN]);
-void mac_add(void *msg, size_t len, const u8 key[NOISE_SYMMETRIC_KEY_LEN]);
-bool __must_check mac_valid(const void *msg, size_t len, const u8 key[NOISE_SYMMETRIC_KEY_LEN]);
+/**
+ * struct mac_keys - what everybody can compute who knows an identity
+ * @mac1: of MAC1 in messages to that identity
+ * @cookie: of the cookie replies that come from it
+ */
+struct mac_keys {
+	u8 mac1[NOISE_SYMMETRIC_KEY_LEN];
+	u8 cookie[NOISE_SYMMETRIC_KEY_LEN];
+};
+
+struct message_macs *macs_of(const void *msg, size_t len);
+void mac_keys(struct mac_keys *keys, const u8 public_key[NOISE_PUBLIC_KEY_LEN]);
+void mac1_compute(u8 mac[MESSAGE_MAC_LEN], const void *msg, size_t len,
+		  const struct mac_keys *keys);
+void mac2_compute(u8 mac[MESSAGE_MAC_LEN], const void *msg, size_t len,
+		  const u8 cookie[MESSAGE_MAC_LEN]);
 
 #endif /* _FORKGUARD_MAC_H */

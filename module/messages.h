@@ -19,6 +19,7 @@ enum noise_len {
 	NOISE_HASH_LEN = BLAKE2S_HASH_SIZE,
 	NOISE_TIMESTAMP_LEN = sizeof(u64) + sizeof(u32),
 	MESSAGE_MAC_LEN = 16,
+	COOKIE_NONCE_LEN = XCHACHA20POLY1305_NONCE_SIZE,
 	MESSAGE_PADDING = 16,
 };
 
@@ -29,6 +30,8 @@ enum protocol_limit {
 	REKEY_TIMEOUT = 5,
 	REKEY_ATTEMPT_TIME = 90,
 	KEEPALIVE_TIMEOUT = 10,
+	COOKIE_TIME = 120,
+	COOKIE_LATENCY = 5, /* a cookie may be on its way for so long */
 	INITIATIONS_PER_SECOND = 50,
 	MAX_HANDSHAKE_ATTEMPTS = REKEY_ATTEMPT_TIME / REKEY_TIMEOUT,
 };
@@ -66,6 +69,13 @@ struct message_response {
 	struct message_macs macs;
 } __packed;
 
+struct message_cookie {
+	__le32 type;
+	__le32 receiver_index;
+	u8 nonce[COOKIE_NONCE_LEN];
+	u8 encrypted_cookie[MESSAGE_MAC_LEN + NOISE_TAG_LEN];
+} __packed;
+
 struct message_data {
 	__le32 type;
 	__le32 receiver_index;
@@ -74,6 +84,7 @@ struct message_data {
 
 static_assert(sizeof(struct message_initiation) == 148);
 static_assert(sizeof(struct message_response) == 92);
+static_assert(sizeof(struct message_cookie) == 64);
 static_assert(sizeof(struct message_data) == 16);
 
 #endif /* _FORKGUARD_MESSAGES_H */

@@ -8,7 +8,6 @@
 #include "netlink.h"
 #include "compat.h"
 #include "generation.h"
-#include "mac.h"
 #include "peer.h"
 #include "send.h"
 #include "timers.h"
@@ -447,7 +446,6 @@ static void set_private_key(struct fg_device *device, const u8 *attr)
 	if (same)
 		return;
 	noise_local_identity(device->noise, NULL, public_key);
-	mac_key(device->mac1_key, public_key);
 
 	/* Nobody talks to himself. */
 	peer = noise_peer_find(device->noise, public_key);

@@ -11,6 +11,7 @@
 #include "noise.h"
 #include "clock.h"
 #include "generation.h"
+#include "mac.h"
 #include "replay.h"
 
 #include <crypto/algapi.h>
@@ -27,6 +28,13 @@
 static const u8 construction[] = "Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s";
 static const u8 prologue[] = "WireGuard v1 zx2c4 Jason@zx2c4.com";
 
+/* A cookie, or the secret that they are made of: good for a while, in one generation. */
+struct noise_cookie {
+	struct generation_stamp stamp;
+	u64 birth; /* coarse boot time, ns; 0 when there is none */
+	u8 secret[NOISE_HASH_LEN];
+};
+
 struct noise_local {
 	struct generation_scope scope;
 	const struct noise_owner_ops *ops;
@@ -38,6 +46,8 @@ struct noise_local {
 	u32 identity; /* counts the keys that this device has had */
 	u8 private_key[NOISE_PUBLIC_KEY_LEN];
 	u8 public_key[NOISE_PUBLIC_KEY_LEN];
+	struct mac_keys mac_keys;
+	struct noise_cookie cookie_secret; /* of the cookies that we give */
 };
 
 /* A handshake between two messages, or on the stack during one. */
@@ -87,6 +97,7 @@ enum slot {
 struct noise_peer {
 	struct rhash_head node;
 	u8 public_key[NOISE_PUBLIC_KEY_LEN];
+	struct mac_keys mac_keys;
 	struct noise_local *local;
 	struct fg_peer *owner;
 	struct generation_scope scope;
@@ -97,6 +108,9 @@ struct noise_peer {
 	struct timespec64 last_claimed; /* timestamp of our latest initiation */
 	u8 last_timestamp[NOISE_TIMESTAMP_LEN]; /* ... and of the peer's */
 	u64 last_initiation; /* when that came: coarse boot time, ns */
+	bool mac1_sent; /* and no cookie has come for it */
+	u8 last_mac1[MESSAGE_MAC_LEN];
+	struct noise_cookie cookie; /* that the peer has given us */
 	struct noise_handshake handshake; /* of @pending, which we initiated */
 	struct noise_session *pending;
 	struct noise_session __rcu *slots[SLOTS];
@@ -162,6 +176,28 @@ static int __must_check seal(struct scatterlist *sg, size_t len, const u8 *ad, s
 		return 0;
 
 	sg_zero_buffer(sg, sg_nents(sg), len + NOISE_TAG_LEN, 0);
+	generation_notice();
+	return -ESTALE;
+}
+
+/*
+ * seal_cookie() - the same door for cookies, which are sealed with XChaCha20
+ *
+ * @out has room for the tag. As in seal(), the check must stay the last thing.
+ */
+static int __must_check seal_cookie(u8 *out, const u8 cookie[MESSAGE_MAC_LEN],
+				    const u8 mac1[MESSAGE_MAC_LEN],
+				    const u8 nonce[COOKIE_NONCE_LEN],
+				    const u8 key[NOISE_SYMMETRIC_KEY_LEN],
+				    const struct generation_scope *scope,
+				    const struct generation_stamp *stamp)
+{
+	xchacha20poly1305_encrypt(out, cookie, MESSAGE_MAC_LEN, mac1, MESSAGE_MAC_LEN, nonce, key);
+	wipe_stack(DATA_STACK_KIB);
+	if (likely(generation_is_current(scope, stamp)))
+		return 0;
+
+	memzero_explicit(out, MESSAGE_MAC_LEN + NOISE_TAG_LEN);
 	generation_notice();
 	return -ESTALE;
 }
@@ -798,6 +834,212 @@ out:
 	return err;
 }
 
+static bool cookie_is_fresh(const struct noise_cookie *cookie, const struct generation_scope *scope,
+			    u64 seconds)
+{
+	return cookie->birth &&
+	       ktime_get_coarse_boottime_ns() - cookie->birth < seconds * NSEC_PER_SEC &&
+	       generation_is_current(scope, &cookie->stamp);
+}
+
+/**
+ * noise_add_macs() - finish a handshake message
+ * @peer: to this peer
+ * @msg: the message
+ * @len: its length, with MACs
+ *
+ * Context: any but hard interrupts.
+ */
+void noise_add_macs(struct noise_peer *peer, void *msg, size_t len)
+{
+	struct message_macs *macs = macs_of(msg, len);
+
+	mac1_compute(macs->mac1, msg, len, &peer->mac_keys);
+	memset(macs->mac2, 0, sizeof(macs->mac2));
+	spin_lock_bh(&peer->lock);
+	memcpy(peer->last_mac1, macs->mac1, sizeof(macs->mac1));
+	peer->mac1_sent = true;
+	/* One that goes out of date on the way would be of no use. */
+	if (cookie_is_fresh(&peer->cookie, &peer->scope, COOKIE_TIME - COOKIE_LATENCY))
+		mac2_compute(macs->mac2, msg, len, peer->cookie.secret);
+	spin_unlock_bh(&peer->lock);
+	wipe_stack(HANDSHAKE_STACK_KIB);
+}
+
+/**
+ * noise_mac1_valid() - does the sender of a message know who we are?
+ * @local: the device that it was sent to
+ * @msg: the message
+ * @len: its length, with MACs
+ *
+ * Context: any but hard interrupts.
+ */
+bool noise_mac1_valid(struct noise_local *local, const void *msg, size_t len)
+{
+	u8 mac[MESSAGE_MAC_LEN];
+	struct mac_keys keys;
+	bool ok;
+
+	spin_lock_bh(&local->lock);
+	ok = local->has_identity;
+	keys = local->mac_keys;
+	spin_unlock_bh(&local->lock);
+	mac1_compute(mac, msg, len, &keys);
+	return ok && !crypto_memneq(mac, macs_of(msg, len)->mac1, sizeof(mac));
+}
+
+/* The cookie of a source, of the secret that there is. */
+static void make_cookie(const struct noise_local *local, const struct noise_source *source,
+			u8 cookie[MESSAGE_MAC_LEN])
+{
+	lockdep_assert_held(&local->lock);
+
+	blake2s(cookie, (const u8 *)source, local->cookie_secret.secret, MESSAGE_MAC_LEN,
+		sizeof(*source), NOISE_HASH_LEN);
+}
+
+/**
+ * noise_mac2_valid() - does the sender of a message get what we send it?
+ * @local: the device that it was sent to
+ * @msg: the message
+ * @len: its length, with MACs
+ * @source: where it seems to come from
+ *
+ * Context: any but hard interrupts.
+ * Return: true when it has a cookie that we have sent there lately.
+ */
+bool noise_mac2_valid(struct noise_local *local, const void *msg, size_t len,
+		      const struct noise_source *source)
+{
+	u8 mac[MESSAGE_MAC_LEN], cookie[MESSAGE_MAC_LEN];
+	bool fresh;
+
+	spin_lock_bh(&local->lock);
+	fresh = cookie_is_fresh(&local->cookie_secret, &local->scope, COOKIE_TIME);
+	make_cookie(local, source, cookie);
+	spin_unlock_bh(&local->lock);
+	mac2_compute(mac, msg, len, cookie);
+	memzero_explicit(cookie, sizeof(cookie));
+	wipe_stack(HANDSHAKE_STACK_KIB);
+	return fresh && !crypto_memneq(mac, macs_of(msg, len)->mac2, sizeof(mac));
+}
+
+/**
+ * noise_give_cookie() - answer a handshake message with a cookie
+ * @local: the device that it was sent to
+ * @msg: the message; its first MAC is valid
+ * @len: its length, with MACs
+ * @source: where it seems to come from
+ * @out: the cookie reply to send there, without type and receiver index
+ *
+ * Context: process.
+ * Return: 0; -ESTALE when the machine was forked meanwhile, and @out is of no
+ * use; -ERESTARTSYS when interrupted.
+ */
+int noise_give_cookie(struct noise_local *local, const void *msg, size_t len,
+		      const struct noise_source *source, struct message_cookie *out)
+{
+	struct noise_cookie *secret = &local->cookie_secret;
+	u8 cookie[MESSAGE_MAC_LEN], key[NOISE_SYMMETRIC_KEY_LEN];
+	struct generation_stamp stamp;
+	int err;
+
+	/* A machine that boots may have no randomness yet. */
+	err = wait_for_random_bytes();
+	if (err)
+		return err;
+	/* R1: before the first random byte. */
+	stamp = generation_read(&local->scope);
+
+	spin_lock_bh(&local->lock);
+	if (!cookie_is_fresh(secret, &local->scope, COOKIE_TIME)) {
+		secret->stamp = stamp;
+		secret->birth = ktime_get_coarse_boottime_ns();
+		generation_draw(&stamp, secret->secret, sizeof(secret->secret));
+	}
+	make_cookie(local, source, cookie);
+	memcpy(key, local->mac_keys.cookie, sizeof(key));
+	spin_unlock_bh(&local->lock);
+
+	/* Two clones of one secret never share this one (R2). */
+	generation_draw(&stamp, out->nonce, sizeof(out->nonce));
+	err = seal_cookie(out->encrypted_cookie, cookie, macs_of(msg, len)->mac1, out->nonce, key,
+			  &local->scope, &stamp);
+	memzero_explicit(cookie, sizeof(cookie));
+	wipe_stack(HANDSHAKE_STACK_KIB);
+	return err;
+}
+
+/**
+ * noise_take_cookie() - take the answer of a peer that is under load
+ * @local: the device that it was sent to
+ * @in: the cookie reply
+ * @owner: the peer; the caller gets a reference when 0 is returned
+ *
+ * The cookie goes into messages to come. Whoever waits for an answer sends the
+ * next one when its time has come, no sooner.
+ *
+ * Context: process.
+ * Return: 0; -ENOENT when we have sent no such message, or had a cookie for it
+ * already; -EBADMSG for a reply that is not authentic; -ESTALE when the machine
+ * was forked since the handshake began.
+ */
+int noise_take_cookie(struct noise_local *local, const struct message_cookie *in,
+		      struct fg_peer **owner)
+{
+	struct noise_cookie cookie = {};
+	struct noise_peer *peer = NULL;
+	struct noise_session *session;
+	u8 mac1[MESSAGE_MAC_LEN];
+	int err = -ENOENT;
+
+	rcu_read_lock();
+	session = rhashtable_lookup(&local->sessions, &in->receiver_index, session_params);
+	if (session && local->ops->hold(session->peer->owner)) {
+		peer = session->peer;
+		/* If the session ends meanwhile, the cookie is of this generation all the same. */
+		cookie.stamp = data_race(session->stamp);
+	}
+	rcu_read_unlock();
+	if (!peer)
+		return err;
+
+	spin_lock_bh(&peer->lock);
+	if (peer->mac1_sent)
+		err = 0;
+	memcpy(mac1, peer->last_mac1, sizeof(mac1));
+	spin_unlock_bh(&peer->lock);
+	if (err)
+		goto out;
+
+	if (!xchacha20poly1305_decrypt(cookie.secret, in->encrypted_cookie,
+				       sizeof(in->encrypted_cookie), mac1, sizeof(mac1), in->nonce,
+				       peer->mac_keys.cookie)) {
+		err = -EBADMSG;
+		goto out;
+	}
+	cookie.birth = ktime_get_coarse_boottime_ns();
+
+	spin_lock_bh(&peer->lock);
+	/* R5: a message of the past asked for it. */
+	if (peer->removed || !generation_is_current(&peer->scope, &cookie.stamp)) {
+		err = -ESTALE;
+	} else {
+		peer->cookie = cookie;
+		peer->mac1_sent = false;
+		*owner = peer->owner;
+	}
+	spin_unlock_bh(&peer->lock);
+out:
+	if (err == -ESTALE)
+		generation_notice();
+	if (err)
+		local->ops->release(peer->owner);
+	memzero_explicit(&cookie, sizeof(cookie));
+	wipe_stack(HANDSHAKE_STACK_KIB);
+	return err;
+}
+
 /**
  * noise_session_current() - the session to send with
  * @peer: the peer
@@ -1049,6 +1291,7 @@ void noise_local_set_private_key(struct noise_local *local,
 		memzero_explicit(local->private_key, NOISE_PUBLIC_KEY_LEN);
 		memset(local->public_key, 0, NOISE_PUBLIC_KEY_LEN);
 	}
+	mac_keys(&local->mac_keys, local->public_key);
 	WRITE_ONCE(local->identity, local->identity + 1);
 	spin_unlock_bh(&local->lock);
 }
@@ -1086,6 +1329,20 @@ struct generation_scope *noise_local_scope(struct noise_local *local)
 }
 
 /**
+ * noise_local_reset() - wipe what is stale of a device itself (R6)
+ * @local: the device
+ *
+ * Context: any but hard interrupts.
+ */
+void noise_local_reset(struct noise_local *local)
+{
+	spin_lock_bh(&local->lock);
+	if (!generation_is_current(&local->scope, &local->cookie_secret.stamp))
+		memzero_explicit(&local->cookie_secret, sizeof(local->cookie_secret));
+	spin_unlock_bh(&local->lock);
+}
+
+/**
  * noise_peer_create() - a peer that may speak
  * @local: the device
  * @owner: what noise_respond() and the like tell of it
@@ -1103,6 +1360,7 @@ struct noise_peer *noise_peer_create(struct noise_local *local, struct fg_peer *
 	if (!peer)
 		return NULL;
 	memcpy(peer->public_key, public_key, NOISE_PUBLIC_KEY_LEN);
+	mac_keys(&peer->mac_keys, public_key);
 	if (psk)
 		memcpy(peer->psk, psk, NOISE_SYMMETRIC_KEY_LEN);
 	peer->local = local;
@@ -1148,6 +1406,7 @@ void noise_peer_remove(struct noise_peer *peer)
 void noise_peer_free(struct noise_peer *peer)
 {
 	memzero_explicit(peer->psk, sizeof(peer->psk));
+	memzero_explicit(&peer->cookie, sizeof(peer->cookie));
 	kfree_rcu(peer, rcu);
 }
 
@@ -1248,7 +1507,7 @@ void noise_peer_clear_handshake(struct noise_peer *peer)
 }
 
 /**
- * noise_peer_clear() - wipe the handshake and all sessions with a peer
+ * noise_peer_clear() - wipe the handshake and all sessions with a peer, and its cookie
  * @peer: the peer
  *
  * Context: any but hard interrupts.
@@ -1260,6 +1519,7 @@ void noise_peer_clear(struct noise_peer *peer)
 
 	spin_lock_bh(&peer->lock);
 	retire_pending(peer);
+	memzero_explicit(&peer->cookie, sizeof(peer->cookie));
 	for (i = 0; i < SLOTS; i++) {
 		session = in_slot(peer, i);
 		RCU_INIT_POINTER(peer->slots[i], NULL);
@@ -1285,6 +1545,8 @@ enum noise_wiped noise_peer_reset(struct noise_peer *peer)
 	enum slot i;
 
 	spin_lock_bh(&peer->lock);
+	if (!generation_is_current(&peer->scope, &peer->cookie.stamp))
+		memzero_explicit(&peer->cookie, sizeof(peer->cookie));
 	if (peer->pending && !generation_is_current(&peer->scope, &peer->handshake.stamp)) {
 		retire_pending(peer);
 		wiped = NOISE_WIPED_LIVE;

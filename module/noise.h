@@ -6,8 +6,8 @@
  * whitepaper, section 5.4) and the sessions that come of them. All types are
  * opaque; no secret leaves this layer but identity keys that their owner asks
  * for. The functions that give away ciphertext are noise_initiate(),
- * noise_respond() and noise_seal(), and all of it goes through seal() in
- * noise.c, where the guarantee is.
+ * noise_respond(), noise_seal() and noise_give_cookie(), and all of it goes
+ * through seal() and seal_cookie() in noise.c, where the guarantee is.
  *
  * Sessions are found and used within one RCU read-side critical section.
  */
@@ -15,6 +15,8 @@
 #define _FORKGUARD_NOISE_H
 
 #include "messages.h"
+
+#include <linux/in6.h>
 
 struct fg_peer;
 struct generation_scope;
@@ -32,6 +34,16 @@ struct noise_owner_ops {
 	bool (*hold)(struct fg_peer *owner);
 	void (*release)(struct fg_peer *owner);
 };
+
+/**
+ * struct noise_source - where a handshake message comes from
+ * @addr: the address; if IPv4, mapped
+ * @port: the port
+ */
+struct noise_source {
+	struct in6_addr addr;
+	__be16 port;
+} __packed;
 
 /**
  * enum noise_wiped - what noise_peer_reset() found stale and wiped
@@ -54,6 +66,7 @@ void noise_local_set_private_key(struct noise_local *local,
 bool noise_local_identity(struct noise_local *local, u8 private_key[NOISE_PUBLIC_KEY_LEN],
 			  u8 public_key[NOISE_PUBLIC_KEY_LEN]);
 struct generation_scope *noise_local_scope(struct noise_local *local);
+void noise_local_reset(struct noise_local *local);
 
 /* One peer of a device: its identity, its handshake and its sessions. */
 struct noise_peer *noise_peer_create(struct noise_local *local, struct fg_peer *owner,
@@ -78,6 +91,16 @@ int __must_check noise_respond(struct noise_local *local, const struct message_i
 			       struct message_response *out, struct fg_peer **owner);
 int __must_check noise_finish(struct noise_local *local, const struct message_response *in,
 			      struct fg_peer **owner);
+
+/* What handshake messages end in, and cookies, of which the second MAC is made. */
+void noise_add_macs(struct noise_peer *peer, void *msg, size_t len);
+bool __must_check noise_mac1_valid(struct noise_local *local, const void *msg, size_t len);
+bool __must_check noise_mac2_valid(struct noise_local *local, const void *msg, size_t len,
+				   const struct noise_source *source);
+int __must_check noise_give_cookie(struct noise_local *local, const void *msg, size_t len,
+				   const struct noise_source *source, struct message_cookie *out);
+int __must_check noise_take_cookie(struct noise_local *local, const struct message_cookie *in,
+				   struct fg_peer **owner);
 
 /* Sessions. */
 struct noise_session *noise_session_current(struct noise_peer *peer);

@@ -7,7 +7,6 @@
  */
 
 #include "peer.h"
-#include "mac.h"
 #include "send.h"
 #include "timers.h"
 
@@ -87,7 +86,6 @@ struct fg_peer *peer_create(struct fg_device *device, const u8 public_key[NOISE_
 	INIT_WORK(&peer->initiation_work, send_initiation_work);
 	WRITE_ONCE(peer->hurry, true);
 	timers_init(peer);
-	mac_key(peer->mac1_key, public_key);
 	err = dst_cache_init(&peer->route, GFP_KERNEL);
 	if (err)
 		goto err_free;

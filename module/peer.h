@@ -14,7 +14,6 @@
  * struct fg_peer - a peer of a device
  * @device: the device; outlives the peer
  * @noise: its identity and its sessions
- * @mac1_key: of MACs that we send it
  * @list: in the peers of the device; RCU
  * @removed: in a list of peers that are being removed
  * @allowed: its allowed IPs; writers hold the device's lock
@@ -41,7 +40,6 @@
 struct fg_peer {
 	struct fg_device *device;
 	struct noise_peer *noise;
-	u8 mac1_key[NOISE_SYMMETRIC_KEY_LEN];
 	struct list_head list;
 	struct list_head removed;
 	struct list_head allowed;

@@ -5,7 +5,7 @@
  */
 
 #include "receive.h"
-#include "mac.h"
+#include "compat.h"
 #include "peer.h"
 #include "send.h"
 #include "timers.h"
@@ -27,6 +27,9 @@ struct receive_cb {
 };
 
 #define RECEIVE_CB(skb) ((struct receive_cb *)((skb)->cb))
+
+/* To one source under load; six at once if it was silent. */
+#define ANSWERS_PER_SECOND 20
 
 static void count_received(struct fg_peer *peer, size_t len)
 {
@@ -77,6 +80,94 @@ static void receive_response(struct fg_device *device, const struct sk_buff *skb
 	peer_put(peer);
 }
 
+static void receive_cookie(struct fg_device *device, const struct sk_buff *skb)
+{
+	const struct message_cookie *msg = (const void *)skb->data;
+	struct fg_peer *peer;
+
+	/* Whoever sends it has not moved the peer: it need not come from there. */
+	if (noise_take_cookie(device->noise, msg, &peer))
+		return;
+	local_bh_disable();
+	count_received(peer, skb->len);
+	local_bh_enable();
+	peer_put(peer);
+}
+
+/* Too many messages have to wait, or had to a moment ago. */
+static bool under_load(struct fg_device *device)
+{
+	u64 now = ktime_get_coarse_boottime_ns();
+
+	if (skb_queue_len_lockless(&device->handshakes) >= BUSY_QUEUED_HANDSHAKES)
+		device->last_overload = now;
+	return device->last_overload && now - device->last_overload < NSEC_PER_SEC;
+}
+
+static void source_of(const struct endpoint *from, struct noise_source *source)
+{
+	if (from->addr.sa_family == AF_INET) {
+		ipv6_addr_set_v4mapped(from->addr4.sin_addr.s_addr, &source->addr);
+		source->port = from->addr4.sin_port;
+	} else {
+		source->addr = from->addr6.sin6_addr;
+		source->port = from->addr6.sin6_port;
+	}
+}
+
+/* A token bucket for each source, which is a /64 if IPv6: it has proved that it is there. */
+static bool within_rate(struct fg_device *device, const struct noise_source *source)
+{
+	struct in6_addr prefix = source->addr;
+	struct inet_peer *record;
+	bool allowed;
+
+	if (!ipv6_addr_v4mapped(&prefix))
+		memset(&prefix.s6_addr32[2], 0, sizeof(u64));
+	rcu_read_lock();
+	record = compat_inet_getpeer(&device->answered, &prefix);
+	allowed = record && inet_peer_xrlim_allow(record, HZ / ANSWERS_PER_SECOND);
+	rcu_read_unlock();
+	return allowed;
+}
+
+/*
+ * Is a handshake message worth a Diffie-Hellman? Under load only if its sender
+ * has shown, by a cookie, that it is where it says, and not too often.
+ */
+static bool may_be_answered(struct fg_device *device, const struct sk_buff *skb)
+{
+	const struct endpoint *from = &RECEIVE_CB(skb)->from;
+	struct noise_source source;
+
+	if (!noise_mac1_valid(device->noise, skb->data, skb->len))
+		return false;
+	if (!under_load(device))
+		return true;
+	source_of(from, &source);
+	if (noise_mac2_valid(device->noise, skb->data, skb->len, &source))
+		return within_rate(device, &source);
+	send_cookie(device, skb, from, &source);
+	return false;
+}
+
+static void receive_handshake(struct fg_device *device, const struct sk_buff *skb)
+{
+	switch (le32_to_cpu(*(const __le32 *)skb->data)) {
+	case MESSAGE_COOKIE:
+		receive_cookie(device, skb);
+		break;
+	case MESSAGE_INITIATION:
+		if (may_be_answered(device, skb))
+			receive_initiation(device, skb);
+		break;
+	case MESSAGE_RESPONSE:
+		if (may_be_answered(device, skb))
+			receive_response(device, skb);
+		break;
+	}
+}
+
 /**
  * receive_handshakes_work() - answer the handshake messages that wait
  * @work: handshake_work of a device
@@ -87,13 +178,8 @@ void receive_handshakes_work(struct work_struct *work)
 	struct sk_buff *skb;
 
 	while ((skb = skb_dequeue(&device->handshakes))) {
-		if (!mac_valid(skb->data, skb->len, device->mac1_key))
-			;
-		else if (*(__le32 *)skb->data == cpu_to_le32(MESSAGE_INITIATION))
-			receive_initiation(device, skb);
-		else
-			receive_response(device, skb);
-		kfree_skb(skb);
+		receive_handshake(device, skb);
+		consume_skb(skb);
 		cond_resched();
 	}
 }
@@ -290,6 +376,9 @@ void receive_message(struct fg_device *device, struct sk_buff *skb)
 		return;
 	case MESSAGE_RESPONSE:
 		queue_handshake(device, skb, sizeof(struct message_response));
+		return;
+	case MESSAGE_COOKIE:
+		queue_handshake(device, skb, sizeof(struct message_cookie));
 		return;
 	}
 drop:

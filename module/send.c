@@ -8,7 +8,6 @@
  */
 
 #include "send.h"
-#include "mac.h"
 #include "peer.h"
 #include "timers.h"
 
@@ -87,7 +86,7 @@ static void send_initiation(struct fg_peer *peer)
 		goto out;
 	}
 	msg->type = cpu_to_le32(MESSAGE_INITIATION);
-	mac_add(msg, sizeof(*msg), peer->mac1_key);
+	noise_add_macs(peer->noise, msg, sizeof(*msg));
 	timers_any_sent(peer);
 	socket_send(peer, skb, HANDSHAKE_DS);
 out:
@@ -150,11 +149,43 @@ void send_response(struct fg_peer *peer, struct sk_buff *skb)
 	struct message_response *msg = (struct message_response *)skb->data;
 
 	msg->type = cpu_to_le32(MESSAGE_RESPONSE);
-	mac_add(msg, sizeof(*msg), peer->mac1_key);
+	noise_add_macs(peer->noise, msg, sizeof(*msg));
 	atomic64_set(&peer->last_handshake_sent, ktime_get_boottime_ns());
 	timers_session_derived(peer);
 	timers_any_sent(peer);
 	socket_send(peer, skb, HANDSHAKE_DS);
+}
+
+/**
+ * send_cookie() - send a cookie reply instead of an answer
+ * @device: the device, which is under load
+ * @msg: the handshake message; its first MAC is valid
+ * @to: where it seems to come from
+ * @source: the same
+ *
+ * The reply is smaller than the message: nobody is flooded with it.
+ *
+ * Context: process.
+ */
+void send_cookie(struct fg_device *device, const struct sk_buff *msg, const struct endpoint *to,
+		 const struct noise_source *source)
+{
+	/* Initiations and responses have their sender index in the same place. */
+	const struct message_initiation *in = (const void *)msg->data;
+	struct message_cookie *out;
+	struct sk_buff *skb;
+
+	skb = send_alloc_handshake(sizeof(*out));
+	if (!skb)
+		return;
+	out = (struct message_cookie *)skb->data;
+	if (noise_give_cookie(device->noise, msg->data, msg->len, source, out)) {
+		kfree_skb(skb);
+		return;
+	}
+	out->type = cpu_to_le32(MESSAGE_COOKIE);
+	out->receiver_index = in->sender_index;
+	socket_reply(device, skb, to, HANDSHAKE_DS);
 }
 
 /* To a multiple of 16, but not past the MTU, which the packet may exceed. */

@@ -5,7 +5,10 @@
 
 #include <linux/types.h>
 
+struct endpoint;
+struct fg_device;
 struct fg_peer;
+struct noise_source;
 struct sk_buff;
 struct sk_buff_head;
 struct work_struct;
@@ -34,6 +37,8 @@ void send_keepalive(struct fg_peer *peer);
 bool send_queue_initiation(struct fg_peer *peer, bool retry);
 void send_initiation_work(struct work_struct *work);
 void send_response(struct fg_peer *peer, struct sk_buff *skb);
+void send_cookie(struct fg_device *device, const struct sk_buff *msg, const struct endpoint *to,
+		 const struct noise_source *source);
 struct sk_buff *send_alloc_handshake(size_t len);
 
 #endif /* _FORKGUARD_SEND_H */

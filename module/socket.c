@@ -11,10 +11,10 @@
 #include <net/route.h>
 #include <net/udp_tunnel.h>
 
-/* Called with the lock on the endpoint, so that the route cached is to it. */
-static int send4(struct fg_peer *peer, struct sock *sock, struct sk_buff *skb, u8 ds)
+/* Called with the lock on the endpoint, so that @route, which may be NULL, is to it. */
+static int send4(const struct endpoint *endpoint, struct dst_cache *route, struct sock *sock,
+		 struct sk_buff *skb, u8 ds)
 {
-	const struct endpoint *endpoint = &peer->endpoint;
 	struct flowi4 fl = {
 		.saddr = endpoint->src4.s_addr,
 		.daddr = endpoint->addr4.sin_addr.s_addr,
@@ -23,7 +23,7 @@ static int send4(struct fg_peer *peer, struct sock *sock, struct sk_buff *skb, u
 		.flowi4_mark = skb->mark,
 		.flowi4_proto = IPPROTO_UDP,
 	};
-	struct rtable *rt = dst_cache_get_ip4(&peer->route, &fl.saddr);
+	struct rtable *rt = route ? dst_cache_get_ip4(route, &fl.saddr) : NULL;
 	bool sticky;
 
 	if (!rt) {
@@ -48,7 +48,8 @@ static int send4(struct fg_peer *peer, struct sock *sock, struct sk_buff *skb, u
 			ip_rt_put(rt);
 			return -ELOOP;
 		}
-		dst_cache_set_ip4(&peer->route, &rt->dst, fl.saddr);
+		if (route)
+			dst_cache_set_ip4(route, &rt->dst, fl.saddr);
 	}
 	udp_tunnel_xmit_skb(rt, sock, skb, fl.saddr, fl.daddr, ds, ip4_dst_hoplimit(&rt->dst), 0,
 			    fl.fl4_sport, fl.fl4_dport, false, false);
@@ -56,9 +57,9 @@ static int send4(struct fg_peer *peer, struct sock *sock, struct sk_buff *skb, u
 }
 
 #if IS_ENABLED(CONFIG_IPV6)
-static int send6(struct fg_peer *peer, struct sock *sock, struct sk_buff *skb, u8 ds)
+static int send6(const struct endpoint *endpoint, struct dst_cache *route, struct sock *sock,
+		 struct sk_buff *skb, u8 ds)
 {
-	const struct endpoint *endpoint = &peer->endpoint;
 	struct flowi6 fl = {
 		.saddr = endpoint->src6,
 		.daddr = endpoint->addr6.sin6_addr,
@@ -68,7 +69,7 @@ static int send6(struct fg_peer *peer, struct sock *sock, struct sk_buff *skb, u
 		.flowi6_oif = endpoint->addr6.sin6_scope_id,
 		.flowi6_proto = IPPROTO_UDP,
 	};
-	struct dst_entry *dst = dst_cache_get_ip6(&peer->route, &fl.saddr);
+	struct dst_entry *dst = route ? dst_cache_get_ip6(route, &fl.saddr) : NULL;
 
 	if (!dst) {
 		security_sk_classify_flow(sock, flowi6_to_flowi_common(&fl));
@@ -81,18 +82,42 @@ static int send6(struct fg_peer *peer, struct sock *sock, struct sk_buff *skb, u
 			dst_release(dst);
 			return -ELOOP;
 		}
-		dst_cache_set_ip6(&peer->route, dst, &fl.saddr);
+		if (route)
+			dst_cache_set_ip6(route, dst, &fl.saddr);
 	}
 	udp_tunnel6_xmit_skb(dst, sock, skb, skb->dev, &fl.saddr, &fl.daddr, ds,
 			     ip6_dst_hoplimit(dst), 0, fl.fl6_sport, fl.fl6_dport, false);
 	return 0;
 }
 #else
-static int send6(struct fg_peer *peer, struct sock *sock, struct sk_buff *skb, u8 ds)
+static int send6(const struct endpoint *endpoint, struct dst_cache *route, struct sock *sock,
+		 struct sk_buff *skb, u8 ds)
 {
 	return -EAFNOSUPPORT;
 }
 #endif
+
+/* Called with BHs disabled. The skb is consumed when 0 is returned. */
+static int send_to(struct fg_device *device, const struct endpoint *endpoint,
+		   struct dst_cache *route, struct sk_buff *skb, u8 ds)
+{
+	struct sock *sock;
+
+	skb->dev = device->dev;
+	skb->mark = READ_ONCE(device->fwmark);
+	/* The tunnel's MTU is the sender's to keep, not the path's to refuse. */
+	skb->ignore_df = 1;
+
+	switch (endpoint->addr.sa_family) {
+	case AF_INET:
+		sock = rcu_dereference_bh(device->sock4);
+		return sock ? send4(endpoint, route, sock, skb, ds) : -ENONET;
+	case AF_INET6:
+		sock = rcu_dereference_bh(device->sock6);
+		return sock ? send6(endpoint, route, sock, skb, ds) : -ENONET;
+	}
+	return -EDESTADDRREQ;
+}
 
 /**
  * socket_send() - send a message to where a peer is
@@ -105,27 +130,12 @@ static int send6(struct fg_peer *peer, struct sock *sock, struct sk_buff *skb, u
  */
 int socket_send(struct fg_peer *peer, struct sk_buff *skb, u8 ds)
 {
-	struct fg_device *device = peer->device;
 	size_t len = skb->len;
-	struct sock *sock;
 	int err;
-
-	skb->dev = device->dev;
-	skb->mark = READ_ONCE(device->fwmark);
-	/* The tunnel's MTU is the sender's to keep, not the path's to refuse. */
-	skb->ignore_df = 1;
 
 	rcu_read_lock_bh();
 	read_lock_bh(&peer->endpoint_lock);
-	if (peer->endpoint.addr.sa_family == AF_INET) {
-		sock = rcu_dereference_bh(device->sock4);
-		err = sock ? send4(peer, sock, skb, ds) : -ENONET;
-	} else if (peer->endpoint.addr.sa_family == AF_INET6) {
-		sock = rcu_dereference_bh(device->sock6);
-		err = sock ? send6(peer, sock, skb, ds) : -ENONET;
-	} else {
-		err = -EDESTADDRREQ;
-	}
+	err = send_to(peer->device, &peer->endpoint, &peer->route, skb, ds);
 	read_unlock_bh(&peer->endpoint_lock);
 	rcu_read_unlock_bh();
 
@@ -134,6 +144,23 @@ int socket_send(struct fg_peer *peer, struct sk_buff *skb, u8 ds)
 	else
 		kfree_skb(skb);
 	return err;
+}
+
+/**
+ * socket_reply() - send a message to where another has come from
+ * @device: the device
+ * @skb: the message; consumed
+ * @to: where
+ * @ds: the DS field of the outer header
+ *
+ * Context: any but hard interrupts.
+ */
+void socket_reply(struct fg_device *device, struct sk_buff *skb, const struct endpoint *to, u8 ds)
+{
+	rcu_read_lock_bh();
+	if (send_to(device, to, NULL, skb, ds))
+		kfree_skb(skb);
+	rcu_read_unlock_bh();
 }
 
 /**

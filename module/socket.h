@@ -38,6 +38,7 @@ struct endpoint {
 int socket_open(struct fg_device *device, u16 port);
 void socket_close(struct fg_device *device);
 int socket_send(struct fg_peer *peer, struct sk_buff *skb, u8 ds);
+void socket_reply(struct fg_device *device, struct sk_buff *skb, const struct endpoint *to, u8 ds);
 int endpoint_from_skb(struct endpoint *endpoint, const struct sk_buff *skb);
 void socket_set_endpoint(struct fg_peer *peer, const struct endpoint *endpoint);
 void socket_clear_source(struct fg_peer *peer);

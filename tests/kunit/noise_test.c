@@ -130,6 +130,7 @@ struct world {
 	struct side a, b;
 	struct message_initiation *initiation;
 	struct message_response *response;
+	struct message_cookie *cookie;
 	u8 *data;
 };
 
@@ -167,8 +168,10 @@ static void world_create(struct kunit *test, struct world *world)
 {
 	world->initiation = kunit_kzalloc(test, sizeof(*world->initiation), GFP_KERNEL);
 	world->response = kunit_kzalloc(test, sizeof(*world->response), GFP_KERNEL);
+	world->cookie = kunit_kzalloc(test, sizeof(*world->cookie), GFP_KERNEL);
 	world->data = kunit_kzalloc(test, DATA_LEN, GFP_KERNEL);
-	KUNIT_ASSERT_TRUE(test, world->initiation && world->response && world->data);
+	KUNIT_ASSERT_TRUE(test,
+			  world->initiation && world->response && world->cookie && world->data);
 	side_create(test, &world->a, 'a');
 	side_create(test, &world->b, 'b');
 	sides_meet(test, &world->a, &world->b);
@@ -188,6 +191,7 @@ static void world_destroy(struct kunit *test, struct world *world)
 	side_destroy(&world->b);
 	kunit_kfree(test, world->initiation);
 	kunit_kfree(test, world->response);
+	kunit_kfree(test, world->cookie);
 	kunit_kfree(test, world->data);
 }
 
@@ -215,6 +219,24 @@ static int finish(struct world *world)
 	struct fg_peer *owner;
 
 	return noise_finish(world->a.local, world->response, &owner);
+}
+
+static const struct noise_source source_of_a = { .port = cpu_to_be16(51820) };
+
+/* The responder, under load, answers with a cookie instead. */
+static int give_cookie(struct world *world)
+{
+	noise_add_macs(world->a.peer, world->initiation, sizeof(*world->initiation));
+	world->cookie->receiver_index = world->initiation->sender_index;
+	return noise_give_cookie(world->b.local, world->initiation, sizeof(*world->initiation),
+				 &source_of_a, world->cookie);
+}
+
+static int take_cookie(struct world *world)
+{
+	struct fg_peer *owner;
+
+	return noise_take_cookie(world->a.local, world->cookie, &owner);
 }
 
 /* Encrypt @text for the wire. */
@@ -400,6 +422,17 @@ static bool live_handshake(struct kunit *test, struct world *world)
 	note_output(world->initiation->ephemeral, NOISE_PUBLIC_KEY_LEN, world->initiation,
 		    offsetof(struct message_initiation, macs));
 
+	if (!give_cookie(world)) {
+		note_secret(world->b.local->cookie_secret.secret);
+		note_output(world->cookie->nonce, sizeof(world->cookie->nonce),
+			    world->cookie->encrypted_cookie,
+			    sizeof(world->cookie->encrypted_cookie));
+		forked = living->forked;
+		if (!take_cookie(world))
+			KUNIT_EXPECT_EQ_MSG(test, living->forked, forked,
+					    "a cookie of another generation was taken");
+	}
+
 	forked = living->forked;
 	first = steps.count + 1;
 	err = answer(world);
@@ -527,7 +560,7 @@ static void forks_everywhere(struct kunit *test)
 
 	KUNIT_ASSERT_TRUE(test, original && a && b);
 	live(test, original, 'O', 1, UINT_MAX);
-	KUNIT_EXPECT_EQ(test, original->outputs, ROUNDS * 5U);
+	KUNIT_EXPECT_EQ(test, original->outputs, ROUNDS * 6U);
 	last = original->rounds[ROUNDS - 2];
 	KUNIT_EXPECT_GT(test, last, 150U);
 	for (step = 1; step <= last; step++) {
@@ -1352,6 +1385,172 @@ static void sessions_age(struct kunit *test)
 	world_destroy(test, &world);
 }
 
+/* ---- cookies ---- */
+
+static bool shows_cookie(struct world *world, const struct noise_source *source)
+{
+	noise_add_macs(world->a.peer, world->initiation, sizeof(*world->initiation));
+	KUNIT_EXPECT_TRUE(living_test, noise_mac1_valid(world->b.local, world->initiation,
+							sizeof(*world->initiation)));
+	return noise_mac2_valid(world->b.local, world->initiation, sizeof(*world->initiation),
+				source);
+}
+
+/* A cookie is good for who has got it, where he has got it, for two minutes. */
+static void cookies_prove_the_source(struct kunit *test)
+{
+	struct noise_source elsewhere = source_of_a;
+	struct world world;
+
+	living_test = test;
+	world_create(test, &world);
+	KUNIT_ASSERT_EQ(test, begin(&world), 0);
+	KUNIT_EXPECT_FALSE(test, shows_cookie(&world, &source_of_a));
+	KUNIT_EXPECT_NULL(test, memchr_inv(world.initiation->macs.mac2, 0, MESSAGE_MAC_LEN));
+	KUNIT_ASSERT_EQ(test, give_cookie(&world), 0);
+	KUNIT_ASSERT_EQ(test, take_cookie(&world), 0);
+	KUNIT_EXPECT_TRUE(test, shows_cookie(&world, &source_of_a));
+
+	/* The message that it comes with is what counts. */
+	world.initiation->ephemeral[0]++;
+	KUNIT_EXPECT_FALSE(test, noise_mac1_valid(world.b.local, world.initiation,
+						  sizeof(*world.initiation)));
+	KUNIT_EXPECT_FALSE(test, noise_mac2_valid(world.b.local, world.initiation,
+						  sizeof(*world.initiation), &source_of_a));
+	elsewhere.port++;
+	KUNIT_EXPECT_FALSE(test, shows_cookie(&world, &elsewhere));
+	elsewhere = source_of_a;
+	elsewhere.addr.s6_addr[15]++;
+	KUNIT_EXPECT_FALSE(test, shows_cookie(&world, &elsewhere));
+
+	/* The initiator forgets it first. */
+	nature.boottime += (COOKIE_TIME - COOKIE_LATENCY) * NSEC_PER_SEC - 1;
+	KUNIT_EXPECT_TRUE(test, shows_cookie(&world, &source_of_a));
+	nature.boottime++;
+	KUNIT_EXPECT_FALSE(test, shows_cookie(&world, &source_of_a));
+	KUNIT_EXPECT_NULL(test, memchr_inv(world.initiation->macs.mac2, 0, MESSAGE_MAC_LEN));
+	world_destroy(test, &world);
+}
+
+/* The secret of cookies does not live longer than they. */
+static void cookies_go_out_of_date(struct kunit *test)
+{
+	u8 secret[NOISE_HASH_LEN];
+	struct world world;
+
+	living_test = test;
+	world_create(test, &world);
+	KUNIT_ASSERT_EQ(test, begin(&world), 0);
+	KUNIT_ASSERT_EQ(test, give_cookie(&world), 0);
+	memcpy(secret, world.b.local->cookie_secret.secret, sizeof(secret));
+	nature.boottime += COOKIE_TIME * NSEC_PER_SEC - 1;
+	KUNIT_ASSERT_EQ(test, give_cookie(&world), 0);
+	KUNIT_EXPECT_TRUE(test,
+			  !memcmp(secret, world.b.local->cookie_secret.secret, sizeof(secret)));
+	/* The initiator has got it late. */
+	KUNIT_ASSERT_EQ(test, take_cookie(&world), 0);
+	KUNIT_EXPECT_TRUE(test, shows_cookie(&world, &source_of_a));
+	nature.boottime++;
+	KUNIT_EXPECT_FALSE(test, shows_cookie(&world, &source_of_a));
+	KUNIT_ASSERT_EQ(test, give_cookie(&world), 0);
+	KUNIT_EXPECT_FALSE(test,
+			   !memcmp(secret, world.b.local->cookie_secret.secret, sizeof(secret)));
+	world_destroy(test, &world);
+}
+
+/* Nobody else can give a cookie, nor the same one twice. */
+static void cookie_replies_are_authentic(struct kunit *test)
+{
+	struct message_cookie *good;
+	struct world world;
+	u8 *bytes;
+	int i;
+
+	world_create(test, &world);
+	good = kunit_kzalloc(test, sizeof(*good), GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, good);
+	KUNIT_ASSERT_EQ(test, begin(&world), 0);
+	KUNIT_EXPECT_EQ_MSG(test, take_cookie(&world), -ENOENT, "no MAC has been sent");
+	KUNIT_ASSERT_EQ(test, give_cookie(&world), 0);
+	*good = *world.cookie;
+	bytes = (u8 *)world.cookie;
+	for (i = sizeof(__le32); i < sizeof(*world.cookie); i++) {
+		bytes[i] ^= 0x10;
+		KUNIT_EXPECT_EQ(test, take_cookie(&world),
+				i < offsetof(struct message_cookie, nonce) ? -ENOENT : -EBADMSG);
+		*world.cookie = *good;
+	}
+	KUNIT_EXPECT_EQ(test, take_cookie(&world), 0);
+	KUNIT_EXPECT_EQ(test, take_cookie(&world), -ENOENT);
+
+	/* It answers the message before. */
+	world.initiation->ephemeral[0]++;
+	noise_add_macs(world.a.peer, world.initiation, sizeof(*world.initiation));
+	KUNIT_EXPECT_EQ(test, take_cookie(&world), -EBADMSG);
+	kunit_kfree(test, good);
+	world_destroy(test, &world);
+}
+
+/* R1, R3, R5, R6: what is of a cookie ends with the generation. */
+static void fork_ends_cookies(struct kunit *test)
+{
+	u8 secret[NOISE_HASH_LEN], cookie[MESSAGE_MAC_LEN];
+	struct world world;
+	unsigned int step;
+
+	living_test = test;
+	world_create(test, &world);
+	KUNIT_ASSERT_EQ(test, begin(&world), 0);
+	KUNIT_ASSERT_EQ(test, give_cookie(&world), 0);
+	KUNIT_ASSERT_EQ(test, take_cookie(&world), 0);
+	KUNIT_ASSERT_TRUE(test, shows_cookie(&world, &source_of_a));
+	memcpy(secret, world.b.local->cookie_secret.secret, sizeof(secret));
+	memcpy(cookie, world.a.peer->cookie.secret, sizeof(cookie));
+	KUNIT_ASSERT_EQ(test, give_cookie(&world), 0);
+
+	set_id(2);
+	KUNIT_EXPECT_EQ_MSG(test, take_cookie(&world), -ESTALE, "asked for before the fork");
+	KUNIT_EXPECT_FALSE(test, noise_mac2_valid(world.b.local, world.initiation,
+						  sizeof(*world.initiation), &source_of_a));
+	KUNIT_EXPECT_FALSE(test, shows_cookie(&world, &source_of_a));
+	KUNIT_EXPECT_NULL(test, memchr_inv(world.initiation->macs.mac2, 0, MESSAGE_MAC_LEN));
+	noise_peer_reset(world.a.peer);
+	noise_local_reset(world.b.local);
+	KUNIT_EXPECT_FALSE(test,
+			   contains(world.a.peer, sizeof(*world.a.peer), cookie, sizeof(cookie)));
+	KUNIT_EXPECT_FALSE(test,
+			   contains(world.b.local, sizeof(*world.b.local), secret, sizeof(secret)));
+
+	/* What is new outlives a reset that comes late. */
+	KUNIT_ASSERT_EQ(test, begin(&world), 0);
+	KUNIT_ASSERT_EQ(test, give_cookie(&world), 0);
+	KUNIT_ASSERT_EQ(test, take_cookie(&world), 0);
+	noise_peer_reset(world.a.peer);
+	noise_local_reset(world.b.local);
+	KUNIT_EXPECT_TRUE(test, shows_cookie(&world, &source_of_a));
+
+	/* A reply that was begun before a fork is given to nobody. */
+	for (step = 1;; step++) {
+		set_id(10 + step);
+		memset(world.cookie, 0xff, sizeof(*world.cookie));
+		happens_at(step, fork_to_3);
+		if (!noise_give_cookie(world.b.local, world.initiation, sizeof(*world.initiation),
+				       &source_of_a, world.cookie)) {
+			/* Forked before the stamp was read, or not at all. */
+			if (steps.at)
+				break;
+			KUNIT_EXPECT_EQ(test, step, 1U);
+			continue;
+		}
+		KUNIT_EXPECT_NULL(test, memchr_inv(world.cookie->encrypted_cookie, 0,
+						   sizeof(world.cookie->encrypted_cookie)));
+	}
+	happens_at(0, NULL);
+	/* The stamp, is there a secret, two draws, encryption, the check. */
+	KUNIT_EXPECT_GE(test, step, 6U);
+	world_destroy(test, &world);
+}
+
 static void ignore_reset(const struct generation_scope *scope, enum forkguard_reset_cause cause)
 {
 }
@@ -1403,6 +1602,10 @@ static struct kunit_case noise_cases[] = {
 	KUNIT_CASE(initiations_are_not_replayed),
 	KUNIT_CASE(response_to_an_older_initiation_is_refused),
 	KUNIT_CASE(sessions_age),
+	KUNIT_CASE(cookies_prove_the_source),
+	KUNIT_CASE(cookies_go_out_of_date),
+	KUNIT_CASE(cookie_replies_are_authentic),
+	KUNIT_CASE(fork_ends_cookies),
 	{},
 };
 

@@ -35,6 +35,8 @@ void test_step(void);
 #define blake2s_final(...) AFTER_STEP((blake2s_final)(__VA_ARGS__))
 #define chacha20poly1305_encrypt_sg_inplace(...) \
 	AFTER_STEP((chacha20poly1305_encrypt_sg_inplace)(__VA_ARGS__))
+#define xchacha20poly1305_encrypt(...) AFTER_STEP((xchacha20poly1305_encrypt)(__VA_ARGS__))
+#define xchacha20poly1305_decrypt(...) AFTER_STEP((xchacha20poly1305_decrypt)(__VA_ARGS__))
 #define chacha20poly1305_decrypt(...) AFTER_STEP((chacha20poly1305_decrypt)(__VA_ARGS__))
 #define chacha20poly1305_decrypt_sg_inplace(...) \
 	AFTER_STEP((chacha20poly1305_decrypt_sg_inplace)(__VA_ARGS__))

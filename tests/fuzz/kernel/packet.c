@@ -7,7 +7,6 @@
 
 #include "packet.h"
 #include "generation.h"
-#include "mac.h"
 #include "send.h"
 
 #define STEPS 64
@@ -22,7 +21,7 @@ static const u8 sources6[][16] = { { 0xfd, [15] = 2 },
 static void fix_mac(u8 how, u8 *payload, size_t len, enum kind kind)
 {
 	if (!(how & HOW_NO_MAC) && kind != DATA && len >= sizeof(struct message_response))
-		mac_add(payload, len, world->device->mac1_key);
+		world_add_mac1(payload, len);
 }
 
 /* Change @payload as the input says; returns its length. */
@@ -139,7 +138,7 @@ static void send_initiation_of(struct fuzz_input *in, u8 peer, bool many)
 		return;
 	}
 	initiation->type = cpu_to_le32(MESSAGE_INITIATION);
-	mac_add(initiation, sizeof(*initiation), world->device->mac1_key);
+	world_add_mac1(initiation, sizeof(*initiation));
 	if (peer != STRANGER)
 		fuzz_noise_unlimit(world->ends[peer].ours->noise);
 	send_fresh(in, message, many);
@@ -174,7 +173,27 @@ static void send_response_of(struct fuzz_input *in, u8 peer, bool many)
 		return;
 	}
 	response->type = cpu_to_le32(MESSAGE_RESPONSE);
-	mac_add(response, sizeof(*response), world->device->mac1_key);
+	world_add_mac1(response, sizeof(*response));
+	send_fresh(in, message, many);
+}
+
+static void send_cookie_of(struct fuzz_input *in, u8 peer, bool many)
+{
+	struct noise_source source = {};
+	struct message_cookie *cookie;
+	struct message *message;
+
+	if (peer == STRANGER || !call(peer))
+		return;
+	message = keep(COOKIE, peer, sizeof(*cookie));
+	cookie = (void *)message->bytes;
+	if (noise_give_cookie(world->ends[peer].local, &world->initiation,
+			      sizeof(world->initiation), &source, cookie)) {
+		message->kind = RAW;
+		return;
+	}
+	cookie->type = cpu_to_le32(MESSAGE_COOKIE);
+	cookie->receiver_index = world->initiation.sender_index;
 	send_fresh(in, message, many);
 }
 
@@ -436,6 +455,9 @@ static void run(const u8 *input, size_t len)
 		case 13:
 			if (peer != STRANGER)
 				call(peer);
+			break;
+		case 14:
+			send_cookie_of(&in, peer, many);
 			break;
 		}
 	}

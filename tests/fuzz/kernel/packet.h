@@ -8,6 +8,7 @@
 
 #include "fuzz.h"
 #include "fuzz_noise.h"
+#include "mac.h"
 #include "peer.h"
 #include "timers.h"
 
@@ -27,6 +28,7 @@ enum kind {
 	RAW,
 	INITIATION,
 	RESPONSE,
+	COOKIE,
 	DATA
 };
 
@@ -100,6 +102,7 @@ struct view {
  * @link: where it sends
  * @tap: sees what it sends
  * @private_key: of the device
+ * @mac_keys: of messages to it
  * @identity: it has the key now
  * @forked: the machine was forked, and no reset has followed yet
  * @id: the generation ID
@@ -127,6 +130,7 @@ struct world {
 	struct net_device *link;
 	struct packet_type tap;
 	u8 private_key[NOISE_PUBLIC_KEY_LEN];
+	struct mac_keys mac_keys;
 	bool identity, forked;
 	u64 id[2];
 	const u64 *saved_id;
@@ -188,6 +192,7 @@ void world_fork(void);
 void world_notice_fork(void);
 void world_move_prefix(u8 peer);
 int world_add_peer(u8 peer);
+void world_add_mac1(void *msg, size_t len);
 void world_remove_peer(u8 peer);
 void world_set_identity(bool identity);
 void world_set_psk(u8 peer, u8 byte);

@@ -9,7 +9,6 @@
 
 #include "packet.h"
 #include "generation.h"
-#include "mac.h"
 
 #include <linux/ip.h>
 #include <linux/ipv6.h>
@@ -362,10 +361,23 @@ static int begin_world(void)
 	world->identity = true;
 	noise_local_set_private_key(world->device->noise, world->private_key);
 	noise_local_identity(world->device->noise, NULL, public_key);
-	mac_key(world->device->mac1_key, public_key);
+	mac_keys(&world->mac_keys, public_key);
 	for (i = 0; i <= PEERS && !err; i++)
 		err = begin_end(i, public_key);
 	return err;
+}
+
+/**
+ * world_add_mac1() - finish a handshake message to the device
+ * @msg: the message
+ * @len: its length, with MACs
+ */
+void world_add_mac1(void *msg, size_t len)
+{
+	struct message_macs *macs = macs_of(msg, len);
+
+	mac1_compute(macs->mac1, msg, len, &world->mac_keys);
+	memset(macs->mac2, 0, sizeof(macs->mac2));
 }
 
 /**

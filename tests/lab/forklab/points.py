@@ -89,11 +89,11 @@ FORKGUARD = _points("data", (
     ("encrypting its timestamp", f"draw_ephemeral {_ENCRYPT} <return> {_ENCRYPT} <many>"),
     ("before it is put into place", "noise_initiate still_valid <some>"),
     ("in place", "noise_initiate still_valid <return> <many>"),
-    ("before its MAC", "noise_initiate mac_add <many>"),
-    ("to the socket", "noise_initiate mac_add socket_send <some>"),
+    ("before its MAC", "noise_initiate noise_add_macs <many>"),
+    ("to the socket", "noise_initiate noise_add_macs socket_send <some>"),
 )) + _points("responding", (
     ("taken from the queue", "receive_handshakes_work <some>"),
-    ("its MAC", "receive_handshakes_work mac_valid <many>"),
+    ("its MAC", "receive_handshakes_work noise_mac1_valid <many>"),
     ("begins", "noise_respond <some>"),
     ("Diffie-Hellman", "noise_respond curve25519_arch <many>"),
     ("index drawn", "noise_respond generation_draw <many>"),
@@ -106,6 +106,9 @@ FORKGUARD = _points("data", (
     ("done", "noise_respond <return> <some>"),
     ("to the socket", "send_response socket_send <some>"),
 )) + _points("finishing", (
+    ("a cookie comes first", "noise_take_cookie <some>"),
+    ("opening the cookie", "noise_take_cookie xchacha20poly1305_decrypt "
+     "<many>"),
     ("begins", "noise_finish <some>"),
     ("Diffie-Hellman", "noise_finish curve25519_arch <many>"),
     ("keys split", "noise_finish still_valid <return> still_valid <some>"),
