@@ -30,7 +30,7 @@ def look(state, *kinds):
     return forensics.Look("event", state, hits, 0, 0, 0)
 
 
-HELD = (peer.SESSION, peer.CHAINING, peer.EPHEMERAL)
+HELD = (peer.SESSION, peer.CHAINING, peer.EPHEMERAL, peer.COOKIE)
 CONTROL = [look(forensics.BEFORE, *HELD), look(forensics.CLONE, peer.SESSION)]
 
 
@@ -82,8 +82,8 @@ def test_search_finds_pieces_at_any_address(tmp_path):
 
 
 def test_primitives():
-    """RFC 8439, A.1 and 2.5.2; RFC 7748, 5.2. What was computed otherwise
-    would not be found."""
+    """RFC 8439, A.1 and 2.5.2; RFC 7748, 5.2; draft-irtf-cfrg-xchacha-03,
+    A.3.1. What was computed otherwise would not be found."""
     stream, work = primitives.chacha20_work(bytes(32), 0x02 << 56, 0)
     assert stream.hex().startswith("c2c64d378cd536374ae204b9ef933fcd")
     assert (int.from_bytes(stream[:4], "little") -
@@ -97,6 +97,14 @@ def test_primitives():
         "e6db6867583030db3594c1a424b15f7c726624ec26b3353b10a903a6d0ab1c4c",
         "c3da55379de9c6908e94ea4df28d084f32eccf03491c71f754b4075577a28552"))
     assert primitives.x25519(scalar, point) == result
+    sunscreen = (b"Ladies and Gentlemen of the class of '99: If I could offer "
+                 b"you only one tip for the future, sunscreen would be it.")
+    arguments = bytes(range(0x80, 0xa0)), bytes(range(0x40, 0x58))
+    ad = bytes.fromhex("50515253c0c1c2c3c4c5c6c7")
+    sealed = primitives.xseal(*arguments, sunscreen, ad)
+    assert sealed.hex().startswith("bd6d179d3e83d43b9576579493c0e939")
+    assert sealed.hex().endswith("c0875924c1c7987947deafd8780acf49")
+    assert primitives.xunseal(*arguments, sealed, ad) == sunscreen
 
 
 @pytest.mark.parametrize("size", (0, 1, 32, 33))

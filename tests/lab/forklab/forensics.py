@@ -299,7 +299,8 @@ def faults(ours, control):
              f"{hit.start + hit.length - 1}, at {hit.address:#x}"
              for look in ours if look.state != BEFORE for hit in look.hits]
     found += [f"inconclusive: no {kind} was found before"
-              for kind in (peer.SESSION, peer.CHAINING, peer.EPHEMERAL)
+              for kind in (peer.SESSION, peer.CHAINING, peer.EPHEMERAL,
+                           peer.COOKIE)
               for looks in (ours, control)
               if looks and not total(looks, kind, BEFORE)]
     if control and not total(control, peer.SESSION, CLONE):

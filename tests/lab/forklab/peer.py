@@ -17,9 +17,10 @@ import threading
 import time
 
 from . import LabError
+from .pcap import COOKIE as COOKIE_REPLY
 from .pcap import INITIATION, RESPONSE, TRANSPORT
 from .primitives import (
-    blake2s, chacha20_work, seal, trace_hmac, unseal, x25519)
+    blake2s, chacha20_work, seal, trace_hmac, unseal, x25519, xseal)
 
 CONSTRUCTION = b"Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s"
 PROLOGUE = b"WireGuard v1 zx2c4 Jason@zx2c4.com"
@@ -39,8 +40,9 @@ HKDF = "inside of HKDF"
 CIPHER = "inside of ChaCha20"
 ONE_TIME = "one-time key of a message"
 STREAM = "key stream of a message"
+COOKIE = "cookie of the peer's"
 KINDS = (SESSION, CHAINING, EPHEMERAL, HANDSHAKE, SHARED, HKDF, CIPHER,
-         ONE_TIME, STREAM)
+         ONE_TIME, STREAM, COOKIE)
 
 Secret = collections.namedtuple("Secret", "kind bytes least")
 
@@ -266,10 +268,11 @@ class Peer(threading.Thread):
             self._finish(copy.copy(hs), ephemeral, x25519(private))
 
     def answer(self):
-        """Answers the guest's latest initiation."""
+        """Answers the guest's latest initiation, and gives a cookie."""
         with self._news:
             hs, message = self.pending
             self.pending = None
+            self._give_cookie(message)
             theirs = message[8:40]
             ephemeral, index = self.draw(message)
             public = x25519(ephemeral)
@@ -282,6 +285,15 @@ class Peer(threading.Thread):
             to_us, to_them = hs.split()
             self.current = Session(message[4:8], to_them, to_us)
             self._sessions[index] = self.current
+
+    def _give_cookie(self, message):
+        cookie, nonce = (self.draw(what + message)[0]
+                         for what in (b"cookie", b"nonce"))
+        self._secrets.note(COOKIE, cookie[:16])
+        key = blake2s(b"cookie--", self._public)
+        self.transmit(struct.pack("<I", COOKIE_REPLY) + message[4:8]
+                      + nonce[:24] + xseal(key, nonce[:24], cookie[:16],
+                                           message[-32:-16]))
 
     def send(self, packet=b""):
         """Sends an inner packet, or a keepalive."""

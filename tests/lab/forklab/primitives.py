@@ -49,11 +49,7 @@ def x25519(scalar, point=b"\x09" + bytes(31)):
     return (x2 * pow(z2, P25519 - 2, P25519) % P25519).to_bytes(32, "little")
 
 
-def chacha20_work(key, nonce, counter):
-    """One block of key stream, with WireGuard's 64-bit nonce (RFC 8439), and
-    the state before the last addition, from which the key can be computed."""
-    start = struct.unpack("<16I", b"expand 32-byte k" + key +
-                          struct.pack("<IIQ", counter, 0, nonce))
+def _rounds(start):
     s = list(start)
     for _ in range(10):
         for i, j, k, m in LANES:
@@ -66,6 +62,18 @@ def chacha20_work(key, nonce, counter):
                 b ^= c
                 b = (b << down | b >> 32 - down) & MASK
             s[i], s[j], s[k], s[m] = a, b, c, d
+    return s
+
+
+def _start(key, rest):
+    return struct.unpack("<16I", b"expand 32-byte k" + key + rest)
+
+
+def chacha20_work(key, nonce, counter):
+    """One block of key stream, with WireGuard's 64-bit nonce (RFC 8439), and
+    the state before the last addition, from which the key can be computed."""
+    start = _start(key, struct.pack("<IIQ", counter, 0, nonce))
+    s = _rounds(start)
     return (struct.pack("<16I", *(a + b & MASK for a, b in zip(s, start))),
             struct.pack("<16I", *s))
 
@@ -109,6 +117,23 @@ def unseal(key, nonce, data, ad=b""):
     if _tag(key, nonce, sealed, ad) != tag:
         return None
     return _crypt(key, nonce, sealed)
+
+
+def _extended(key, nonce):
+    """XChaCha20 is ChaCha20 with a key of the first 16 bytes of its nonce
+    (draft-irtf-cfrg-xchacha)."""
+    s = _rounds(_start(key, nonce[:16]))
+    return struct.pack("<8I", *s[:4], *s[12:]), \
+        int.from_bytes(nonce[16:], "little")
+
+
+def xseal(key, nonce, data, ad=b""):
+    return seal(*_extended(key, nonce), data, ad)
+
+
+def xunseal(key, nonce, data, ad=b""):
+    """The plaintext, or None when it is not authentic."""
+    return unseal(*_extended(key, nonce), data, ad)
 
 
 def blake2s(*parts, key=b"", size=32):
