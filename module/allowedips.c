@@ -101,6 +101,39 @@ int allowedips_add(struct allowedips *ips, int family, const void *addr, u8 cidr
 	return 0;
 }
 
+static void remove_one(struct allowedips *ips, struct allowedip *ip)
+{
+	struct allowedips_family *fam = family_of(ips, ip->key.family);
+
+	list_del(&ip->in_peer);
+	if (!--fam->count[ip->key.cidr])
+		clear_bit(128 - ip->key.cidr, fam->lengths);
+	rhashtable_remove_fast(&ips->table, &ip->node, params);
+	kfree_rcu(ip, rcu);
+}
+
+/**
+ * allowedips_remove() - take a prefix from a peer, if it is that peer's
+ * @ips: the prefixes
+ * @family: AF_INET or AF_INET6
+ * @addr: struct in_addr or struct in6_addr
+ * @cidr: length in bits, valid for @family
+ * @peer: the peer
+ *
+ * Context: process; writers serialized by the caller.
+ */
+void allowedips_remove(struct allowedips *ips, int family, const void *addr, u8 cidr,
+		       const struct fg_peer *peer)
+{
+	struct allowedip_key key;
+	struct allowedip *ip;
+
+	make_key(&key, family, addr, cidr);
+	ip = rhashtable_lookup_fast(&ips->table, &key, params);
+	if (ip && rcu_access_pointer(ip->peer) == peer)
+		remove_one(ips, ip);
+}
+
 /**
  * allowedips_remove_all() - take all prefixes from a peer
  * @ips: the prefixes
@@ -112,15 +145,8 @@ void allowedips_remove_all(struct allowedips *ips, struct list_head *in_peer)
 {
 	struct allowedip *ip, *next;
 
-	list_for_each_entry_safe(ip, next, in_peer, in_peer) {
-		struct allowedips_family *fam = family_of(ips, ip->key.family);
-
-		list_del(&ip->in_peer);
-		if (!--fam->count[ip->key.cidr])
-			clear_bit(128 - ip->key.cidr, fam->lengths);
-		rhashtable_remove_fast(&ips->table, &ip->node, params);
-		kfree_rcu(ip, rcu);
-	}
+	list_for_each_entry_safe(ip, next, in_peer, in_peer)
+		remove_one(ips, ip);
 }
 
 static unsigned int next_length(const struct allowedips_family *fam, unsigned int i)

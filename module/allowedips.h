@@ -68,6 +68,8 @@ int __must_check allowedips_init(struct allowedips *ips);
 void allowedips_destroy(struct allowedips *ips);
 int __must_check allowedips_add(struct allowedips *ips, int family, const void *addr, u8 cidr,
 				struct fg_peer *peer, struct list_head *in_peer);
+void allowedips_remove(struct allowedips *ips, int family, const void *addr, u8 cidr,
+		       const struct fg_peer *peer);
 void allowedips_remove_all(struct allowedips *ips, struct list_head *in_peer);
 struct fg_peer *allowedips_lookup(struct allowedips *ips, int family, const void *addr);
 struct fg_peer *allowedips_lookup_dst(struct allowedips *ips, const struct sk_buff *skb);

@@ -27,6 +27,7 @@ static const struct nla_policy allowedip_policy[FORKGUARD_ALLOWEDIP_A_MAX + 1] =
 	[FORKGUARD_ALLOWEDIP_A_FAMILY] = { .type = NLA_U16 },
 	[FORKGUARD_ALLOWEDIP_A_IPADDR] = NLA_POLICY_MIN_LEN(sizeof(struct in_addr)),
 	[FORKGUARD_ALLOWEDIP_A_CIDR_MASK] = { .type = NLA_U8 },
+	[FORKGUARD_ALLOWEDIP_A_FLAGS] = NLA_POLICY_MASK(NLA_U32, FORKGUARD_ALLOWEDIP_F_REMOVE_ME),
 };
 
 static const struct nla_policy peer_policy[FORKGUARD_PEER_A_MAX + 1] = {
@@ -466,25 +467,30 @@ static void set_private_key(struct fg_device *device, const u8 *attr)
 	}
 }
 
-static int set_allowedips(struct fg_peer *peer, const struct nlattr *nest,
-			  struct netlink_ext_ack *extack)
+static int set_allowedip(struct fg_peer *peer, const struct nlattr *nest,
+			 struct netlink_ext_ack *extack)
 {
+	struct allowedips *ips = &peer->device->allowedips;
 	struct nlattr *attrs[FORKGUARD_ALLOWEDIP_A_MAX + 1];
-	const struct nlattr *ip;
-	int err, rem;
+	const void *addr;
+	int family, err;
+	u8 cidr;
 
-	nla_for_each_nested(ip, nest, rem) {
-		err = check_allowedip(ip, attrs, extack);
-		if (!err)
-			err = allowedips_add(&peer->device->allowedips,
-					     nla_get_u16(attrs[FORKGUARD_ALLOWEDIP_A_FAMILY]),
-					     nla_data(attrs[FORKGUARD_ALLOWEDIP_A_IPADDR]),
-					     nla_get_u8(attrs[FORKGUARD_ALLOWEDIP_A_CIDR_MASK]),
-					     peer, &peer->allowed);
-		if (err)
-			return err;
+	err = check_allowedip(nest, attrs, extack);
+	if (err)
+		return err;
+	family = nla_get_u16(attrs[FORKGUARD_ALLOWEDIP_A_FAMILY]);
+	addr = nla_data(attrs[FORKGUARD_ALLOWEDIP_A_IPADDR]);
+	cidr = nla_get_u8(attrs[FORKGUARD_ALLOWEDIP_A_CIDR_MASK]);
+	if (attrs[FORKGUARD_ALLOWEDIP_A_FLAGS] &&
+	    nla_get_u32(attrs[FORKGUARD_ALLOWEDIP_A_FLAGS]) & FORKGUARD_ALLOWEDIP_F_REMOVE_ME) {
+		allowedips_remove(ips, family, addr, cidr, peer);
+		return 0;
 	}
-	return 0;
+	err = allowedips_add(ips, family, addr, cidr, peer, &peer->allowed);
+	if (err)
+		NL_SET_BAD_ATTR(extack, nest);
+	return err;
 }
 
 static void set_endpoint(struct fg_peer *peer, const struct nlattr *attr)
@@ -513,10 +519,11 @@ static int set_peer(struct fg_device *device, const struct nlattr *nest,
 {
 	struct nlattr *attrs[FORKGUARD_PEER_A_MAX + 1];
 	u8 own_key[NOISE_PUBLIC_KEY_LEN];
-	struct fg_peer *peer;
 	const u8 *key, *psk = NULL;
+	const struct nlattr *ip;
+	struct fg_peer *peer;
 	u32 flags = 0;
-	int err;
+	int err, rem;
 
 	err = check_peer(nest, attrs, extack);
 	if (err)
@@ -535,8 +542,10 @@ static int set_peer(struct fg_device *device, const struct nlattr *nest,
 		    !memcmp(key, own_key, sizeof(own_key)))
 			return 0;
 		peer = peer_create(device, key, psk);
-		if (IS_ERR(peer))
+		if (IS_ERR(peer)) {
+			NL_SET_BAD_ATTR(extack, nest);
 			return PTR_ERR(peer);
+		}
 		/* The device lock keeps it. */
 		if (!peer_hold(peer))
 			return -ENOENT;
@@ -552,9 +561,11 @@ static int set_peer(struct fg_device *device, const struct nlattr *nest,
 	if (flags & FORKGUARD_PEER_F_REPLACE_ALLOWEDIPS)
 		allowedips_remove_all(&device->allowedips, &peer->allowed);
 	if (attrs[FORKGUARD_PEER_A_ALLOWEDIPS]) {
-		err = set_allowedips(peer, attrs[FORKGUARD_PEER_A_ALLOWEDIPS], extack);
-		if (err)
-			goto out;
+		nla_for_each_nested(ip, attrs[FORKGUARD_PEER_A_ALLOWEDIPS], rem) {
+			err = set_allowedip(peer, ip, extack);
+			if (err)
+				goto out;
+		}
 	}
 	if (attrs[FORKGUARD_PEER_A_PERSISTENT_KEEPALIVE_INTERVAL])
 		set_keepalive(peer,

@@ -90,6 +90,19 @@ static void oracle_add(struct kunit *test, struct oracle *o)
 	o->prefixes[o->n++] = p;
 }
 
+/* Of any peer: most of the time it is not his, and stays. */
+static void oracle_remove(struct oracle *o)
+{
+	const struct prefix p = o->prefixes[draw(o) % o->n];
+	int i, peer = p.peer >= 0 && draw(o) % 2 ? p.peer : draw(o) % PEERS;
+
+	allowedips_remove(&o->ips, p.family, p.addr, p.cidr, peer_at(o, peer));
+	for (i = 0; i < o->n; i++)
+		if (o->prefixes[i].peer == peer && o->prefixes[i].cidr == p.cidr &&
+		    matches(&o->prefixes[i], p.family, p.addr))
+			o->prefixes[i].peer = -1;
+}
+
 static void oracle_remove_peer(struct oracle *o, int peer)
 {
 	int i;
@@ -153,6 +166,8 @@ static void random_against_brute_force(struct kunit *test)
 			for (j = 0; j < PEERS; j++)
 				oracle_remove_peer(o, j);
 		oracle_add(test, o);
+		if (draw(o) % 3 == 0)
+			oracle_remove(o);
 		for (j = 0; j < LOOKUPS; j++)
 			oracle_compare(test, o);
 	}
@@ -173,15 +188,27 @@ static struct fg_peer *whose(struct oracle *o, const char *address)
 	return found;
 }
 
+static int parse(struct kunit *test, const char *address, u8 addr[16])
+{
+	if (in4_pton(address, -1, addr, -1, NULL))
+		return AF_INET;
+	KUNIT_ASSERT_EQ(test, in6_pton(address, -1, addr, -1, NULL), 1);
+	return AF_INET6;
+}
+
+static void take(struct kunit *test, struct oracle *o, const char *address, u8 cidr, int peer)
+{
+	u8 addr[16];
+	int family = parse(test, address, addr);
+
+	allowedips_remove(&o->ips, family, addr, cidr, peer_at(o, peer));
+}
+
 static void give(struct kunit *test, struct oracle *o, const char *address, u8 cidr, int peer)
 {
-	int family = AF_INET, err;
 	u8 addr[16];
+	int family = parse(test, address, addr), err;
 
-	if (!in4_pton(address, -1, addr, -1, NULL)) {
-		family = AF_INET6;
-		KUNIT_ASSERT_EQ(test, in6_pton(address, -1, addr, -1, NULL), 1);
-	}
 	err = allowedips_add(&o->ips, family, addr, cidr, peer_at(o, peer), &o->peers[peer]);
 	KUNIT_ASSERT_EQ(test, err, 0);
 }
@@ -209,6 +236,36 @@ static void longest_prefix_wins(struct kunit *test)
 	give(test, o, "192.0.2.0", 24, 6);
 	KUNIT_EXPECT_PTR_EQ(test, whose(o, "192.0.2.1"), peer_at(o, 6));
 	KUNIT_EXPECT_TRUE(test, list_empty(&o->peers[1]));
+	oracle_destroy(test, o);
+}
+
+static void one_prefix_is_removed(struct kunit *test)
+{
+	struct oracle *o = oracle_create(test);
+
+	give(test, o, "10.0.0.0", 8, 0);
+	give(test, o, "10.1.0.0", 16, 1);
+	give(test, o, "10.1.2.0", 24, 1);
+	give(test, o, "2001:db8::1", 128, 1);
+	/* Nobody's, another's, and of another length. */
+	take(test, o, "10.2.0.0", 16, 1);
+	take(test, o, "10.0.0.0", 8, 1);
+	take(test, o, "10.1.2.0", 25, 1);
+	take(test, o, "2001:db8::1", 127, 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&o->ips.table.nelems), 4);
+	/* What is longer stays, and what is shorter shines through. */
+	take(test, o, "10.1.255.255", 16, 1);
+	KUNIT_EXPECT_PTR_EQ(test, whose(o, "10.1.2.3"), peer_at(o, 1));
+	KUNIT_EXPECT_PTR_EQ(test, whose(o, "10.1.3.3"), peer_at(o, 0));
+	take(test, o, "10.1.2.0", 24, 1);
+	KUNIT_EXPECT_PTR_EQ(test, whose(o, "10.1.2.3"), peer_at(o, 0));
+	take(test, o, "2001:db8::1", 128, 1);
+	KUNIT_EXPECT_NULL(test, whose(o, "2001:db8::1"));
+	KUNIT_EXPECT_TRUE(test, list_empty(&o->peers[1]));
+	/* Twice is once; and it can come back. */
+	take(test, o, "2001:db8::1", 128, 1);
+	give(test, o, "2001:db8::1", 128, 2);
+	KUNIT_EXPECT_PTR_EQ(test, whose(o, "2001:db8::1"), peer_at(o, 2));
 	oracle_destroy(test, o);
 }
 
@@ -240,6 +297,7 @@ static void prefixes_nest(struct kunit *test)
 
 static struct kunit_case allowedips_cases[] = {
 	KUNIT_CASE(longest_prefix_wins),
+	KUNIT_CASE(one_prefix_is_removed),
 	KUNIT_CASE(prefixes_nest),
 	KUNIT_CASE(random_against_brute_force),
 	{},

@@ -140,18 +140,25 @@ enum forkguard_peer_attribute {
 
 #define FORKGUARD_PEER_A_MAX (__FORKGUARD_PEER_A_LAST - 1)
 
+enum forkguard_allowedip_flag {
+	FORKGUARD_ALLOWEDIP_F_REMOVE_ME = 1U << 0,
+};
+
 /**
  * enum forkguard_allowedip_attribute - attributes of an allowed IP
  * @FORKGUARD_ALLOWEDIP_A_UNSPEC: unused
  * @FORKGUARD_ALLOWEDIP_A_FAMILY: u16, AF_INET or AF_INET6
  * @FORKGUARD_ALLOWEDIP_A_IPADDR: struct in_addr or struct in6_addr
  * @FORKGUARD_ALLOWEDIP_A_CIDR_MASK: u8
+ * @FORKGUARD_ALLOWEDIP_A_FLAGS: u32, &enum forkguard_allowedip_flag, set only.
+ *	One that is to be removed and is not this peer's is left alone
  */
 enum forkguard_allowedip_attribute {
 	FORKGUARD_ALLOWEDIP_A_UNSPEC = 0,
 	FORKGUARD_ALLOWEDIP_A_FAMILY = 1,
 	FORKGUARD_ALLOWEDIP_A_IPADDR = 2,
 	FORKGUARD_ALLOWEDIP_A_CIDR_MASK = 3,
+	FORKGUARD_ALLOWEDIP_A_FLAGS = 4,
 	__FORKGUARD_ALLOWEDIP_A_LAST,
 };
 

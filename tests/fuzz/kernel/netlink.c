@@ -312,11 +312,14 @@ static void put_allowedip_of(u8 family, const u8 *addr, u8 cidr)
 {
 	u16 af = family & 1 ? AF_INET6 : AF_INET;
 	u8 mask = cidr % (family & 1 ? 130 : 34);
+	u32 flags = FORKGUARD_ALLOWEDIP_F_REMOVE_ME;
 
 	open_nest(0);
 	put_attr(FORKGUARD_ALLOWEDIP_A_FAMILY, &af, sizeof(af));
 	put_attr(FORKGUARD_ALLOWEDIP_A_IPADDR, addr, family & 1 ? 16 : 4);
 	put_attr(FORKGUARD_ALLOWEDIP_A_CIDR_MASK, &mask, sizeof(mask));
+	if (cidr & 0x80)
+		put_attr(FORKGUARD_ALLOWEDIP_A_FLAGS, &flags, sizeof(flags));
 	close_nest();
 }
 
