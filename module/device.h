@@ -68,7 +68,7 @@ struct fg_device {
 	struct list_head peers;
 	unsigned int num_peers;
 	struct mutex lock; /* configuration */
-	unsigned int config_seq;
+	u64 config_seq;
 
 	struct net __rcu *birth_net;
 	struct mutex socket_lock; /* replacing the sockets */

@@ -102,17 +102,23 @@ static int put_generation(struct sk_buff *skb)
 /**
  * struct dump_cursor - where a dump goes on in the next message
  * @device: held from start to end
- * @peer: how many peers have been told
- * @allowedip: how many allowed IPs of the next peer have been told
+ * @seq: the configuration that @peer and @allowedip are of
+ * @peer: the next one in the list of peers, or the list's head
+ * @allowedip: the next one in the list of that peer's allowed IPs, if some of
+ *	them have been told
+ * @peers: how many peers have been told
+ * @allowedips: how many allowed IPs of the next peer have been told
  * @begun: the device itself has been told
  *
- * Counts, not pointers: whatever changes between two messages, they refer to
- * nothing that could be gone. That it has changed is told by config_seq.
+ * Whatever changes between two messages, the counts refer to nothing that could
+ * be gone. The pointers save counting, and are good while nothing changes: at
+ * 64 bits, @seq does not come round.
  */
 struct dump_cursor {
 	struct fg_device *device;
-	unsigned int peer;
-	unsigned int allowedip;
+	u64 seq;
+	struct list_head *peer, *allowedip;
+	unsigned int peers, allowedips;
 	bool begun;
 };
 
@@ -120,6 +126,31 @@ static struct dump_cursor *cursor_of(struct netlink_callback *cb)
 {
 	BUILD_BUG_ON(sizeof(struct dump_cursor) > sizeof(cb->ctx));
 	return (struct dump_cursor *)cb->ctx;
+}
+
+/* The entry of a list, or its head, that comes after @n others. */
+static struct list_head *list_at(struct list_head *head, unsigned int n)
+{
+	struct list_head *at = head->next;
+
+	while (n-- && at != head)
+		at = at->next;
+	return at;
+}
+
+/* Have the pointers be of what the configuration is now. */
+static void cursor_find(struct dump_cursor *cursor)
+{
+	struct fg_device *device = cursor->device;
+
+	if (cursor->seq == device->config_seq)
+		return;
+	cursor->seq = device->config_seq;
+	cursor->peer = list_at(&device->peers, cursor->peers);
+	if (cursor->peer != &device->peers)
+		cursor->allowedip =
+			list_at(&list_entry(cursor->peer, struct fg_peer, list)->allowed,
+				cursor->allowedips);
 }
 
 static int put_allowedip(struct sk_buff *skb, const struct allowedip *ip)
@@ -184,34 +215,33 @@ static int put_peer_state(struct sk_buff *skb, struct fg_peer *peer)
  */
 static int put_peer(struct sk_buff *skb, struct fg_peer *peer, struct dump_cursor *cursor)
 {
+	struct list_head *first, *at;
 	struct nlattr *nest, *ips_nest;
-	const struct allowedip *ip;
-	unsigned int i = 0;
 
+	first = cursor->allowedips ? cursor->allowedip : peer->allowed.next;
 	nest = nla_nest_start(skb, 0);
 	if (!nest)
 		return -EMSGSIZE;
 	if (nla_put(skb, FORKGUARD_PEER_A_PUBLIC_KEY, NOISE_PUBLIC_KEY_LEN,
 		    noise_peer_public_key(peer->noise)) ||
-	    (!cursor->allowedip && put_peer_state(skb, peer)))
+	    (!cursor->allowedips && put_peer_state(skb, peer)))
 		goto cancel;
 	ips_nest = nla_nest_start(skb, FORKGUARD_PEER_A_ALLOWEDIPS);
 	if (!ips_nest)
 		goto cancel;
-	list_for_each_entry(ip, &peer->allowed, in_peer) {
-		if (i++ < cursor->allowedip)
-			continue;
-		if (put_allowedip(skb, ip)) {
+	for (at = first; at != &peer->allowed; at = at->next) {
+		if (put_allowedip(skb, list_entry(at, struct allowedip, in_peer))) {
 			/* With nothing to show for it, leave the peer to the next message. */
-			if (i == cursor->allowedip + 1)
+			if (at == first)
 				goto cancel;
-			cursor->allowedip = i - 1;
+			cursor->allowedip = at;
 			nla_nest_end(skb, ips_nest);
 			nla_nest_end(skb, nest);
 			return -EMSGSIZE;
 		}
+		cursor->allowedips++;
 	}
-	cursor->allowedip = 0;
+	cursor->allowedips = 0;
 	nla_nest_end(skb, ips_nest);
 	nla_nest_end(skb, nest);
 	return 0;
@@ -270,8 +300,6 @@ static int get_device_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	struct dump_cursor *cursor = cursor_of(cb);
 	struct fg_device *device = cursor->device;
 	struct nlattr *peers_nest;
-	struct fg_peer *peer;
-	unsigned int i = 0;
 	int err = -EMSGSIZE;
 	void *hdr;
 
@@ -279,9 +307,8 @@ static int get_device_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	mutex_lock(&device->lock);
 	cb->seq = device->config_seq;
 
-	list_for_each_entry(peer, &device->peers, list)
-		i++;
-	if (cursor->begun && cursor->peer >= i) {
+	cursor_find(cursor);
+	if (cursor->begun && cursor->peer == &device->peers) {
 		err = 0;
 		goto out;
 	}
@@ -298,13 +325,10 @@ static int get_device_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	peers_nest = nla_nest_start(skb, FORKGUARD_DEVICE_A_PEERS);
 	if (!peers_nest)
 		goto cancel;
-	i = 0;
-	list_for_each_entry(peer, &device->peers, list) {
-		if (i++ < cursor->peer)
-			continue;
-		if (put_peer(skb, peer, cursor))
+	for (; cursor->peer != &device->peers; cursor->peer = cursor->peer->next) {
+		if (put_peer(skb, list_entry(cursor->peer, struct fg_peer, list), cursor))
 			break;
-		cursor->peer++;
+		cursor->peers++;
 	}
 	nla_nest_end(skb, peers_nest);
 	genlmsg_end(skb, hdr);

@@ -117,6 +117,8 @@ static void unlink_peer(struct fg_peer *peer)
 {
 	lockdep_assert_held(&peer->device->lock);
 
+	/* A dump that is under way has a pointer to it. */
+	peer->device->config_seq++;
 	list_del_rcu(&peer->list);
 	peer->device->num_peers--;
 	allowedips_remove_all(&peer->device->allowedips, &peer->allowed);
