@@ -30,7 +30,8 @@ _fwg_words() {
 		allowed-ips latest-handshakes transfer persistent-keepalive dump"
 
 	if [ "$COMP_CWORD" = 1 ]; then
-		echo show showconf set setconf addconf syncconf reset generation monitor genkey genpsk pubkey help
+		echo show showconf set setconf addconf syncconf reset generation monitor genkey genpsk \
+			pubkey help version --json --help --version
 		return
 	fi
 	case ${COMP_WORDS[1]}:$COMP_CWORD in
@@ -41,7 +42,7 @@ _fwg_words() {
 	setconf:3 | addconf:3 | syncconf:3) compgen -f -- "${COMP_WORDS[COMP_CWORD]}" ;;
 	reset:3) echo peer ;;
 	reset:4) _fwg_peers "${COMP_WORDS[2]}" ;;
-	generation:2 | monitor:2) echo --json ;;
+	showconf:3 | generation:2 | monitor:2 | genkey:2 | genpsk:2 | pubkey:2) echo --json ;;
 	esac
 }
 

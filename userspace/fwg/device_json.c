@@ -8,8 +8,16 @@
 #include "pretty.h"
 #include "text.h"
 
+static bool is_state(enum field field)
+{
+	return field == FIELD_PUBLIC_KEY || field == FIELD_LATEST_HANDSHAKES ||
+	       field == FIELD_TRANSFER;
+}
+
 static bool wants(enum field asked, enum field field)
 {
+	if (asked == FIELD_CONFIG)
+		return !is_state(field);
 	return asked == field || asked == FIELD_ALL || asked == FIELD_DUMP;
 }
 
@@ -118,7 +126,7 @@ void device_json(const struct device *dev, enum field asked)
 		json_number("listen_port", dev->listen_port);
 	if (wants(asked, FIELD_FWMARK))
 		json_number("fwmark", dev->fwmark);
-	if (wants(asked, FIELD_ALL))
+	if (asked == FIELD_ALL || asked == FIELD_DUMP)
 		put_forks(dev);
 	if (asked == FIELD_ALL || asked > FIELD_FWMARK) {
 		json_open("peers", '[');

@@ -8,7 +8,10 @@
 /* The members of a generation, into the object that is open. */
 void generation_json(const struct generation *gen);
 
-/* An object with @field alone, or with all; secrets only where wg prints them. */
+/*
+ * An object with @field alone, or with all, or with the configuration; secrets
+ * only where wg prints them.
+ */
 void device_json(const struct device *dev, enum field field);
 
 #endif

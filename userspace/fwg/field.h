@@ -22,6 +22,7 @@ enum field {
 	FIELD_TRANSFER,
 	FIELD_PERSISTENT_KEEPALIVE,
 	FIELD_DUMP,
+	FIELD_CONFIG, /* not one to ask for: what showconf prints */
 };
 
 /* FIELD_ALL when there is no such field. */

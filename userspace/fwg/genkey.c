@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "commands.h"
-#include "key.h"
+#include "json.h"
 
 static void warn_of_others(void)
 {
@@ -26,6 +26,7 @@ static void clamp(uint8_t key[KEY_LEN])
 
 static int generate(int argc, char *argv[], bool private)
 {
+	const bool json = take_json(&argc, argv);
 	uint8_t key[KEY_LEN];
 
 	if (too_many(argc, argv, 0))
@@ -37,7 +38,10 @@ static int generate(int argc, char *argv[], bool private)
 	}
 	if (private)
 		clamp(key);
-	key_print_line(key);
+	if (json)
+		json_key(private ? "private_key" : "preshared_key", key);
+	else
+		key_print_line(key);
 	explicit_bzero(key, sizeof(key));
 	return 0;
 }

@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdbool.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "../json_string.h"
 #include "json.h"
@@ -50,6 +51,18 @@ void json_string(const char *name, const char *value)
 {
 	begin(name);
 	put_json_string(value);
+}
+
+void json_key(const char *name, const uint8_t key[KEY_LEN])
+{
+	char text[KEY_TEXT_SIZE];
+
+	key_to_text(text, key);
+	json_open(NULL, '{');
+	json_string(name, text);
+	json_close('}');
+	json_end();
+	explicit_bzero(text, sizeof(text));
 }
 
 void json_end(void)

@@ -3,7 +3,7 @@
 #ifndef FWG_JSON_H
 #define FWG_JSON_H
 
-#include <stdint.h>
+#include "key.h"
 
 /*
  * @name is that of the member in the object that is open; NULL at the top and
@@ -16,6 +16,9 @@ void json_null(const char *name);
 
 /* Escapes what needs it. */
 void json_string(const char *name, const char *value);
+
+/* All of the output: an object whose one member is a key. */
+void json_key(const char *name, const uint8_t key[KEY_LEN]);
 
 /* Ends what is at the top by a newline. */
 void json_end(void);

@@ -9,6 +9,8 @@
 
 #include "commands.h"
 
+#define VERSION "0.1"
+
 static const struct command {
 	const char *name;
 	int (*run)(int argc, char *argv[]);
@@ -18,9 +20,10 @@ static const struct command {
 	{ "show", cmd_show, " [--json] [INTERFACE | all | interfaces] [FIELD]",
 	  "Shows configuration, traffic and forks" },
 	{ "set", cmd_set,
-	  " INTERFACE [listen-port PORT] [fwmark MARK] [private-key FILE] [peer KEY [remove] [preshared-key FILE] [endpoint HOST:PORT] [persistent-keepalive SECONDS] [allowed-ips IP/CIDR,...]]...",
+	  " INTERFACE [listen-port PORT] [fwmark MARK] [private-key FILE] [peer KEY [remove] [preshared-key FILE] [endpoint HOST:PORT] [persistent-keepalive SECONDS] [allowed-ips [+|-]IP/CIDR,...]]...",
 	  "Changes configuration" },
-	{ "showconf", cmd_showconf, " INTERFACE", "Prints configuration, secrets too, as a file" },
+	{ "showconf", cmd_showconf, " [--json] INTERFACE",
+	  "Prints configuration, secrets too, as a file" },
 	{ "setconf", cmd_setconf, " INTERFACE FILE", "Configures as a file says" },
 	{ "addconf", cmd_addconf, " INTERFACE FILE", "Adds what a file says" },
 	{ "syncconf", cmd_syncconf, " INTERFACE FILE", "Like setconf, but keeps sessions alive" },
@@ -29,9 +32,10 @@ static const struct command {
 	{ "generation", cmd_generation, " [--json]",
 	  "Shows how forks of this machine are detected" },
 	{ "monitor", cmd_monitor, " [--json]", "Prints each reset as it happens" },
-	{ "genkey", cmd_genkey, "", "Prints a new private key" },
-	{ "genpsk", cmd_genpsk, "", "Prints a new preshared key" },
-	{ "pubkey", cmd_pubkey, "", "Reads a private key from stdin, prints its public key" },
+	{ "genkey", cmd_genkey, " [--json]", "Prints a new private key" },
+	{ "genpsk", cmd_genpsk, " [--json]", "Prints a new preshared key" },
+	{ "pubkey", cmd_pubkey, " [--json]",
+	  "Reads a private key from stdin, prints its public key" },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))
@@ -41,10 +45,15 @@ static bool is_help(const char *word)
 	return !strcmp(word, "help") || !strcmp(word, "--help") || !strcmp(word, "-h");
 }
 
+static bool is_version(const char *word)
+{
+	return !strcmp(word, "version") || !strcmp(word, "--version") || !strcmp(word, "-v");
+}
+
 static int help(void)
 {
 	printf("Usage: fwg [COMMAND] [ARGUMENTS]\n\n"
-	       "Without a command: show. See fwg(8).\n\n");
+	       "Without a command: show. What may follow one: fwg COMMAND -h. See fwg(8).\n\n");
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		printf("  %-12s%s\n", commands[i].name, commands[i].purpose);
 	return 0;
@@ -65,8 +74,26 @@ static int run(int argc, char *argv[])
 	}
 	if (is_help(argv[0]))
 		return help();
+	if (is_version(argv[0])) {
+		puts("fwg " VERSION);
+		return 0;
+	}
 	warnx("No such command: `%s' (try `fwg help')", argv[0]);
 	return 1;
+}
+
+/* --json belongs to the command behind it; with none, to show. */
+static int main_of(int argc, char *argv[])
+{
+	const bool json = argc > 0 && !strcmp(argv[0], "--json");
+
+	if (argc <= json)
+		return cmd_show(argc + 1, argv - 1);
+	if (json) {
+		memmove(&argv[0], &argv[1], (argc - 1) * sizeof(*argv));
+		argv[argc - 1] = "--json";
+	}
+	return run(argc, argv);
 }
 
 bool take_json(int *argc, char *argv[])
@@ -104,7 +131,7 @@ int main(int argc, char *argv[])
 	int status;
 
 	setvbuf(stdout, output, _IOFBF, sizeof(output));
-	status = argc > 1 ? run(argc - 1, argv + 1) : cmd_show(1, (char *[]){ "show", NULL });
+	status = main_of(argc - 1, argv + 1);
 	if (ferror(stdout) || fflush(stdout)) {
 		warn("Unable to write the output");
 		status = 1;

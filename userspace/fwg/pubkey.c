@@ -7,10 +7,11 @@
 #include <sodium.h>
 
 #include "commands.h"
-#include "key.h"
+#include "json.h"
 
 int cmd_pubkey(int argc, char *argv[])
 {
+	const bool json = take_json(&argc, argv);
 	uint8_t private[KEY_LEN], public[KEY_LEN];
 	int ret;
 
@@ -23,6 +24,9 @@ int cmd_pubkey(int argc, char *argv[])
 		warnx("Unable to compute the public key");
 		return 1;
 	}
-	key_print_line(public);
+	if (json)
+		json_key("public_key", public);
+	else
+		key_print_line(public);
 	return 0;
 }

@@ -41,7 +41,7 @@ static long read_retries(void)
 	long number;
 	char *end;
 
-	if (!text)
+	if (!text || !*text)
 		return DEFAULT_RETRIES;
 	if (!strcmp(text, "infinity"))
 		return LONG_MAX;

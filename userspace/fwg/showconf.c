@@ -5,6 +5,8 @@
 #include <stdio.h>
 
 #include "commands.h"
+#include "device_json.h"
+#include "json.h"
 #include "kernel.h"
 #include "text.h"
 
@@ -46,8 +48,25 @@ static void print_peer(const struct peer *peer)
 		putchar('\n');
 }
 
+static void print_file(const struct device *dev)
+{
+	print_interface(dev);
+	for (const struct peer *peer = dev->peers; peer; peer = peer->next)
+		print_peer(peer);
+}
+
+/* In an array, as show has it. */
+static void print_json(const struct device *dev)
+{
+	json_open(NULL, '[');
+	device_json(dev, FIELD_CONFIG);
+	json_close(']');
+	json_end();
+}
+
 int cmd_showconf(int argc, char *argv[])
 {
+	const bool json = take_json(&argc, argv);
 	struct device dev = { 0 };
 	int ret;
 
@@ -58,11 +77,10 @@ int cmd_showconf(int argc, char *argv[])
 	if (too_many(argc, argv, 1) || !valid_interface(argv[1]))
 		return 1;
 	ret = kernel_get_device(argv[1], &dev);
-	if (!ret) {
-		print_interface(&dev);
-		for (const struct peer *peer = dev.peers; peer; peer = peer->next)
-			print_peer(peer);
-	}
+	if (!ret && json)
+		print_json(&dev);
+	else if (!ret)
+		print_file(&dev);
 	device_clear(&dev);
 	return ret ? 1 : 0;
 }
