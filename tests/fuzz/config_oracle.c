@@ -15,7 +15,7 @@
 #include "harness.h"
 
 /* The least that a message needs: header, name, interface, one peer with one allowed IP. */
-#define LEAST_ROOM (20 + 12 + 36 + 8 + 8 + 8 + 4 + 168)
+#define LEAST_ROOM (20 + 12 + 36 + 8 + 8 + 8 + 4 + 176)
 
 static void expect_same_endpoint(const union endpoint *a, const union endpoint *b)
 {
@@ -32,7 +32,7 @@ static void expect_same_endpoint(const union endpoint *a, const union endpoint *
 static void expect_same_ips(const struct allowed_ip *a, const struct allowed_ip *b)
 {
 	for (; a && b; a = a->next, b = b->next) {
-		EXPECT(a->family == b->family && a->cidr == b->cidr);
+		EXPECT(a->family == b->family && a->cidr == b->cidr && a->remove == b->remove);
 		EXPECT(!memcmp(&a->v6, &b->v6,
 			       a->family == AF_INET ? sizeof(a->v4) : sizeof(a->v6)));
 	}
@@ -136,7 +136,11 @@ static void hear_ip(struct peer *peer, const struct nlattr *nest)
 {
 	struct allowed_ip *ip = peer_add_allowed_ip(peer);
 	struct table table = table_of(nest);
+	uint32_t flags = 0;
 
+	if (take(&table, FORKGUARD_ALLOWEDIP_A_FLAGS, &flags, sizeof(flags)))
+		EXPECT(flags == FORKGUARD_ALLOWEDIP_F_REMOVE_ME);
+	ip->remove = flags;
 	EXPECT(take(&table, FORKGUARD_ALLOWEDIP_A_FAMILY, &ip->family, sizeof(ip->family)));
 	EXPECT(ip->family == AF_INET || ip->family == AF_INET6);
 	EXPECT(take(&table, FORKGUARD_ALLOWEDIP_A_IPADDR, &ip->v6,
@@ -268,11 +272,19 @@ static void expect_heard(const struct device *dev, struct bytes messages)
 	device_clear(&heard);
 }
 
+static bool takes_ips(const struct peer *peer)
+{
+	for (const struct allowed_ip *ip = peer->allowed_ips; ip; ip = ip->next)
+		if (ip->remove)
+			return true;
+	return false;
+}
+
 /* Can a kernel have @dev? Not what is to be removed, nor a peer twice in a row. */
 static bool can_be(const struct device *dev)
 {
 	for (const struct peer *peer = dev->peers; peer; peer = peer->next)
-		if (peer->remove ||
+		if (peer->remove || takes_ips(peer) ||
 		    (peer->next && !memcmp(peer->public_key, peer->next->public_key, KEY_LEN)))
 			return false;
 	return true;

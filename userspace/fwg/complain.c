@@ -15,6 +15,11 @@ void complain_of(const char *file, unsigned int line)
 	current_line = line;
 }
 
+unsigned int complaint_line(void)
+{
+	return current_line;
+}
+
 void complain(const char *format, ...)
 {
 	va_list arguments;

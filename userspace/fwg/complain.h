@@ -9,4 +9,7 @@ void complain(const char *format, ...) __attribute__((format(printf, 1, 2)));
 /* What the next complaints are about; NULL: the command line. */
 void complain_of(const char *file, unsigned int line);
 
+/* The line they are about; 0: the command line. */
+unsigned int complaint_line(void);
+
 #endif

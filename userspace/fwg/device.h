@@ -21,6 +21,8 @@ struct allowed_ip {
 	};
 	uint16_t family;
 	uint8_t cidr;
+	bool remove; /* only of what a user wrote */
+	unsigned int line; /* where */
 };
 
 union endpoint {
@@ -40,6 +42,7 @@ struct peer {
 	uint8_t public_key[KEY_LEN];
 	uint8_t preshared_key[KEY_LEN];
 	bool has_public_key; /* only of what a user wrote */
+	unsigned int line; /* where */
 	bool has_preshared_key;
 	bool has_persistent_keepalive;
 	bool replace_allowed_ips;
@@ -78,6 +81,8 @@ struct device {
 	bool replace_peers;
 	uint16_t listen_port;
 	uint32_t fwmark;
+	unsigned int listen_port_line; /* where a user wrote it */
+	unsigned int fwmark_line;
 	struct generation generation;
 	uint64_t resets;
 	struct reset last_reset;

@@ -1,23 +1,49 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Writes forkguard's netlink attributes, and splits what is too long. */
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+
 #include <linux/forkguard.h>
 
 #include "encode.h"
+#include "text.h"
 
 #define ATTR(len) (MNL_ATTR_HDRLEN + MNL_ALIGN(len))
 
 /* The most that one allowed IP takes. */
-#define ALLOWED_IP_ROOM \
-	(ATTR(0) + ATTR(sizeof(uint16_t)) + ATTR(sizeof(struct in6_addr)) + ATTR(sizeof(uint8_t)))
+#define ALLOWED_IP_ROOM                                                     \
+	(ATTR(0) + ATTR(sizeof(uint16_t)) + ATTR(sizeof(struct in6_addr)) + \
+	 ATTR(sizeof(uint8_t)) + ATTR(sizeof(uint32_t)))
 
 /* The most that one peer takes with its first allowed IP. */
 #define PEER_ROOM                                               \
 	(ATTR(0) + 2 * ATTR(KEY_LEN) + ATTR(sizeof(uint32_t)) + \
 	 ATTR(sizeof(struct sockaddr_in6)) + ATTR(sizeof(uint16_t)) + ATTR(0) + ALLOWED_IP_ROOM)
 
-static void put_allowed_ip(struct nlmsghdr *nlh, const struct allowed_ip *ip)
+/* Is it in what was written since @start, and not in a part that is named already? */
+static bool is_asked(const struct encoder *enc, const struct nlmsghdr *nlh, size_t start)
 {
+	return enc->asked >= start && enc->asked < nlh->nlmsg_len && !enc->word[0];
+}
+
+static void __attribute__((format(printf, 3, 4)))
+name(struct encoder *enc, unsigned int line, const char *format, ...)
+{
+	va_list arguments;
+
+	enc->line = line;
+	va_start(arguments, format);
+	vsnprintf(enc->word, sizeof(enc->word), format, arguments);
+	va_end(arguments);
+}
+
+static void put_allowed_ip(struct encoder *enc, struct nlmsghdr *nlh)
+{
+	const struct allowed_ip *ip = enc->ip;
+	const size_t start = nlh->nlmsg_len;
 	struct nlattr *nest = mnl_attr_nest_start(nlh, 0);
+	char address[INET6_ADDRSTRLEN];
 
 	mnl_attr_put_u16(nlh, FORKGUARD_ALLOWEDIP_A_FAMILY, ip->family);
 	if (ip->family == AF_INET)
@@ -25,7 +51,11 @@ static void put_allowed_ip(struct nlmsghdr *nlh, const struct allowed_ip *ip)
 	else
 		mnl_attr_put(nlh, FORKGUARD_ALLOWEDIP_A_IPADDR, sizeof(ip->v6), &ip->v6);
 	mnl_attr_put_u8(nlh, FORKGUARD_ALLOWEDIP_A_CIDR_MASK, ip->cidr);
+	if (ip->remove)
+		mnl_attr_put_u32(nlh, FORKGUARD_ALLOWEDIP_A_FLAGS, FORKGUARD_ALLOWEDIP_F_REMOVE_ME);
 	mnl_attr_nest_end(nlh, nest);
+	if (is_asked(enc, nlh, start))
+		name(enc, ip->line, "%s/%u", address_text(address, ip), ip->cidr);
 }
 
 static void put_settings(struct nlmsghdr *nlh, const struct peer *peer)
@@ -47,8 +77,10 @@ static void put_settings(struct nlmsghdr *nlh, const struct peer *peer)
 static bool put_peer(struct encoder *enc, struct nlmsghdr *nlh, size_t room)
 {
 	const struct peer *peer = enc->peer;
+	const size_t start = nlh->nlmsg_len;
 	struct nlattr *nest = mnl_attr_nest_start(nlh, 0);
 	struct nlattr *ips;
+	char key[KEY_TEXT_SIZE];
 	uint32_t flags = 0;
 
 	mnl_attr_put(nlh, FORKGUARD_PEER_A_PUBLIC_KEY, KEY_LEN, peer->public_key);
@@ -68,24 +100,36 @@ static bool put_peer(struct encoder *enc, struct nlmsghdr *nlh, size_t room)
 	if (enc->ip) {
 		ips = mnl_attr_nest_start(nlh, FORKGUARD_PEER_A_ALLOWEDIPS);
 		do {
-			put_allowed_ip(nlh, enc->ip);
+			put_allowed_ip(enc, nlh);
 			enc->ip = enc->ip->next;
 		} while (enc->ip && room - nlh->nlmsg_len >= ALLOWED_IP_ROOM);
 		mnl_attr_nest_end(nlh, ips);
 	}
 	mnl_attr_nest_end(nlh, nest);
+	if (is_asked(enc, nlh, start)) {
+		key_to_text(key, peer->public_key);
+		name(enc, peer->line, "%s", key);
+	}
 	enc->inside_peer = enc->ip;
 	return !enc->inside_peer;
 }
 
-static void put_interface(struct nlmsghdr *nlh, const struct device *dev)
+static void put_interface(struct encoder *enc, struct nlmsghdr *nlh, const struct device *dev)
 {
+	size_t start;
+
 	if (dev->has_private_key)
 		mnl_attr_put(nlh, FORKGUARD_DEVICE_A_PRIVATE_KEY, KEY_LEN, dev->private_key);
+	start = nlh->nlmsg_len;
 	if (dev->has_listen_port)
 		mnl_attr_put_u16(nlh, FORKGUARD_DEVICE_A_LISTEN_PORT, dev->listen_port);
+	if (is_asked(enc, nlh, start))
+		name(enc, dev->listen_port_line, "%u", dev->listen_port);
+	start = nlh->nlmsg_len;
 	if (dev->has_fwmark)
 		mnl_attr_put_u32(nlh, FORKGUARD_DEVICE_A_FWMARK, dev->fwmark);
+	if (is_asked(enc, nlh, start))
+		name(enc, dev->fwmark_line, "0x%" PRIx32, dev->fwmark);
 	if (dev->replace_peers)
 		mnl_attr_put_u32(nlh, FORKGUARD_DEVICE_A_FLAGS, FORKGUARD_DEVICE_F_REPLACE_PEERS);
 }
@@ -96,7 +140,7 @@ bool encode_device(struct encoder *enc, const struct device *dev, struct nlmsghd
 
 	mnl_attr_put_strz(nlh, FORKGUARD_DEVICE_A_IFNAME, dev->name);
 	if (!enc->begun) {
-		put_interface(nlh, dev);
+		put_interface(enc, nlh, dev);
 		enc->peer = dev->peers;
 		enc->begun = true;
 	}

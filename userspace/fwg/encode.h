@@ -16,6 +16,10 @@ struct encoder {
 	bool inside_peer; /* part of peer's allowed IPs went before */
 	const struct peer *peer;
 	const struct allowed_ip *ip;
+	/* Where in the message something is to be named, or 0; and what is there. */
+	size_t asked;
+	char word[64];
+	unsigned int line;
 };
 
 /* Fills one message of at most @room bytes; false when it is the last one. */

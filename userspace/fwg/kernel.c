@@ -10,6 +10,7 @@
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
 
+#include "complain.h"
 #include "encode.h"
 #include "kernel.h"
 #include "netlink.h"
@@ -42,17 +43,27 @@ static bool is_general(int error)
 	return error == -EINVAL || error == -ENODEV || error == -ENOENT || error == -EOPNOTSUPP;
 }
 
+/* As finish(), and names the word that the kernel refused, if that is not "". */
+static int finish_with(struct netlink *nl, int error, const char *what, const char *name,
+		       const char *word)
+{
+	const char *quote = word[0] ? ": `" : "", *unquote = word[0] ? "'" : "";
+
+	if (error && (!nl->message[0] || error == -ENOPROTOOPT))
+		complain("%s%s: %s%s%s%s", what, name, reason(error), quote, word, unquote);
+	else if (error && is_general(error))
+		complain("%s%s: %s%s%s%s", what, name, nl->message, quote, word, unquote);
+	else if (error)
+		complain("%s%s: %s: %s%s%s%s", what, name, nl->message, strerror(-error), quote,
+			 word, unquote);
+	netlink_close(nl);
+	return error ? -1 : 0;
+}
+
 /* Ends a conversation: closes the socket and says what failed, if it did. */
 static int finish(struct netlink *nl, int error, const char *what, const char *name)
 {
-	if (error && (!nl->message[0] || error == -ENOPROTOOPT))
-		warnx("%s%s: %s", what, name, reason(error));
-	else if (error && is_general(error))
-		warnx("%s%s: %s", what, name, nl->message);
-	else if (error)
-		warnx("%s%s: %s: %s", what, name, nl->message, strerror(-error));
-	netlink_close(nl);
-	return error ? -1 : 0;
+	return finish_with(nl, error, what, name, "");
 }
 
 static int add_name(struct name_list *list, const char *name)
@@ -151,36 +162,56 @@ int kernel_get_device(const char *name, struct device *dev)
 	return finish(&nl, ret, "Unable to access interface ", name);
 }
 
-int kernel_set_device(const struct device *dev)
+/* Makes the message that @enc is about to; false when it is the last one. */
+static bool begin_set(struct netlink *nl, const struct device *dev, struct encoder *enc,
+		      struct nlmsghdr **nlh)
+{
+	*nlh = netlink_command(nl, FORKGUARD_CMD_SET_DEVICE, NLM_F_ACK);
+	return encode_device(enc, dev, *nlh, sizeof(nl->buffer));
+}
+
+int kernel_set_device(const struct device *dev, const char *file)
 {
 	struct netlink nl;
-	struct encoder enc = { 0 };
+	struct encoder enc = { 0 }, before = { 0 };
 	int ret = netlink_open_forkguard(&nl);
+	struct nlmsghdr *nlh;
 	bool more = true;
 
 	while (!ret && more) {
-		struct nlmsghdr *nlh = netlink_command(&nl, FORKGUARD_CMD_SET_DEVICE, NLM_F_ACK);
-
-		more = encode_device(&enc, dev, nlh, sizeof(nl.buffer));
+		before = enc;
+		more = begin_set(&nl, dev, &enc, &nlh);
 		ret = netlink_ask(&nl, nlh, NULL, NULL);
 	}
-	return finish(&nl, ret, "Unable to modify interface ", dev->name);
+	/* The answer lies where the question was, which is made again to look into. */
+	if (ret && nl.offset) {
+		before.asked = nl.offset;
+		begin_set(&nl, dev, &before, &nlh);
+	}
+	if (before.line)
+		complain_of(file, before.line);
+	return finish_with(&nl, ret, "Unable to modify interface ", dev->name, before.word);
 }
 
 int kernel_reset(const char *name, const uint8_t *peer)
 {
+	char word[KEY_TEXT_SIZE] = "";
 	struct netlink nl;
 	int ret = netlink_open_forkguard(&nl);
 
 	if (!ret) {
 		struct nlmsghdr *nlh = netlink_command(&nl, FORKGUARD_CMD_RESET, NLM_F_ACK);
+		size_t at;
 
 		mnl_attr_put_strz(nlh, FORKGUARD_DEVICE_A_IFNAME, name);
+		at = nlh->nlmsg_len;
 		if (peer)
 			mnl_attr_put(nlh, FORKGUARD_DEVICE_A_PEER_KEY, KEY_LEN, peer);
 		ret = netlink_ask(&nl, nlh, NULL, NULL);
+		if (peer && nl.offset == at)
+			key_to_text(word, peer);
 	}
-	return finish(&nl, ret, "Unable to reset interface ", name);
+	return finish_with(&nl, ret, "Unable to reset interface ", name, word);
 }
 
 int kernel_get_generation(struct generation *gen)

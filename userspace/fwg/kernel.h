@@ -20,7 +20,8 @@ int kernel_list_devices(struct name_list *list);
 /* Fills @dev, which is valid before; device_clear() is due after. */
 int kernel_get_device(const char *name, struct device *dev);
 
-int kernel_set_device(const struct device *dev);
+/* Messages say where in @file, or NULL, the word stands that the kernel refuses. */
+int kernel_set_device(const struct device *dev, const char *file);
 
 /* Resets one peer, or with NULL the whole interface. */
 int kernel_reset(const char *name, const uint8_t *peer);

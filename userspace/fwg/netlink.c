@@ -74,6 +74,9 @@ static void keep_words(struct netlink *nl, const struct nlmsghdr *nlh, size_t of
 		if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_MSG &&
 		    mnl_attr_validate(attr, MNL_TYPE_NUL_STRING) == 0)
 			snprintf(nl->message, sizeof(nl->message), "%s", mnl_attr_get_str(attr));
+		if (mnl_attr_get_type(attr) == NLMSGERR_ATTR_OFFS &&
+		    mnl_attr_validate(attr, MNL_TYPE_U32) == 0)
+			nl->offset = mnl_attr_get_u32(attr);
 	}
 }
 
@@ -157,6 +160,7 @@ int netlink_ask(struct netlink *nl, const struct nlmsghdr *nlh, netlink_handler 
 		void *data)
 {
 	nl->message[0] = '\0';
+	nl->offset = 0;
 	if (mnl_socket_sendto(nl->socket, nlh, nlh->nlmsg_len) < 0)
 		return -errno;
 	return receive_answer(nl, handler, data);

@@ -22,6 +22,7 @@ struct netlink {
 	uint16_t family; /* the id of forkguard's generic netlink family */
 	uint32_t events; /* the id of its multicast group, 0 when unknown */
 	char message[256]; /* the kernel's words about the last error, or "" */
+	uint32_t offset; /* of the attribute that it is about in the question, or 0 */
 	uint8_t buffer[NETLINK_BUFFER_SIZE] __attribute__((aligned(NLMSG_ALIGNTO)));
 };
 

@@ -21,7 +21,7 @@ int cmd_set(int argc, char *argv[])
 	strcpy(dev.name, argv[1]);
 	ret = config_from_words(&dev, argc - 2, argv + 2);
 	if (!ret)
-		ret = kernel_set_device(&dev);
+		ret = kernel_set_device(&dev, NULL);
 	device_clear(&dev);
 	return ret ? 1 : 0;
 }

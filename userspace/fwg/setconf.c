@@ -40,7 +40,7 @@ static int configure(int argc, char *argv[], void (*before)(struct device *dev),
 	if (!ret && after)
 		ret = after(&dev);
 	if (!ret)
-		ret = kernel_set_device(&dev);
+		ret = kernel_set_device(&dev, argv[2]);
 	device_clear(&dev);
 	return ret ? 1 : 0;
 }

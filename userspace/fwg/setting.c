@@ -44,6 +44,7 @@ static int parse_listen_port(struct device *dev, const char *value)
 		return -1;
 	}
 	dev->has_listen_port = true;
+	dev->listen_port_line = complaint_line();
 	return 0;
 }
 
@@ -59,6 +60,7 @@ static int parse_fwmark(struct device *dev, const char *value)
 		return -1;
 	}
 	dev->has_fwmark = true;
+	dev->fwmark_line = complaint_line();
 	return 0;
 }
 
@@ -69,6 +71,7 @@ static int parse_public_key(struct peer *peer, const char *value)
 		return -1;
 	}
 	peer->has_public_key = true;
+	peer->line = complaint_line();
 	return 0;
 }
 
@@ -148,13 +151,21 @@ static bool has_host_bits(const struct allowed_ip *ip)
 	return false;
 }
 
-/* IP[/CIDR] */
+static bool has_sign(const char *text)
+{
+	return *text == '+' || *text == '-';
+}
+
+/* [+|-]IP[/CIDR] */
 static bool parse_allowed_ip(struct allowed_ip *ip, const char *text)
 {
-	const char *slash = strchrnul(text, '/');
 	char address[INET6_ADDRSTRLEN];
+	const char *slash;
 	uint32_t cidr;
 
+	ip->remove = *text == '-';
+	text += has_sign(text);
+	slash = strchrnul(text, '/');
 	if ((size_t)(slash - text) >= sizeof(address))
 		return false;
 	memcpy(address, text, slash - text);
@@ -179,6 +190,9 @@ static int add_allowed_ip(struct peer *peer, const char *text)
 		complain("Not an IP address with its prefix length: `%s'", text);
 		return -1;
 	}
+	ip->line = complaint_line();
+	if (has_sign(text))
+		peer->replace_allowed_ips = false;
 	if (has_host_bits(ip))
 		complain("Warning: bits beyond the prefix are ignored: `%s'", text);
 	return 0;
