@@ -6,8 +6,10 @@ words are told apart by the message.
 """
 
 import base64
+import json
 import os
 import random
+import re
 import stat
 import subprocess
 
@@ -53,8 +55,18 @@ def test_help(word):
         assert usage.stdout.startswith(f"Usage: fwg {command}")
 
 
+@pytest.mark.parametrize("word", ["version", "--version", "-v"])
+def test_version(word):
+    done = run(word)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert re.fullmatch(r"fwg \d+\.\d+\n", done.stdout)
+
+
 @pytest.mark.parametrize("words, wrong", [
     (["frobnicate"], "frobnicate"),
+    (["--json", "frobnicate"], "frobnicate"),
+    (["--json", "set", "fwgtest", "fwmark", "1"], "--json"),
+    (["--json", "--json"], "--json"),
     (["show", "fwgtest", "colour"], "colour"),
     (["show", "fwgtest", "dump", "more"], "more"),
     (["show", "interfaces", "dump"], "dump"),
@@ -91,7 +103,7 @@ def test_missing_words(words):
 
 # The grammar of settings.
 
-@pytest.mark.parametrize("words", [
+RIGHT = [
     ["listen-port", "0"],
     ["listen-port", "65535"],
     ["fwmark", "0"],
@@ -117,12 +129,12 @@ def test_missing_words(words):
     ["peer", KEY, "allowed-ips", "0.0.0.0/0,::/0"],
     ["peer", KEY, "allowed-ips", "1.2.3.4, 1::/128"],
     ["peer", KEY, "allowed-ips", "::ffff:1.2.3.4/128"],
-])
-def test_settings_that_are_understood(words):
-    assert is_understood(*words)
+    ["peer", KEY, "allowed-ips", "+1.2.3.4/32"],
+    ["peer", KEY, "allowed-ips", "-1.2.3.4"],
+    ["peer", KEY, "allowed-ips", "+1::/64, -1.2.3.0/24,1.2.0.0/16"],
+]
 
-
-@pytest.mark.parametrize("words, wrong", [
+WRONG = [
     (["listen-port", "65536"], "65536"),
     (["listen-port", "-1"], "-1"),
     (["listen-port", "18446744073709551617"], "18446744073709551617"),
@@ -174,9 +186,12 @@ def test_settings_that_are_understood(words):
     (["peer", KEY, "allowed-ips", ",1.2.3.4"], ""),
     (["peer", KEY, "allowed-ips", "/8"], "/8"),
     (["peer", KEY, "allowed-ips", "1" * 5000], "1" * 5000),
-    # Stock wireguard.ko of the kernels that we build for knows no increments either.
-    (["peer", KEY, "allowed-ips", "+1.2.3.4/32"], "+1.2.3.4/32"),
-    (["peer", KEY, "allowed-ips", "-1.2.3.4/32"], "-1.2.3.4/32"),
+    (["peer", KEY, "allowed-ips", "+"], "+"),
+    (["peer", KEY, "allowed-ips", "-"], "-"),
+    (["peer", KEY, "allowed-ips", "+-1.2.3.4/32"], "+-1.2.3.4/32"),
+    (["peer", KEY, "allowed-ips", "1.2.3.4/+32"], "1.2.3.4/+32"),
+    (["peer", KEY, "allowed-ips", "-1.2.3.4/33"], "-1.2.3.4/33"),
+    (["peer", KEY, "allowed-ips", "1.2.3.4,-"], "-"),
     (["mtu", "1420"], "mtu"),
     (["remove"], "remove"),
     (["listen-port"], "listen-port"),
@@ -186,11 +201,40 @@ def test_settings_that_are_understood(words):
     (["peer", KEY, "listen-port", "1"], "listen-port"),
     (["peer", KEY, "remove", "this"], "this"),
     (["fwmark", "1", "frobnicate"], "frobnicate"),
-])
+    (["peer", KEY, "remove", "endpoint", "192.0.2.1:x y"], "192.0.2.1:x y"),
+    (["LISTEN-PORT", "1"], "LISTEN-PORT"),
+]
+
+# What Debian's wg takes, though it can't mean it: it computes modulo 65536.
+LAX = [["listen-port", "65536"], ["listen-port", " 1"],
+       ["peer", KEY, "endpoint", "192.0.2.1:65536"]]
+
+
+@pytest.mark.parametrize("words", RIGHT)
+def test_settings_that_are_understood(words):
+    assert is_understood(*words)
+
+
+@pytest.mark.parametrize("words, wrong", WRONG)
 def test_settings_that_are_wrong(words, wrong):
     message = error("set", "fwgtest", *words)
     assert not message.startswith(NOT_THERE)
     assert f"`{wrong}'" in message
+
+
+def wg_understands(*words):
+    """It fails as well, for want of an interface, but then it has understood."""
+    done = run(*words, tool="wg")
+    assert (done.returncode, done.stdout) == (1, "")
+    return re.match(r"Unable to \w+ (current )?(interface|configuration)",
+                    done.stderr.splitlines()[-1]) is not None
+
+
+def test_wg_is_of_the_same_mind_about_settings():
+    """Signs before allowed IPs are younger than Debian's wg."""
+    signed = [words for words in RIGHT if words[-1][:1] in ("+", "-")]
+    assert [words for words in RIGHT if not wg_understands("set", "fwgtest", *words)] == signed
+    assert [words for words, _ in WRONG if wg_understands("set", "fwgtest", *words)] == LAX
 
 
 def test_host_bits_are_warned_of():
@@ -202,8 +246,8 @@ def test_host_bits_are_warned_of():
 
 
 @pytest.mark.parametrize("retries, good", [
-    ("0", True), ("7", True), ("infinity", True),
-    ("", False), ("-1", False), ("many", False), ("1x", False),
+    ("", True), ("0", True), ("7", True), ("infinity", True),
+    ("-1", False), ("many", False), ("1x", False),
 ])
 def test_number_of_retries(retries, good):
     message = error("set", "fwgtest", "peer", KEY, "endpoint", "192.0.2.1:1",
@@ -242,7 +286,7 @@ def fixture_conf(tmp_path):
     return conf
 
 
-@pytest.mark.parametrize("text", [
+FILES = [
     "", "\n \n", "# nothing", "[Interface]", EXAMPLE, EXAMPLE.rstrip("\n"),
     EXAMPLE.replace("\n", "\r\n"), EXAMPLE.replace(" = ", "="), EXAMPLE.replace(" = ", "\t=  "),
     EXAMPLE.replace("1234", "1234 # the # port"), EXAMPLE.replace("[Peer]", " [ pEEr ] # a peer"),
@@ -251,12 +295,21 @@ def fixture_conf(tmp_path):
     EXAMPLE.replace("ListenPort = 51820", "FwMark = 0x1"),
     EXAMPLE + "AllowedIPs = 10.0.0.0/8\nAllowedIPs =\n",
     "[Peer]\nPublicKey=" + KEY + "\n[Interface]\nListenPort=1\n[Peer]\nPublicKey=" + KEY,
-])
+    "[Interface]\nListenPort=1\n[Interface]\nListenPort=2", "[Interface]\nListenPort=domain",
+    EXAMPLE.replace("51820", "5 1\t820"), EXAMPLE.replace(" = yAnz", " = y A nz"),
+    EXAMPLE + "Endpoint = localhost:domain", EXAMPLE + "PublicKey = " + KEY,
+    "[Peer]\nAllowedIPs = ::/0\nPublicKey = " + KEY,
+]
+
+FILES_OF_LATER_WG = [EXAMPLE + "AllowedIPs = +10.1.0.0/16, -10.2.0.0/16"]
+
+
+@pytest.mark.parametrize("text", FILES + FILES_OF_LATER_WG)
 def test_files_that_are_understood(conf, text):
     assert conf(text).startswith(NOT_THERE)
 
 
-@pytest.mark.parametrize("text, message", [
+WRONG_FILES = [
     ("ListenPort=1", "FILE:1: Before [Interface] and [Peer]: `ListenPort'"),
     ("\n[Interfaces]", "FILE:2: Neither [Interface] nor [Peer]: `[Interfaces]'"),
     ("[Peer", "FILE:1: Neither [Interface] nor [Peer]: `[Peer'"),
@@ -279,9 +332,32 @@ def test_files_that_are_understood(conf, text):
      "FILE:14: Not a key of 44 base64 characters: the value of `PresharedKey'"),
     ("[Peer]\n[Interface]", "FILE:2: The peer that ends here has no `PublicKey'"),
     (EXAMPLE + "[Peer]\n\n", "FILE:15: The peer that ends here has no `PublicKey'"),
-])
+    (EXAMPLE + "; Endpoint", "FILE:14: Not a setting of a peer: `;Endpoint'"),
+    ("[Interface]\nPrivateKey=",
+     "FILE:2: Not a key of 44 base64 characters: the value of `PrivateKey'"),
+    (EXAMPLE + "AllowedIPs=+", "FILE:14: Not an IP address with its prefix length: `+'"),
+    # What is wg-quick's.
+    *(("[Interface]\n" + line, f"FILE:2: Not a setting of an interface: `{line.split('=')[0]}'")
+      for line in ("Address=10.0.0.1/24", "DNS=192.0.2.53", "Table=off", "PreUp=true", "PostUp=true",
+                   "PreDown=true", "PostDown=true", "SaveConfig=true")),
+]
+
+
+@pytest.mark.parametrize("text, message", WRONG_FILES)
 def test_files_that_are_wrong(conf, text, message):
     assert conf(text) == f"fwg: {message}"
+
+
+@pytest.mark.parametrize("command", ["setconf", "addconf", "syncconf"])
+def test_wg_is_of_the_same_mind_about_files(tmp_path, command):
+    """But for a list that is empty, which is harmless."""
+    def understood(text):
+        path = tmp_path / "wg.conf"
+        path.write_text(text, encoding="utf-8")
+        return wg_understands(command, "fwgtest", path)
+    assert [text for text in FILES if not understood(text)] == [
+        EXAMPLE + "AllowedIPs = 10.0.0.0/8\nAllowedIPs =\n"]
+    assert [text for text, _ in WRONG_FILES if understood(text)] == [EXAMPLE + "Endpoint=::1:99999"]
 
 
 @pytest.mark.parametrize("path", ["/nowhere/fwg.conf", "/"])
@@ -290,6 +366,18 @@ def test_files_that_cannot_be_read(path):
 
 
 # Keys.
+
+@pytest.mark.parametrize("words, name", [
+    (["genkey"], "private_key"), (["genpsk"], "preshared_key"), (["pubkey"], "public_key")])
+def test_json_of_keys(words, name):
+    for command in ([*words, "--json"], ["--json", *words]):
+        done = run(*command, input=GOOD)
+        (member, key), = json.loads(done.stdout).items()
+        assert done.returncode == 0 and done.stdout.count("\n") == 1
+        assert member == name and len(base64.b64decode(key)) == 32
+    if name == "public_key":
+        assert key + "\n" == wg_public_key(GOOD)
+
 
 def wg_public_key(private):
     return run("pubkey", tool="wg", input=private).stdout

@@ -11,6 +11,7 @@ import re
 import subprocess
 
 import pytest
+import semantics
 import uml
 
 SCRIPTS = {}
@@ -54,8 +55,9 @@ def script(text, setup=SETUP):
 @pytest.fixture(scope="module", name="results")
 def fixture_results(tmp_path_factory, request):
     folder = tmp_path_factory.mktemp("scripts")
-    subprocess.run(["gcc", "-shared", "-fPIC", "-o", folder / "pause.so",
-                    uml.TOP / "tests/userspace/pause.c", "-ldl"], check=True, timeout=60)
+    for name in ("pause", "spoil"):
+        subprocess.run(["gcc", "-shared", "-fPIC", "-o", folder / f"{name}.so",
+                        uml.TOP / f"tests/userspace/{name}.c", "-ldl"], check=True, timeout=60)
     wanted = {item.originalname for item in request.session.items}
     return uml.run_scripts({name: SCRIPTS[name] for name in SCRIPTS if name in wanted}, folder)
 
@@ -278,6 +280,26 @@ def test_json_of_a_name_that_is_no_text(result):
     assert json.loads(interfaces) == ['f\ufffdé\x1f"']
 
 
+@script(FULL + """\
+fwg showconf fwg0 --json; echo --; fwg show fwg0 dump --json; echo --
+fwg --json showconf fwg0 | cmp - <(fwg showconf --json fwg0)
+fwg --json
+""")
+def test_json_of_the_configuration(result):
+    """What showconf prints, in the shape of show."""
+    conf, dump, shown = map(json.loads, parts(result))
+    everything, = dump
+    for member in ("public_key", "generation", "resets", "last_reset"):
+        del everything[member]
+    for peer in everything["peers"]:
+        for member in ("latest_handshake", "rx_bytes", "tx_bytes"):
+            del peer[member]
+    assert conf == [everything]
+    assert conf[0]["private_key"] == PRIVATE
+    assert conf[0]["peers"][0]["preshared_key"] == PSK
+    assert shown[0]["private_key"] == "(hidden)"
+
+
 # What is set is what wg sets.
 
 def same_after(*commands, shown="dump"):
@@ -356,6 +378,28 @@ def test_allowed_ips_with_spaces(result):
 @same_after("set IF peer $A allowed-ips 10.1.0.0/16 allowed-ips 10.2.0.0/16", shown="allowed-ips")
 def test_allowed_ips_twice(result):
     assert "\t10.1.0.0/16 10.2.0.0/16\n" in assert_same(result)[0]
+
+
+# Debian's wg and its kernels do not know this yet.
+@script(FULL + """\
+fwg set fwg0 peer $A allowed-ips +10.1.2.3/16,-192.168.4.4/32,-172.16.0.0/12,-0.0.0.0/0 \\
+	peer $C allowed-ips -10.9.9.9/32,10.3.0.0/16
+fwg show fwg0 allowed-ips; echo --
+fwg set fwg0 peer $A allowed-ips -10.1.0.0/16,+::/0 peer $B allowed-ips 10.0.0.0/8
+fwg show fwg0 allowed-ips; echo --
+printf '[Peer]\\nPublicKey=%s\\nAllowedIPs=-10.0.0.0/8, +10.8.0.0/16\\n' $B >conf
+fwg addconf fwg0 conf
+fwg show fwg0 allowed-ips
+""")
+def test_allowed_ips_that_come_and_go(result):
+    """Of a peer's, a sign adds or takes one and leaves the rest; of another's, it takes none."""
+    shown = [[sorted(line.split("\t")[1].split(" ")) for line in part.splitlines()]
+             for part in parts(result)]
+    assert shown == [
+        [["10.0.0.0/8", "10.1.0.0/16", "fd00::/8"], ["0.0.0.0/0", "::/0"], ["10.3.0.0/16"]],
+        [["::/0", "fd00::/8"], ["10.0.0.0/8"], ["10.3.0.0/16"]],
+        [["::/0", "fd00::/8"], ["10.8.0.0/16"], ["10.3.0.0/16"]]]
+    assert [line for line in result.errors if "`+10.1.2.3/16'" not in line] == []
 
 
 @same_after("set IF peer $C allowed-ips 10.0.0.0/8", shown="allowed-ips")
@@ -628,17 +672,122 @@ def test_reset(result):
 
 @failing("reset fwg0 peer $A")
 def test_reset_of_unknown_peer(result):
-    assert_fails(result, "Unable to reset interface fwg0: no such peer")
+    assert_fails(result, f"Unable to reset interface fwg0: no such peer: `{A}'")
 
 
 @script("""\
 ips 'link set fwg0 up' 'link add fwg1 type forkguard' 'link set fwg1 up'
 fwg set fwg0 listen-port 1001
-! fwg set fwg1 listen-port 1001
+! fwg set fwg1 fwmark 1 listen-port 1001
+printf '[Interface]\\nFwMark = 1\\n\\nListenPort = 1001' >conf
+for command in setconf addconf syncconf; do ! fwg $command fwg1 conf; done
+fwg show fwg1 listen-port
+fwg show fwg1 fwmark
 """)
 def test_port_in_use(result):
-    assert_fails(result, "Unable to modify interface fwg1: the port could not be opened: "
-                 "Address already in use")
+    """What the kernel refuses is named, and where it stands."""
+    message = ("Unable to modify interface fwg1: the port could not be opened: "
+               "Address already in use: `1001'")
+    assert result.status == 0, result
+    assert result.errors == [f"fwg: {message}"] + [f"fwg: conf:4: {message}"] * 3
+    port, mark = result.out.splitlines()
+    assert port != "1001" and mark == "off"
+
+
+@script(FULL + """\
+fwg show fwg0 dump >before
+spoilt() { LD_PRELOAD=$SCRIPTS/spoil.so fwg "$@"; }
+! spoilt set fwg0 fwmark 1 peer $A allowed-ips 10.1.1.1,10.66.66.66,10.1.1.3
+! spoilt set fwg0 peer $A persistent-keepalive 1 peer $D persistent-keepalive 1 peer $C
+cat >conf <<END
+[Peer]
+PublicKey = $A
+AllowedIPs = 10.1.1.1
+AllowedIPs = 10.1.1.3, 10.66.66.66/32
+[Peer]
+PublicKey = $B
+END
+! spoilt addconf fwg0 conf
+sed -i s/10.66.66.66/10.6.6.6/ conf
+printf '[Peer]\\nPresharedKey = %s\\nPublicKey = %s\\n' $PSK $D >>conf
+! spoilt setconf fwg0 conf
+fwg show fwg0 dump | cmp before -
+""")
+def test_word_that_the_kernel_refuses(result):
+    """Were the kernel of another mind than we, it would be said where."""
+    assert result.status == 0, result
+    for line, word, where in zip(result.errors, ["10.66.66.66/32", D, "10.66.66.66/32", D],
+                                 ["", "", "conf:4: ", "conf:9: "]):
+        assert line.startswith(f"fwg: {where}Unable to modify interface fwg0: ")
+        assert line.endswith(f": `{word}'")
+    assert len(result.errors) == 4
+
+
+@script(f"""\
+fwg set fwg0 peer $A allowed-ips {",".join(IPS)}
+LD_PRELOAD=$SCRIPTS/spoil.so fwg set fwg0 peer $A allowed-ips {",".join(IPS)},10.66.66.66 || :
+fwg show fwg0 allowed-ips | tr ' ' '\\n' | wc -l
+""")
+def test_word_in_a_later_message(result):
+    """The messages before it were applied, and of this one nothing."""
+    line, = result.errors
+    assert line.endswith(": `10.66.66.66/32'")
+    assert 0 < int(parts(result)[0]) < len(IPS)
+
+
+# The messages themselves, said to forkguard and to stock WireGuard.
+
+def guest_program(mode):
+    return script(f"python3 -B {uml.TOP}/tests/userspace/semantics.py {mode}")
+
+
+@guest_program("both")
+def test_every_message_does_what_it_does_to_wireguard(result):
+    outcomes = json.loads(parts(result)[0])
+    assert set(outcomes) == set(semantics.SCENARIOS) | set(semantics.REFUSED)
+    different = {name: sides for name, sides in outcomes.items()
+                 if name in semantics.SCENARIOS and sides["ours"] != sides["theirs"]}
+    assert not different
+    # Of a message that is wrong, WireGuard applies what comes before.
+    for name in semantics.REFUSED:
+        ours, theirs = outcomes[name]["ours"], outcomes[name]["theirs"]
+        assert ours["errors"] == theirs["errors"] != [0], name
+        assert not ours["changed"], name
+
+
+@script("""\
+echo $PRIVATE >private
+both set private-key private \\
+	peer AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA= endpoint 127.0.0.1:9 \\
+		persistent-keepalive 1 \\
+	peer $A endpoint 127.0.0.1:9 persistent-keepalive 1
+ips 'link set fwg0 up' 'link set wg0 up'
+for try in {1..40}; do
+	[[ $(fwg show fwg0 transfer)$(wg show wg0 transfer) != *148*148 ]] || break
+	sleep 0.1
+done
+fwg show fwg0 transfer; echo --; wg show wg0 transfer
+""")
+def test_nothing_is_sent_to_a_key_of_low_order(result):
+    zero, good = assert_same(result)[0].splitlines()
+    assert zero.split("\t")[1:] == ["0", "0"] and good.split("\t")[1:] == ["0", "148"]
+
+
+@guest_program("dumps")
+def test_change_in_the_middle_of_a_dump(result):
+    """It is told of, and whatever comes after it is of what is there then."""
+    for name, dump in json.loads(parts(result)[0]).items():
+        assert dump["interrupted"] == (name != "nothing"), name
+        assert set(dump["after"]) <= set(dump["there"]), name
+        if name in ("nothing", "all allowed IPs go", "allowed IPs move away", "a private key"):
+            assert list(dict.fromkeys(dump["before"] + dump["after"])) == dump["there"], name
+
+
+@guest_program("pace")
+def test_ten_times_the_peers_take_ten_times_as_long(result):
+    """If each message began at the first peer, it would be far more."""
+    few, many = json.loads(parts(result)[0]).values()
+    assert many < 20 * few, (few, many)
 
 
 # Waits until the last background process listens to generic netlink events.

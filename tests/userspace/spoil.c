@@ -1,0 +1,26 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Preloaded into fwg, makes wrong what it tells the kernel, for fwg itself only says what is right:
+ * the prefix of 10.66.66.66 is 99 bits long, and the peer that begins with 0c 30 c3 has no key.
+ */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <string.h>
+#include <sys/socket.h>
+
+ssize_t sendto(int fd, const void *message, size_t len, int flags, const struct sockaddr *to,
+	       socklen_t to_len)
+{
+	ssize_t (*send)(int fd, const void *message, size_t len, int flags,
+			const struct sockaddr *to, socklen_t to_len) = dlsym(RTLD_NEXT, "sendto");
+	char *address = memmem(message, len, "\x0a\x42\x42\x42", 4);
+	char *key = memmem(message, len, "\x0c\x30\xc3", 3);
+
+	/* Behind the address comes the length, behind the header of an attribute. */
+	if (address)
+		address[8] = 99;
+	/* The type stands before the key. */
+	if (key)
+		key[-2] = 2;
+	return send(fd, message, len, flags, to, to_len);
+}
