@@ -1,4 +1,3 @@
-#!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
 """Runs in a guest: says the same netlink messages to forkguard and to stock WireGuard.
 
