@@ -16,6 +16,7 @@
 #include <linux/inetdevice.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/wireguard.h>
 #include <net/addrconf.h>
 #include <net/dst_metadata.h>
 #include <net/icmp.h>
@@ -163,6 +164,7 @@ static const struct net_device_ops netdev_ops = {
 };
 
 static const struct device_type device_type = { .name = KBUILD_MODNAME };
+static const struct device_type wireguard_type = { .name = WG_GENL_NAME };
 
 /* Runs when nobody holds a reference on the interface any more. */
 static void destruct(struct net_device *dev)
@@ -214,6 +216,13 @@ static void setup(struct net_device *dev)
 	dev->max_mtu = round_down(INT_MAX, MESSAGE_PADDING) - OVERHEAD - sizeof(struct ipv6hdr);
 	SET_NETDEV_DEVTYPE(dev, &device_type);
 	dev->needs_free_netdev = true;
+}
+
+/* udev and those who ask it know interfaces by their type. */
+static void setup_wireguard(struct net_device *dev)
+{
+	setup(dev);
+	SET_NETDEV_DEVTYPE(dev, &wireguard_type);
 }
 
 static int newlink(struct net *src_net, struct net_device *dev, struct nlattr *tb[],
@@ -275,13 +284,21 @@ static struct rtnl_link_ops link_ops __read_mostly = {
 	.newlink = newlink,
 };
 
+/* The same interface to those who ask for WireGuard's. */
+static struct rtnl_link_ops wireguard_link_ops __read_mostly = {
+	.kind = WG_GENL_NAME,
+	.priv_size = sizeof(struct fg_device),
+	.setup = setup_wireguard,
+	.newlink = newlink,
+};
+
 /**
- * device_is_forkguard() - is an interface one of ours?
+ * device_is_forkguard() - is an interface one of ours, of either kind?
  * @dev: the interface
  */
 bool device_is_forkguard(const struct net_device *dev)
 {
-	return dev->rtnl_link_ops == &link_ops;
+	return dev->rtnl_link_ops == &link_ops || dev->rtnl_link_ops == &wireguard_link_ops;
 }
 
 static bool in_scope(const struct generation_scope *scope, const struct generation_scope *reset)
@@ -390,31 +407,49 @@ static struct pernet_operations pernet_ops = { .pre_exit = net_pre_exit };
 
 /**
  * device_init() - let interfaces be made
+ * @replace_wireguard: also as if they were WireGuard's
  *
  * Context: process.
- * Return: 0 or a negative error.
+ * Return: 0 or a negative error; -EEXIST when WireGuard itself is there.
  */
-int __init device_init(void)
+int __init device_init(bool replace_wireguard)
 {
 	int err;
 
 	err = register_pernet_subsys(&pernet_ops);
 	if (err)
 		return err;
+	/* What may be refused comes first: then nobody has made an interface yet. */
+	if (replace_wireguard) {
+		err = rtnl_link_register(&wireguard_link_ops);
+		if (err)
+			goto err_pernet;
+	}
 	err = rtnl_link_register(&link_ops);
 	if (err)
-		unregister_pernet_subsys(&pernet_ops);
+		goto err_wireguard;
+	return 0;
+
+err_wireguard:
+	if (replace_wireguard)
+		rtnl_link_unregister(&wireguard_link_ops);
+err_pernet:
+	unregister_pernet_subsys(&pernet_ops);
+	rcu_barrier();
 	return err;
 }
 
 /**
  * device_exit() - remove all interfaces
+ * @replace_wireguard: as it was for device_init()
  *
  * Context: process.
  */
-void device_exit(void)
+void device_exit(bool replace_wireguard)
 {
 	rtnl_link_unregister(&link_ops);
+	if (replace_wireguard)
+		rtnl_link_unregister(&wireguard_link_ops);
 	unregister_pernet_subsys(&pernet_ops);
 	rcu_barrier();
 }

@@ -89,7 +89,7 @@ struct fg_device {
 
 bool device_is_forkguard(const struct net_device *dev);
 void device_reset(const struct generation_scope *scope, enum forkguard_reset_cause cause);
-int device_init(void);
-void device_exit(void);
+int device_init(bool replace_wireguard);
+void device_exit(bool replace_wireguard);
 
 #endif /* _FORKGUARD_DEVICE_H */

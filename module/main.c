@@ -10,6 +10,11 @@
 #include <net/genetlink.h>
 #include <net/rtnetlink.h>
 
+static bool replace_wireguard;
+module_param(replace_wireguard, bool, 0444);
+MODULE_PARM_DESC(replace_wireguard,
+		 "Also answer to the name wireguard, for tools that know no other (off by default)");
+
 static int __init forkguard_init(void)
 {
 	int err;
@@ -18,25 +23,31 @@ static int __init forkguard_init(void)
 	if (err)
 		return err;
 	clock_init();
-	err = device_init();
+	err = device_init(replace_wireguard);
 	if (err)
 		goto err_generation;
-	err = netlink_init();
+	err = netlink_init(replace_wireguard);
 	if (err)
 		goto err_device;
 	return 0;
 
 err_device:
-	device_exit();
+	device_exit(replace_wireguard);
 err_generation:
 	generation_exit();
+	if (replace_wireguard && err == -EEXIST) {
+		pr_err(KBUILD_MODNAME
+		       ": replace_wireguard is refused while WireGuard itself is there: rmmod wireguard, and blacklist it in /etc/modprobe.d\n");
+		/* By -EEXIST, modprobe understands that we are loaded already: success. */
+		return -EBUSY;
+	}
 	return err;
 }
 
 static void __exit forkguard_exit(void)
 {
-	device_exit();
-	netlink_exit();
+	device_exit(replace_wireguard);
+	netlink_exit(replace_wireguard);
 	generation_exit();
 	/* Peers and sessions are freed by RCU. */
 	rcu_barrier();

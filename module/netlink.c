@@ -14,10 +14,11 @@
 
 #include <crypto/algapi.h>
 #include <linux/if.h>
+#include <linux/wireguard.h>
 #include <net/genetlink.h>
 #include <net/sock.h>
 
-static struct genl_family family;
+static struct genl_family family, wireguard_family;
 
 #define PEER_FLAGS                                                          \
 	(FORKGUARD_PEER_F_REMOVE_ME | FORKGUARD_PEER_F_REPLACE_ALLOWEDIPS | \
@@ -266,7 +267,8 @@ static int put_identity(struct sk_buff *skb, struct fg_device *device)
 	return err;
 }
 
-static int put_device_state(struct sk_buff *skb, struct fg_device *device)
+/* What WireGuard does not have. */
+static int put_fork_state(struct sk_buff *skb, struct fg_device *device)
 {
 	struct fg_reset_record last;
 
@@ -274,14 +276,29 @@ static int put_device_state(struct sk_buff *skb, struct fg_device *device)
 	last = device->last_reset;
 	spin_unlock_bh(&device->reset_lock);
 
-	if (nla_put_u16(skb, FORKGUARD_DEVICE_A_LISTEN_PORT, device->port) ||
-	    nla_put_u32(skb, FORKGUARD_DEVICE_A_FWMARK, device->fwmark) ||
-	    put_identity(skb, device) || put_generation(skb) ||
+	if (put_generation(skb) ||
 	    nla_put_u64_64bit(skb, FORKGUARD_DEVICE_A_RESETS, last.count, FORKGUARD_DEVICE_A_PAD) ||
 	    nla_put_u32(skb, FORKGUARD_DEVICE_A_RESET_CAUSE, last.cause) ||
 	    put_timespec(skb, FORKGUARD_DEVICE_A_RESET_TIME, &last.time))
 		return -EMSGSIZE;
 	return 0;
+}
+
+/* By which was asked. */
+static const struct genl_family *family_of(const struct netlink_callback *cb)
+{
+	return cb->nlh->nlmsg_type == wireguard_family.id ? &wireguard_family : &family;
+}
+
+static int put_device_state(struct sk_buff *skb, struct netlink_callback *cb)
+{
+	struct fg_device *device = cursor_of(cb)->device;
+
+	if (nla_put_u16(skb, FORKGUARD_DEVICE_A_LISTEN_PORT, device->port) ||
+	    nla_put_u32(skb, FORKGUARD_DEVICE_A_FWMARK, device->fwmark) ||
+	    put_identity(skb, device))
+		return -EMSGSIZE;
+	return family_of(cb) == &family ? put_fork_state(skb, device) : 0;
 }
 
 static int get_device_start(struct netlink_callback *cb)
@@ -313,14 +330,14 @@ static int get_device_dump(struct sk_buff *skb, struct netlink_callback *cb)
 		goto out;
 	}
 
-	hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq, &family, NLM_F_MULTI,
-			  FORKGUARD_CMD_GET_DEVICE);
+	hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq, family_of(cb),
+			  NLM_F_MULTI, FORKGUARD_CMD_GET_DEVICE);
 	if (!hdr)
 		goto out;
 	genl_dump_check_consistent(cb, hdr);
 	if (nla_put_u32(skb, FORKGUARD_DEVICE_A_IFINDEX, device->dev->ifindex) ||
 	    nla_put_string(skb, FORKGUARD_DEVICE_A_IFNAME, device->dev->name) ||
-	    (!cursor->begun && put_device_state(skb, device)))
+	    (!cursor->begun && put_device_state(skb, cb)))
 		goto cancel;
 	peers_nest = nla_nest_start(skb, FORKGUARD_DEVICE_A_PEERS);
 	if (!peers_nest)
@@ -799,6 +816,7 @@ void netlink_tell_reset(struct fg_device *device, enum forkguard_reset_cause cau
 	genlmsg_multicast_netns(&family, net, skb, 0, 0, GFP_ATOMIC);
 }
 
+/* Those that WireGuard has come first. */
 static const struct genl_ops ops[] = {
 	{
 		.cmd = FORKGUARD_CMD_GET_DEVICE,
@@ -841,23 +859,48 @@ static struct genl_family family __ro_after_init = {
 	.n_mcgrps = ARRAY_SIZE(groups),
 };
 
+/* WireGuard's, for those who know no other: with its commands and attributes alone. */
+static struct genl_family wireguard_family __ro_after_init = {
+	.name = WG_GENL_NAME,
+	.version = WG_GENL_VERSION,
+	.maxattr = FORKGUARD_DEVICE_A_PEERS,
+	.policy = device_policy,
+	.netnsok = true,
+	.module = THIS_MODULE,
+	.ops = ops,
+	.n_ops = FORKGUARD_CMD_SET_DEVICE + 1,
+	.resv_start_op = FORKGUARD_CMD_SET_DEVICE + 1,
+};
+
 /**
  * netlink_init() - register the family
+ * @replace_wireguard: and that of WireGuard
  *
  * Context: process.
- * Return: 0 or a negative error.
+ * Return: 0 or a negative error; -EEXIST when WireGuard itself is there.
  */
-int __init netlink_init(void)
+int __init netlink_init(bool replace_wireguard)
 {
-	return genl_register_family(&family);
+	int err;
+
+	err = genl_register_family(&family);
+	if (err || !replace_wireguard)
+		return err;
+	err = genl_register_family(&wireguard_family);
+	if (err)
+		genl_unregister_family(&family);
+	return err;
 }
 
 /**
  * netlink_exit() - unregister the family
+ * @replace_wireguard: as it was for netlink_init()
  *
  * Context: process.
  */
-void netlink_exit(void)
+void netlink_exit(bool replace_wireguard)
 {
+	if (replace_wireguard)
+		genl_unregister_family(&wireguard_family);
 	genl_unregister_family(&family);
 }
