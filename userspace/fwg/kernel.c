@@ -2,6 +2,7 @@
 /* The questions that fwg asks the kernel, and its errors in words. */
 #include <err.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,11 +10,14 @@
 #include <linux/genetlink.h>
 #include <linux/if_link.h>
 #include <linux/rtnetlink.h>
+#include <linux/wireguard.h>
 
 #include "complain.h"
 #include "encode.h"
 #include "kernel.h"
 #include "netlink.h"
+
+#define REPLACES_WIREGUARD "/sys/module/forkguard/parameters/replace_wireguard"
 
 /* What changes during every one of so many dumps is not worth waiting for. */
 #define DUMP_TRIES 64
@@ -77,6 +81,23 @@ static int add_name(struct name_list *list, const char *name)
 	return 0;
 }
 
+/* There is either WireGuard or forkguard in its place, never both. */
+static bool replaces_wireguard(void)
+{
+	FILE *file = fopen(REPLACES_WIREGUARD, "re");
+	bool yes = file && getc(file) == 'Y';
+
+	if (file)
+		fclose(file);
+	return yes;
+}
+
+static bool is_ours(const char *kind)
+{
+	return !strcmp(kind, FORKGUARD_GENL_NAME) ||
+	       (!strcmp(kind, WG_GENL_NAME) && replaces_wireguard());
+}
+
 static bool is_forkguard(const struct nlattr *linkinfo)
 {
 	const struct nlattr *attr;
@@ -84,7 +105,7 @@ static bool is_forkguard(const struct nlattr *linkinfo)
 	mnl_attr_for_each_nested(attr, linkinfo)
 		if (mnl_attr_get_type(attr) == IFLA_INFO_KIND &&
 		    !mnl_attr_validate(attr, MNL_TYPE_NUL_STRING))
-			return !strcmp(mnl_attr_get_str(attr), FORKGUARD_GENL_NAME);
+			return is_ours(mnl_attr_get_str(attr));
 	return false;
 }
 
