@@ -81,6 +81,8 @@ check-debug: packages userspace
 install:
 	install -D -m 644 "$$(tests/setup/module.sh running)" $(MODULE_DIR)/forkguard.ko
 	$(if $(DESTDIR),,depmod)
+	install -D -m 644 userspace/modprobe.d/replace-wireguard.conf \
+		$(DESTDIR)$(PREFIX)/share/forkguard/replace-wireguard.conf
 	@$(MAKE) -s --no-print-directory -C userspace install PREFIX=$(PREFIX) DESTDIR=$(DESTDIR)
 
 clean:
