@@ -13,6 +13,9 @@ from . import LabError
 
 # What a guest needs on top of a stock kernel's built-ins.
 MODULES = ("virtio_pci", "virtio_net", "veth", "wireguard")
+# Programs go to /bin, but for these: busybox's shell prefers its own ip, the
+# kernel looks for modprobe here, and wg-quick first looks beside itself.
+FOLDERS = {"ip": "/sbin", "modprobe": "/sbin", "wg-quick": "/usr/bin"}
 
 
 def write_cpio(root, path):
@@ -92,9 +95,8 @@ def build(path, init, release, modules, programs, extra_modules=()):
         put(init, "/init")
         put("/bin/busybox", "/bin/busybox")
         for program in programs:
-            # The shell prefers its own applet of that name in /bin.
-            folder = "/sbin" if os.path.basename(program) == "ip" else "/bin"
-            put(program, f"{folder}/{os.path.basename(program)}")
+            name = os.path.basename(program)
+            put(program, f"{FOLDERS.get(name, '/bin')}/{name}")
             for library in libraries(program):
                 put(library, library)
 

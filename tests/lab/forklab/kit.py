@@ -56,7 +56,8 @@ def kernel_folder(kernel):
 
 def guest_programs(system):
     """The small programs of ours that a guest has."""
-    names = ["traffic", "numbered"] + ["resets"] * (system == "forkguard")
+    names = ["traffic", "numbered", "ask"] + \
+        ["resets"] * (system == "forkguard")
     return [guest_program(name) for name in names]
 
 
@@ -65,6 +66,7 @@ def guest_program(name):
     uapi = os.path.join(REPO, "include", "uapi")
     path = os.path.join(cache(), f"{name}-" + initramfs.fingerprint(
         [source, os.path.join(LAB, "guest", "program.h"),
+         os.path.join(LAB, "guest", "genl.h"),
          os.path.join(uapi, "linux", "forkguard.h")]), name)
     if not os.path.exists(path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
@@ -92,16 +94,20 @@ def find_program(name):
     return path
 
 
-def load(kernel, system, module=None):
+def load(kernel, system, module=None, quick=False):
     """The kit for a kernel, with forkguard in it when that is what is tested
     (a control runs without any of it, so that it is what Debian ships).
-    module: the forkguard.ko, if it is not the one built for that kernel."""
+    module: the forkguard.ko, if it is not the one built for that kernel.
+    quick: with Debian's wg-quick and what it calls."""
     folder = kernel_folder(kernel)
     with open(os.path.join(folder, "release")) as text:
         release = text.read().strip()
     modules = os.path.join(folder, "lib", "modules", release)
     programs = [find_program("ip"), find_program("wg"),
                 *guest_programs(system)]
+    if quick:
+        programs += [find_program(name) for name in
+                     ("wg-quick", "bash", "modprobe", "genl")]
     extra = []
     if system == "forkguard":
         programs.append(os.path.join(REPO, "build", "fwg"))

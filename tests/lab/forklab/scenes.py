@@ -33,6 +33,7 @@ class Options:
     rate: int = 4000            # packets/s of each guest that is forked
     cpus: int = 2
     handshakes: bool = False    # fork amid handshakes as well
+    quick: bool = False         # what is forked was set up by wg-quick
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,11 +74,12 @@ class Stage:
     def __init__(self, options, second_system, cards):
         self.options = options
         self.names = 0
-        self.ends = [tunnel.End(system, number, tunnel.identity())
-                     for number, system in ((1, options.system),
-                                            (2, second_system))]
+        first_end = tunnel.QuickEnd if options.quick else tunnel.End
+        self.ends = [first_end(options.system, 1, tunnel.identity()),
+                     tunnel.End(second_system, 2, tunnel.identity())]
         self.machines = [
-            Machine(kit.load(options.kernel, options.system),
+            Machine(kit.load(options.kernel, options.system,
+                             quick=options.quick),
                     cpus=options.cpus, mac=1),
             Machine(kit.load(options.kernel, second_system), mac=2,
                     cpus=options.cpus if cards == 1 else 1)]
@@ -226,6 +228,12 @@ def template_clones(options):
     stage.second.kill()
 
 
+def drop_in(options):
+    """The same with a guest that knows of WireGuard only: its tunnel is made
+    by Debian's wg-quick."""
+    return template_clones(dataclasses.replace(options, quick=True))
+
+
 def forked_pair(options):
     """Two guests in one tunnel, both forked; each pair of copies talks on."""
     stage = Stage(options, options.system, 1)
@@ -325,6 +333,7 @@ def original_runs_on(options):
 
 SCENES = {
     "template-clones": template_clones,
+    "drop-in": drop_in,
     "forked-pair": forked_pair,
     "rollback": rollback,
     "original-runs-on": original_runs_on,

@@ -10,9 +10,14 @@ import dataclasses
 import os
 import subprocess
 
+from .kit import REPO
+
 PORT = 51820
 IP = "/sbin/ip"
 TOOL = {"forkguard": "fwg", "wireguard": "wg"}
+QUICK = "/usr/bin/wg-quick"
+REPLACE_WIREGUARD = os.path.join(REPO, "userspace", "modprobe.d",
+                                 "replace-wireguard.conf")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,13 +83,51 @@ rm /tmp/private /tmp/psk
     def forget_sessions(self, other):
         """Shell commands after which a new handshake has to be made."""
         if self.system == "forkguard":
-            return f"{self.tool} reset {self.interface}"
+            return f"fwg reset {self.interface}"
         change = f"{self.tool} set {self.interface} peer {other.identity.public}"
         return (f"{change} remove && {change} endpoint {other.endpoint()} "
                 f"allowed-ips {other.v4}/32,{other.v6}/128")
 
     def show(self, guest, field):
         return guest.run(f"{self.tool} show {self.interface} {field}").strip()
+
+
+class QuickEnd(End):
+    """An end that Debian's wg-quick makes. It knows of WireGuard only: that
+    there is forkguard in its place is up to a file in /etc/modprobe.d."""
+
+    def __init__(self, *arguments):
+        super().__init__(*arguments)
+        self.tool = "wg"
+
+    def config(self, other, endpoint=None, psk=None):
+        """Shell commands that write the configuration."""
+        with open(REPLACE_WIREGUARD) as text:
+            replace = text.read() if self.system == "forkguard" else ""
+        return f"""set -e; umask 077
+mkdir -p /etc/modprobe.d /etc/wireguard
+cat >/etc/modprobe.d/forkguard.conf <<'EOF'
+{replace}EOF
+cat >/etc/wireguard/{self.interface}.conf <<'EOF'
+[Interface]
+Address = {self.v4}/24, {self.v6}/64
+PrivateKey = {self.identity.private}
+ListenPort = {self.port}
+
+[Peer]
+PublicKey = {other.identity.public}
+{f'PresharedKey = {psk}' if psk else ''}
+AllowedIPs = {other.v4}/32, {other.v6}/128
+{f'Endpoint = {endpoint}' if endpoint else ''}
+PersistentKeepalive = 25
+EOF
+"""
+
+    def bring_up(self, other, endpoint=None, psk=None):
+        return f"""{self.config(other, endpoint, psk)}
+{QUICK} up {self.interface}
+[ "$(cut -d' ' -f1 /proc/modules | grep -xE 'forkguard|wireguard')" = {self.system} ]
+"""
 
 
 def cable_up(number, card="eth0"):

@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * Asks a netlink family about an interface, and prints the numbers of the
+ * attributes that it answers with, those of nests in brackets, or its error:
+ *
+ *	ask FAMILY COMMAND INTERFACE [ATTRIBUTE]
+ *
+ * ATTRIBUTE is one more to ask with: 32 bytes of zeros.
+ */
+#define _GNU_SOURCE
+#include "genl.h"
+
+#define IFNAME 2 /* of WireGuard's attributes, as of forkguard's */
+
+static void print(char *at, char *end)
+{
+	struct nlattr *attr;
+
+	for (; at < end; at += NLA_ALIGN(attr->nla_len)) {
+		attr = (struct nlattr *)at;
+		printf(" %u", attr->nla_type & NLA_TYPE_MASK);
+		if (attr->nla_type & NLA_F_NESTED) {
+			printf(" [");
+			print(at + NLA_HDRLEN, at + attr->nla_len);
+			printf(" ]");
+		}
+	}
+}
+
+int main(int argc, char *argv[])
+{
+	static char answer[MAX_MESSAGE] __attribute__((aligned(4)));
+	static const char zeros[32];
+	struct nlmsghdr *nl = (struct nlmsghdr *)answer;
+	struct message msg;
+	int command, error;
+
+	if (argc < 4 || argc > 5) {
+		fprintf(stderr, "usage: ask FAMILY COMMAND INTERFACE [ATTRIBUTE]\n");
+		return 1;
+	}
+	command = atoi(argv[2]);
+	begin(&msg, find_family(argv[1]), command);
+	if (!command)
+		msg.nl.nlmsg_flags |= NLM_F_DUMP;
+	/* Programs may leave anything here: WireGuard does not look at it. */
+	msg.genl.reserved = 1;
+	put(&msg, IFNAME, argv[3], strlen(argv[3]) + 1);
+	if (argc == 5)
+		put(&msg, to_number(argv[4], UINT16_MAX), zeros, sizeof(zeros));
+	error = ask(&msg, answer);
+	if (error)
+		printf(" %s", strerror(-error));
+	else if (nl->nlmsg_len)
+		print((char *)NLMSG_DATA(nl) + GENL_HDRLEN, answer + nl->nlmsg_len);
+	printf("\n");
+	return 0;
+}
