@@ -43,8 +43,8 @@ int main(int argc, char *argv[])
 	begin(&msg, find_family(argv[1]), command);
 	if (!command)
 		msg.nl.nlmsg_flags |= NLM_F_DUMP;
-	/* Programs may leave anything here: WireGuard does not look at it. */
-	msg.genl.reserved = 1;
+	/* In these, programs may leave anything here: WireGuard does not look at it. */
+	msg.genl.reserved = command < 2;
 	put(&msg, IFNAME, argv[3], strlen(argv[3]) + 1);
 	if (argc == 5)
 		put(&msg, to_number(argv[4], UINT16_MAX), zeros, sizeof(zeros));
