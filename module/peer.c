@@ -17,7 +17,7 @@ static void free_rcu_fn(struct rcu_head *rcu)
 {
 	struct fg_peer *peer = container_of(rcu, struct fg_peer, rcu);
 
-	skb_queue_purge(&peer->staged);
+	send_purge(peer);
 	dst_cache_destroy(&peer->route);
 	kfree(peer);
 }
@@ -185,7 +185,7 @@ void peer_quiesce(struct fg_peer *peer)
 	if (cancel_work_sync(&peer->initiation_work))
 		peer_put(peer);
 	noise_peer_clear(peer->noise);
-	skb_queue_purge(&peer->staged);
+	send_purge(peer);
 	WRITE_ONCE(peer->hurry, true);
 }
 

@@ -295,6 +295,24 @@ void send_stage(struct fg_peer *peer, struct sk_buff_head *packets)
 	spin_unlock_bh(&peer->staged.lock);
 }
 
+/**
+ * send_purge() - drop what waits
+ * @peer: to this peer
+ *
+ * Context: any but hard interrupts.
+ */
+void send_purge(struct fg_peer *peer)
+{
+	struct sk_buff_head packets;
+
+	__skb_queue_head_init(&packets);
+	spin_lock_bh(&peer->staged.lock);
+	skb_queue_splice_init(&peer->staged, &packets);
+	spin_unlock_bh(&peer->staged.lock);
+	DEV_STATS_ADD(peer->device->dev, tx_dropped, skb_queue_len(&packets));
+	__skb_queue_purge(&packets);
+}
+
 /* No session: what is left waits on, at the head, and a handshake is begun. */
 static void wait_for_session(struct fg_peer *peer, struct sk_buff_head *packets)
 {

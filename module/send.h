@@ -33,6 +33,7 @@ struct send_cb {
 
 void send_stage(struct fg_peer *peer, struct sk_buff_head *packets);
 void send_staged(struct fg_peer *peer);
+void send_purge(struct fg_peer *peer);
 void send_keepalive(struct fg_peer *peer);
 bool send_queue_initiation(struct fg_peer *peer, bool retry);
 void send_initiation_work(struct work_struct *work);

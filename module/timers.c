@@ -57,7 +57,7 @@ static void on_retransmit_handshake(struct timer_list *timer)
 	if (atomic_read(&peer->handshake_attempts) > MAX_HANDSHAKE_ATTEMPTS) {
 		del_timer(&peer->timers.send_keepalive);
 		/* Nobody is there: nothing waits for ever. */
-		skb_queue_purge(&peer->staged);
+		send_purge(peer);
 		if (!timer_pending(&peer->timers.zero_sessions))
 			arm(peer, &peer->timers.zero_sessions, REJECT_AFTER_TIME * 3 * HZ);
 		/* A clone may get its network late: go on, slowly. */
