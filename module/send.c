@@ -11,6 +11,7 @@
 #include "peer.h"
 #include "timers.h"
 
+#include <linux/if_vlan.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
 #include <linux/scatterlist.h>
@@ -241,6 +242,28 @@ static int seal_packet(struct noise_session *session, struct sk_buff *skb)
 	return err;
 }
 
+/**
+ * send_scrub() - forget what was known of a packet that has become another one
+ * @skb: the packet, sealed or opened
+ *
+ * Whatever was decided for the one, on whose behalf it is to be sent or whether
+ * its neighbour is there, is not true of the other. Their flow is the same, and
+ * so is the time at which it is to leave.
+ */
+void send_scrub(struct sk_buff *skb)
+{
+	skb_scrub_packet(skb, true);
+	skb_reset_redirect(skb);
+	skb_init_secmark(skb);
+	skb_set_dst_pending_confirm(skb, 0);
+	__vlan_hwaccel_clear_tag(skb);
+	skb->encapsulation = 0;
+	skb->priority = 0;
+#ifdef CONFIG_NET_SCHED
+	skb->tc_index = 0;
+#endif
+}
+
 /* Ciphertext to the socket. */
 static void transmit(struct fg_peer *peer, struct sk_buff_head *sealed)
 {
@@ -254,10 +277,8 @@ static void transmit(struct fg_peer *peer, struct sk_buff_head *sealed)
 		bool keepalive = skb->len == sizeof(struct message_data) + NOISE_TAG_LEN;
 		u8 ds = SEND_CB(skb)->ds;
 
-		skb_scrub_packet(skb, true);
+		send_scrub(skb);
 		skb->ip_summed = CHECKSUM_NONE;
-		skb->encapsulation = 0;
-		skb_reset_redirect(skb);
 		if (!socket_send(peer, skb, ds) && !keepalive)
 			data_sent = true;
 	}

@@ -34,6 +34,7 @@ struct send_cb {
 void send_stage(struct fg_peer *peer, struct sk_buff_head *packets);
 void send_staged(struct fg_peer *peer);
 void send_purge(struct fg_peer *peer);
+void send_scrub(struct sk_buff *skb);
 void send_keepalive(struct fg_peer *peer);
 bool send_queue_initiation(struct fg_peer *peer, bool retry);
 void send_initiation_work(struct work_struct *work);
