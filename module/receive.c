@@ -229,31 +229,35 @@ static int open_message(struct noise_session *session, struct sk_buff *skb)
 	return pskb_trim(skb, skb->len - NOISE_TAG_LEN);
 }
 
-/* Fit the skb to the inner packet. Returns its protocol, or 0 for none. */
-static __be16 fit_packet(struct sk_buff *skb, u8 ds)
+/*
+ * Fit the skb to the inner packet, whose ECN field learns what the outer one, @ds,
+ * has met on its way. Nobody vouches for that: a mark that the sender can't have
+ * asked for changes nothing, and drops nothing. Returns false for no IP packet.
+ */
+static bool fit_packet(struct sk_buff *skb, u8 ds)
 {
 	unsigned int len;
 
 	if (!pskb_may_pull(skb, sizeof(struct iphdr)))
-		return 0;
+		return false;
 	skb_reset_network_header(skb);
 	if (ip_hdr(skb)->version == 4) {
 		len = ntohs(ip_hdr(skb)->tot_len);
 		if (len < sizeof(struct iphdr) || len > skb->len || pskb_trim(skb, len))
-			return 0;
-		if (INET_ECN_is_ce(ds))
-			IP_ECN_set_ce(ip_hdr(skb));
-		return htons(ETH_P_IP);
+			return false;
+		skb->protocol = htons(ETH_P_IP);
+		INET_ECN_decapsulate(skb, ds, ip_hdr(skb)->tos);
+		return true;
 	}
 	if (ip_hdr(skb)->version == 6 && pskb_may_pull(skb, sizeof(struct ipv6hdr))) {
 		len = ntohs(ipv6_hdr(skb)->payload_len) + sizeof(struct ipv6hdr);
 		if (len > skb->len || pskb_trim(skb, len))
-			return 0;
-		if (INET_ECN_is_ce(ds))
-			IP6_ECN_set_ce(skb, ipv6_hdr(skb));
-		return htons(ETH_P_IPV6);
+			return false;
+		skb->protocol = htons(ETH_P_IPV6);
+		INET_ECN_decapsulate(skb, ds, ipv6_get_dsfield(ipv6_hdr(skb)));
+		return true;
 	}
-	return 0;
+	return false;
 }
 
 /* Hand an inner packet to the stack, if the peer may send it. */
@@ -263,14 +267,11 @@ static void deliver(struct fg_peer *peer, struct sk_buff *skb, u8 ds)
 	size_t len = skb->len + sizeof(struct message_data) + NOISE_TAG_LEN;
 
 	/* What is known of the outer packet is not true of the inner one. */
-	skb_scrub_packet(skb, true);
+	send_scrub(skb);
 	skb_clear_hash(skb);
 	skb_set_queue_mapping(skb, 0);
-	skb_reset_redirect(skb);
-	skb->encapsulation = 0;
 	skb->dev = dev;
-	skb->protocol = fit_packet(skb, ds);
-	if (unlikely(!skb->protocol)) {
+	if (unlikely(!fit_packet(skb, ds))) {
 		DEV_STATS_INC(dev, rx_errors);
 		DEV_STATS_INC(dev, rx_length_errors);
 		goto drop;

@@ -164,7 +164,7 @@ struct world {
 	struct {
 		const u8 *bytes;
 		size_t len;
-		bool ce;
+		u8 ecn; /* of the outer packet */
 	} expected;
 	u8 payload[MESSAGE_MAX];
 	u8 key;

@@ -461,7 +461,7 @@ void deliver_payload(struct message *message, size_t len, const struct delivery 
 		world->expected.bytes = message->inner;
 		world->expected.len =
 			model_delivered(message->inner, message->inner_len, message->peer);
-		world->expected.ce = INET_ECN_is_ce(way->ds);
+		world->expected.ecn = way->ds & INET_ECN_MASK;
 	}
 	if (way->how & HOW_CLONED)
 		clone = skb_clone(skb, GFP_KERNEL);
