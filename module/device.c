@@ -25,6 +25,14 @@
 
 #define OVERHEAD (sizeof(struct message_data) + NOISE_TAG_LEN + sizeof(struct udphdr))
 
+/*
+ * How many of our tunnels a packet may be put into, one inside of the other. All
+ * of them are on one stack, of 16 KiB, and cost it some 2 each.
+ */
+#define MAX_NESTED 4
+
+static DEFINE_PER_CPU(unsigned int, nested);
+
 static DEFINE_MUTEX(devices_lock);
 static LIST_HEAD(devices);
 
@@ -115,12 +123,21 @@ static netdev_tx_t xmit(struct sk_buff *skb, struct net_device *dev)
 	struct fg_peer *peer;
 	int err;
 
-	if (unlikely(!pskb_inet_may_pull(skb) || skb->protocol != ip_tunnel_parse_protocol(skb))) {
+	/* Who writes to the interface itself need not have said what it is. */
+	if (unlikely(!skb->protocol))
+		skb->protocol = ip_tunnel_parse_protocol(skb);
+	if (unlikely(!skb->protocol || !pskb_inet_may_pull(skb) ||
+		     skb->protocol != ip_tunnel_parse_protocol(skb))) {
 		err = -EPROTONOSUPPORT;
 		goto drop;
 	}
+	/* BHs are disabled: whoever counts on this CPU is further up on this stack. */
+	if (unlikely(__this_cpu_read(nested) >= MAX_NESTED)) {
+		net_dbg_ratelimited("%s: tunnels lead into each other\n", dev->name);
+		err = -ELOOP;
+		goto drop;
+	}
 
-	/* BHs are disabled: an RCU read-side critical section. */
 	rcu_read_lock();
 	peer = allowedips_lookup_dst(&device->allowedips, skb);
 	if (unlikely(!peer)) {
@@ -143,7 +160,9 @@ static netdev_tx_t xmit(struct sk_buff *skb, struct net_device *dev)
 	if (unlikely(err))
 		goto drop_unlock;
 	send_stage(peer, &packets);
+	__this_cpu_inc(nested);
 	send_staged(peer);
+	__this_cpu_dec(nested);
 	rcu_read_unlock();
 	return NETDEV_TX_OK;
 

@@ -11,6 +11,28 @@
 #include <net/route.h>
 #include <net/udp_tunnel.h>
 
+/*
+ * Does the way to a peer lead through the peer itself? Through another one of the
+ * same interface it may, and what goes around through several ends in xmit().
+ */
+static bool is_loop(const struct sk_buff *skb, const struct net_device *way,
+		    const struct endpoint *endpoint)
+{
+	bool v4 = endpoint->addr.sa_family == AF_INET;
+	struct fg_device *device;
+	const struct fg_peer *peer;
+
+	if (likely(way != skb->dev))
+		return false;
+	device = netdev_priv(skb->dev);
+	rcu_read_lock();
+	peer = allowedips_lookup(&device->allowedips, endpoint->addr.sa_family,
+				 v4 ? (const void *)&endpoint->addr4.sin_addr :
+				      (const void *)&endpoint->addr6.sin6_addr);
+	rcu_read_unlock();
+	return peer && &peer->endpoint == endpoint;
+}
+
 /* Called with the lock on the endpoint, so that @route, which may be NULL, is to it. */
 static int send4(const struct endpoint *endpoint, struct dst_cache *route, struct sock *sock,
 		 struct sk_buff *skb, u8 ds)
@@ -44,7 +66,7 @@ static int send4(const struct endpoint *endpoint, struct dst_cache *route, struc
 		}
 		if (IS_ERR(rt))
 			return PTR_ERR(rt);
-		if (unlikely(rt->dst.dev == skb->dev)) {
+		if (is_loop(skb, rt->dst.dev, endpoint)) {
 			ip_rt_put(rt);
 			return -ELOOP;
 		}
@@ -78,7 +100,7 @@ static int send6(const struct endpoint *endpoint, struct dst_cache *route, struc
 		dst = ipv6_stub->ipv6_dst_lookup_flow(sock_net(sock), sock, &fl, NULL);
 		if (IS_ERR(dst))
 			return PTR_ERR(dst);
-		if (unlikely(dst->dev == skb->dev)) {
+		if (is_loop(skb, dst->dev, endpoint)) {
 			dst_release(dst);
 			return -ELOOP;
 		}
