@@ -8,6 +8,8 @@
 
 #include <kunit/test.h>
 #include <linux/delay.h>
+#include <linux/if_vlan.h>
+#include <net/udp_tunnel.h>
 
 static u64 device_test_id[2];
 static const u64 *saved_id;
@@ -16,11 +18,14 @@ static generation_reset_fn saved_reset;
 /* Not a multiple of the padding. */
 #define PACKET_LEN 61
 
+static struct sk_buff_head wire;
+
 struct tunnel {
 	struct fg_device *device;
 	struct fg_peer *peer;
 	struct noise_local *remote;
 	struct noise_peer *us;
+	struct socket *socket; /* of the other end, if it listens */
 	struct message_initiation *initiation;
 	struct message_response *response;
 };
@@ -67,6 +72,7 @@ static void tunnel_create(struct kunit *test, struct tunnel *t)
 	};
 	u8 public_key[NOISE_PUBLIC_KEY_LEN];
 
+	t->socket = NULL;
 	t->initiation = kunit_kzalloc(test, sizeof(*t->initiation), GFP_KERNEL);
 	t->response = kunit_kzalloc(test, sizeof(*t->response), GFP_KERNEL);
 	KUNIT_ASSERT_TRUE(test, t->initiation && t->response);
@@ -90,6 +96,9 @@ static void tunnel_create(struct kunit *test, struct tunnel *t)
 
 static void tunnel_destroy(struct tunnel *t)
 {
+	if (t->socket)
+		udp_tunnel_sock_release(t->socket);
+	skb_queue_purge(&wire);
 	rtnl_lock();
 	unregister_netdevice(t->device->dev);
 	rtnl_unlock();
@@ -139,6 +148,109 @@ static void tunnel_expect_staged(struct kunit *test, struct tunnel *t, unsigned 
 		KUNIT_EXPECT_EQ(test, skb->len, (unsigned int)PACKET_LEN);
 		KUNIT_EXPECT_NULL(test, memchr_inv(skb->data, 'x', PACKET_LEN));
 	}
+}
+
+static int on_wire(struct sock *sk, struct sk_buff *skb)
+{
+	__skb_pull(skb, sizeof(struct udphdr));
+	skb_queue_tail(&wire, skb);
+	return 0;
+}
+
+/* From now on, what is sent to the other end gets there. */
+static void tunnel_listen(struct kunit *test, struct tunnel *t)
+{
+	struct udp_port_cfg port = {
+		.family = AF_INET,
+		.local_ip.s_addr = htonl(INADDR_LOOPBACK),
+	};
+	struct udp_tunnel_sock_cfg cfg = { .encap_type = 1, .encap_rcv = on_wire };
+	struct endpoint endpoint = {
+		.addr4.sin_family = AF_INET,
+		.addr4.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+	};
+
+	KUNIT_ASSERT_EQ(test, udp_sock_create(&init_net, &port, &t->socket), 0);
+	setup_udp_tunnel_sock(&init_net, t->socket, &cfg);
+	endpoint.addr4.sin_port = inet_sk(t->socket->sk)->inet_sport;
+	socket_set_endpoint(t->peer, &endpoint);
+}
+
+/* Send one packet, and have the message; the caller frees it. */
+static struct sk_buff *tunnel_send(struct kunit *test, struct tunnel *t, struct sk_buff *skb)
+{
+	struct sk_buff_head packets;
+	int i;
+
+	__skb_queue_head_init(&packets);
+	__skb_queue_tail(&packets, skb);
+	send_stage(t->peer, &packets);
+	send_staged(t->peer);
+	for (i = 0; i < 100 && skb_queue_empty_lockless(&wire); i++)
+		msleep(20);
+	skb = skb_dequeue(&wire);
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	KUNIT_ASSERT_EQ(test, skb_linearize(skb), 0);
+	return skb;
+}
+
+/* What the other end finds in a message: its plaintext is what remains. */
+static void tunnel_open(struct kunit *test, struct tunnel *t, struct sk_buff *skb)
+{
+	struct message_data header;
+	struct noise_session *session;
+	struct scatterlist sg;
+	int err = -ENOENT;
+
+	KUNIT_ASSERT_GE(test, skb->len, (unsigned int)sizeof(header) + NOISE_TAG_LEN);
+	memcpy(&header, skb->data, sizeof(header));
+	__skb_pull(skb, sizeof(header));
+	sg_init_one(&sg, skb->data, skb->len);
+	local_bh_disable();
+	rcu_read_lock();
+	session = noise_session_find(t->remote, header.receiver_index);
+	if (session)
+		err = noise_open(session, &sg, skb->len, &header);
+	rcu_read_unlock();
+	local_bh_enable();
+	KUNIT_ASSERT_EQ(test, err, 0);
+	skb_trim(skb, skb->len - NOISE_TAG_LEN);
+}
+
+/* A packet as it comes to the interface, to an address of the peer's. */
+static struct sk_buff *inner_packet(struct kunit *test, struct tunnel *t)
+{
+	static const u8 ours[] = { 10, 0, 0, 2 };
+	struct sk_buff *skb = alloc_skb(256, GFP_KERNEL);
+	struct iphdr *ip;
+
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	mutex_lock(&t->device->lock);
+	KUNIT_EXPECT_EQ(test,
+			allowedips_add(&t->device->allowedips, AF_INET, ours, 32, t->peer,
+				       &t->peer->allowed),
+			0);
+	mutex_unlock(&t->device->lock);
+	skb_reserve(skb, 128);
+	skb_reset_network_header(skb);
+	ip = skb_put_zero(skb, PACKET_LEN);
+	ip->version = 4;
+	ip->ihl = 5;
+	ip->tot_len = htons(PACKET_LEN);
+	memcpy(&ip->daddr, ours, sizeof(ours));
+	skb->protocol = htons(ETH_P_IP);
+	skb->dev = t->device->dev;
+	return skb;
+}
+
+static int tunnel_xmit(struct tunnel *t, struct sk_buff *skb)
+{
+	int err;
+
+	local_bh_disable();
+	err = xmit(skb, t->device->dev);
+	local_bh_enable();
+	return err;
 }
 
 static void fork_tunnel(void)
@@ -295,8 +407,200 @@ static void reset_is_recorded(struct kunit *test)
 	tunnel_destroy(&t);
 }
 
+/*
+ * Padding is zero, and ends with the MTU. Stock WireGuard divided by an MTU of
+ * zero, and, until 7.1, padded with what was in memory when a packet had no room
+ * for headers.
+ */
+static void padding_gives_nothing_away(struct kunit *test)
+{
+	static const struct {
+		unsigned int len, mtu, padded;
+	} cases[] = {
+		{ 61, 1420, 64 }, { 61, 0, 64 },  { 61, 61, 61 }, { 61, 62, 62 },
+		{ 61, 60, 76 },	  { 64, 64, 64 }, { 0, 0, 0 },	  { 0, 1420, 0 },
+		{ 1, 1420, 16 },  { 1, 1, 1 },	  { 3, 1, 3 },	  { 1419, 1420, 1420 },
+	};
+	unsigned int room, i;
+	struct sk_buff *skb;
+	struct tunnel t;
+
+	tunnel_create(test, &t);
+	tunnel_listen(test, &t);
+	tunnel_connect(test, &t);
+	for (i = 0; i < 2 * ARRAY_SIZE(cases); i++) {
+		unsigned int len = cases[i / 2].len, padded = cases[i / 2].padded;
+
+		room = i % 2 ? 0 : 160;
+		skb = alloc_skb(room + len + 64, GFP_KERNEL);
+		KUNIT_ASSERT_NOT_NULL(test, skb);
+		skb_reserve(skb, room);
+		/* What is behind the packet is a secret. */
+		memset(skb->data, 's', len + skb_tailroom(skb));
+		memset(skb_put(skb, len), 'x', len);
+		skb->dev = t.device->dev;
+		*SEND_CB(skb) = (struct send_cb){ .mtu = cases[i / 2].mtu };
+		skb = tunnel_send(test, &t, skb);
+		tunnel_open(test, &t, skb);
+		KUNIT_EXPECT_EQ(test, skb->len, padded);
+		if (skb->len == padded) {
+			KUNIT_EXPECT_NULL(test, memchr_inv(skb->data, 'x', len));
+			KUNIT_EXPECT_NULL(test, memchr_inv(skb->data + len, 0, padded - len));
+		}
+		kfree_skb(skb);
+	}
+	tunnel_destroy(&t);
+}
+
+/*
+ * What is known of the inner packet is not told by the outer one, except its flow,
+ * and when it may leave: stock WireGuard lost the flow until 5.8, and until 7.3
+ * the clock by which the time is told.
+ */
+static void scrubbed_packet_keeps_flow_and_time(struct kunit *test)
+{
+	struct sk_buff *skb;
+	struct tunnel t;
+	u32 hash;
+
+	tunnel_create(test, &t);
+	skb = inner_packet(test, &t);
+	skb_set_hash(skb, 0xf10, PKT_HASH_TYPE_L4);
+	skb_set_delivery_time(skb, 1234, true);
+	skb->mark = 1;
+	skb->priority = 6;
+	skb->encapsulation = 1;
+	skb_set_dst_pending_confirm(skb, 1);
+	__vlan_hwaccel_put_tag(skb, htons(ETH_P_8021Q), 5);
+#ifdef CONFIG_NETWORK_SECMARK
+	skb->secmark = 1;
+#endif
+#ifdef CONFIG_NET_SCHED
+	skb->tc_index = 1;
+#endif
+	send_scrub(skb);
+	KUNIT_EXPECT_EQ(test, skb->hash, 0xf10U);
+	KUNIT_EXPECT_TRUE(test, skb->l4_hash);
+	KUNIT_EXPECT_EQ(test, skb->tstamp, (ktime_t)1234);
+	KUNIT_EXPECT_TRUE(test, skb->mono_delivery_time);
+	KUNIT_EXPECT_EQ(test, skb->mark, 0U);
+	KUNIT_EXPECT_EQ(test, skb->priority, 0U);
+	KUNIT_EXPECT_FALSE(test, skb->encapsulation);
+	KUNIT_EXPECT_FALSE(test, skb_get_dst_pending_confirm(skb));
+	KUNIT_EXPECT_FALSE(test, skb_vlan_tag_present(skb));
+#ifdef CONFIG_NETWORK_SECMARK
+	KUNIT_EXPECT_EQ(test, skb->secmark, 0U);
+#endif
+#ifdef CONFIG_NET_SCHED
+	KUNIT_EXPECT_EQ(test, skb->tc_index, 0);
+#endif
+	kfree_skb(skb);
+
+	/* And so it is done, by who sends. */
+	tunnel_listen(test, &t);
+	tunnel_connect(test, &t);
+	skb = inner_packet(test, &t);
+	hash = skb_get_hash(skb);
+	skb->priority = 6;
+	*SEND_CB(skb) = (struct send_cb){ .mtu = 1420 };
+	skb = tunnel_send(test, &t, skb);
+	KUNIT_EXPECT_EQ(test, skb->priority, 0U);
+	KUNIT_EXPECT_EQ(test, skb_get_hash(skb), hash);
+	kfree_skb(skb);
+	tunnel_destroy(&t);
+}
+
+/* What is written to the interface directly is what its first byte says. */
+static void protocol_is_what_the_packet_says(struct kunit *test)
+{
+	static const struct {
+		u8 version;
+		u16 protocol;
+		unsigned int len;
+		int err;
+	} cases[] = {
+		{ 4, ETH_P_IP, PACKET_LEN, NETDEV_TX_OK },
+		{ 4, 0, PACKET_LEN, NETDEV_TX_OK },
+		{ 6, 0, PACKET_LEN, -ENOKEY },
+		{ 6, ETH_P_IPV6, PACKET_LEN, -ENOKEY },
+		{ 5, 0, PACKET_LEN, -EPROTONOSUPPORT },
+		{ 4, ETH_P_IPV6, PACKET_LEN, -EPROTONOSUPPORT },
+		{ 6, ETH_P_IP, PACKET_LEN, -EPROTONOSUPPORT },
+		{ 4, ETH_P_ARP, PACKET_LEN, -EPROTONOSUPPORT },
+		{ 4, ETH_P_IP, 19, -EPROTONOSUPPORT },
+		{ 4, 0, 19, -EPROTONOSUPPORT },
+		{ 6, ETH_P_IPV6, 39, -EPROTONOSUPPORT },
+		{ 6, 0, 39, -EPROTONOSUPPORT },
+		{ 4, 0, 1, -EPROTONOSUPPORT },
+		{ 4, ETH_P_IP, 0, -EPROTONOSUPPORT },
+		{ 4, 0, 0, -EPROTONOSUPPORT },
+	};
+	struct sk_buff *skb;
+	struct tunnel t;
+	long errors;
+	int i;
+
+	tunnel_create(test, &t);
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		skb = inner_packet(test, &t);
+		ip_hdr(skb)->version = cases[i].version;
+		skb_trim(skb, cases[i].len);
+		skb->protocol = htons(cases[i].protocol);
+		errors = DEV_STATS_READ(t.device->dev, tx_errors);
+		KUNIT_EXPECT_EQ_MSG(test, tunnel_xmit(&t, skb), cases[i].err, "case %d", i);
+		KUNIT_EXPECT_EQ(test, DEV_STATS_READ(t.device->dev, tx_errors) - errors,
+				(long)!!cases[i].err);
+	}
+	KUNIT_EXPECT_EQ(test, skb_queue_len(&t.peer->staged), 2U);
+	tunnel_destroy(&t);
+}
+
+/* What leaves a tunnel through lwtunnel has a dst that is no route: stock, until 5.18, read on. */
+static void metadata_is_no_route(struct kunit *test)
+{
+	struct metadata_dst *metadata = metadata_dst_alloc(0, METADATA_IP_TUNNEL, GFP_KERNEL);
+	struct sk_buff *skb;
+	struct tunnel t;
+
+	KUNIT_ASSERT_NOT_NULL(test, metadata);
+	tunnel_create(test, &t);
+	skb = inner_packet(test, &t);
+	skb_dst_set(skb, &metadata->dst);
+	KUNIT_EXPECT_EQ(test, tunnel_xmit(&t, skb), (int)NETDEV_TX_OK);
+	skb = skb_peek(&t.peer->staged);
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	KUNIT_EXPECT_EQ(test, SEND_CB(skb)->mtu, t.device->dev->mtu);
+	KUNIT_EXPECT_NULL(test, skb_dst(skb));
+	tunnel_destroy(&t);
+}
+
+/* What has waited in vain was dropped, and is counted so. */
+static void dropped_packets_are_counted(struct kunit *test)
+{
+	struct net_device *dev;
+	struct tunnel t;
+	long dropped;
+
+	tunnel_create(test, &t);
+	dev = t.device->dev;
+	dropped = DEV_STATS_READ(dev, tx_dropped);
+	tunnel_stage(test, &t, 3);
+	atomic_set(&t.peer->handshake_attempts, MAX_HANDSHAKE_ATTEMPTS + 1);
+	mod_timer(&t.peer->timers.retransmit_handshake, jiffies);
+	msleep(100);
+	KUNIT_EXPECT_EQ(test, DEV_STATS_READ(dev, tx_dropped) - dropped, 3L);
+	tunnel_stage(test, &t, 2);
+	rtnl_lock();
+	dev_close(dev);
+	rtnl_unlock();
+	KUNIT_EXPECT_EQ(test, DEV_STATS_READ(dev, tx_dropped) - dropped, 5L);
+	KUNIT_EXPECT_EQ(test, skb_queue_len(&t.peer->staged), 0U);
+	tunnel_destroy(&t);
+}
+
 static int device_test_init(struct kunit *test)
 {
+	skb_queue_head_init(&wire);
 	saved_id = generation_id;
 	generation_id = device_test_id;
 	fork_tunnel();
@@ -320,6 +624,11 @@ static struct kunit_case device_cases[] = {
 	KUNIT_CASE(wiped_handshake_is_not_complete),
 	KUNIT_CASE(reset_needs_no_lock),
 	KUNIT_CASE(reset_is_recorded),
+	KUNIT_CASE(padding_gives_nothing_away),
+	KUNIT_CASE(scrubbed_packet_keeps_flow_and_time),
+	KUNIT_CASE(protocol_is_what_the_packet_says),
+	KUNIT_CASE(metadata_is_no_route),
+	KUNIT_CASE(dropped_packets_are_counted),
 	{},
 };
 
