@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: GPL-2.0
+"""For scripts on user-mode Linux: namespaces, packets, and a wire that is in our hands.
+
+A wire is two tun devices, one in the namespace of the script, "a", and one in "b". What comes out
+of one is read here, and goes into the other as it is, changed, twice or not at all.
+"""
+
+import ctypes
+import fcntl
+import ipaddress
+import json
+import os
+import select
+import socket
+import struct
+import subprocess
+import time
+from contextlib import contextmanager
+
+INITIATION, RESPONSE, COOKIE, DATA = 1, 2, 3, 4
+KEEPALIVE = 32  # the length of a message without data
+
+LIBC = ctypes.CDLL(None, use_errno=True)
+HOME = os.open("/proc/self/ns/net", os.O_RDONLY)
+
+
+# ips NAMESPACE COMMAND...: of ip; the namespace may be "", this one.
+PREAMBLE = """ips() { printf '%s\\n' "${@:2}" | ip ${1:+-n "$1"} -batch -; }
+"""
+
+
+def sh(text):
+    """What commands print."""
+    done = subprocess.run(["bash", "-euc", PREAMBLE + text], capture_output=True, text=True,
+                          check=False)
+    if done.returncode:
+        raise RuntimeError(f"{text}: {done.stderr}")
+    return done.stdout.strip()
+
+
+@contextmanager
+def inside(namespace):
+    """Sockets and tuns made meanwhile are in a namespace; None is the script's own."""
+    target = os.open(f"/run/netns/{namespace}", os.O_RDONLY) if namespace else os.dup(HOME)
+    try:
+        if LIBC.setns(target, 0):
+            raise OSError(ctypes.get_errno(), namespace)
+        yield
+    finally:
+        LIBC.setns(HOME, 0)
+        os.close(target)
+
+
+def tun(name, namespace=None):
+    """A tun device, as a file that gives and takes IP packets; it is not up."""
+    with inside(namespace):
+        device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
+        fcntl.ioctl(device, 0x400454ca, struct.pack("16sH22x", name.encode(), 0x1001))
+    return device
+
+
+def udp(address, namespace=None, port=77):
+    """A socket for what goes through the tunnel."""
+    family = socket.AF_INET6 if ":" in address else socket.AF_INET
+    with inside(namespace):
+        made = socket.socket(family, socket.SOCK_DGRAM)
+    made.setblocking(False)
+    made.setsockopt(socket.IPPROTO_IP, socket.IP_RECVTOS, 1)
+    if family == socket.AF_INET6:
+        made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVTCLASS, 1)
+    made.bind((address, port))
+    return made
+
+
+def receive(sock):
+    """(data, TOS) of a datagram that is there, or None."""
+    try:
+        data, ancillary, _, _ = sock.recvmsg(65536, 128)
+    except BlockingIOError:
+        return None
+    return data, ancillary[0][2][0] if ancillary else None
+
+
+def total(data):
+    """A checksum of the internet: 0 if it is part of the data and right."""
+    data += bytes(len(data) % 2)
+    value = sum(struct.unpack(f"!{len(data) // 2}H", data))
+    while value >> 16:
+        value = (value & 0xffff) + (value >> 16)
+    return value ^ 0xffff
+
+
+def build(source, to, payload, tos=0, checksum=True):
+    """An IP packet with a UDP datagram, from (address, port) to (address, port)."""
+    addresses = [ipaddress.ip_address(address) for address, _ in (source, to)]
+    pair = b"".join(address.packed for address in addresses)
+    header = struct.pack("!4H", source[1], to[1], 8 + len(payload), 0)
+    pseudo = pair + struct.pack("!LL", 8 + len(payload), 17)
+    value = (total(pseudo + header + payload) or 0xffff) if checksum else 0
+    datagram = header[:6] + struct.pack("!H", value) + payload
+    if addresses[0].version == 6:
+        return struct.pack("!LHBB", 6 << 28 | tos << 20, len(datagram), 17, 64) + pair + datagram
+    ip = struct.pack("!BBHHHBBH", 0x45, tos, 20 + len(datagram), 1, 0, 64, 17, 0) + pair
+    return ip[:10] + struct.pack("!H", total(ip)) + ip[12:] + datagram
+
+
+class Packet:
+    """An IP packet on the wire; type is that of the message in it, or None."""
+
+    def __init__(self, data):
+        self.data, self.type = data, None
+        self.version = data[0] >> 4
+        if self.version == 4:
+            self.tos, header, size, protocol = data[1], 20, 4, data[9]
+            if data[6] & 0x3f or data[7]:
+                return  # a fragment
+        else:
+            self.tos, header, size, protocol = (data[0] << 4 | data[1] >> 4) & 0xff, 40, 16, data[6]
+        if protocol != 17:
+            return
+        pair = data[header - 2 * size:header]
+        source, to, length, self.checksum = struct.unpack_from("!4H", data, header)
+        self.source = str(ipaddress.ip_address(pair[:size])), source
+        self.to = str(ipaddress.ip_address(pair[size:])), to
+        self.payload = data[header + 8:header + length]
+        self.sound = bool(self.checksum) and not total(
+            pair + struct.pack("!LL", length, 17) + data[header:])
+        self.type = self.payload[0] if self.payload else None
+
+    def copy(self, **changes):
+        """The packet with another source, destination, payload or TOS."""
+        return build(changes.get("source", self.source), changes.get("to", self.to),
+                     changes.get("payload", self.payload), changes.get("tos", self.tos))
+
+
+def drain(device):
+    """What has come out of a tun."""
+    packets = []
+    while True:
+        try:
+            packets.append(Packet(os.read(device, 65536)))
+        except BlockingIOError:
+            return packets
+
+
+def data_messages(packets):
+    """Those that carry data."""
+    return [p for p in packets if p.type == DATA and len(p.payload) > KEEPALIVE]
+
+
+class Wire:
+    """Between ta, here, with 192.168.9.1 and fd09::1, and tb in "b", with 192.168.9.2 and
+    fd09::2. What change(side, packet) returns, a list of bytes, goes to the other side."""
+
+    def __init__(self):
+        self.ends = {"a": tun("ta"), "b": tun("tb", "b")}
+        self.heard = {"a": [], "b": []}
+        self.change = None
+        sh("""ips '' 'link set ta up' 'addr add 192.168.9.1/24 dev ta' 'addr add fd09::1/64 dev ta'
+              ips b 'link set tb up' 'addr add 192.168.9.2/24 dev tb' \
+                  'addr add fd09::2/64 dev tb'""")
+
+    def pump(self, done, seconds=5):
+        """Lets packets through until done() tells something, which is returned."""
+        end = time.monotonic() + seconds
+        while True:
+            ready, _, _ = select.select(self.ends.values(), [], [], 0.02)
+            for side, other in ("a", "b"), ("b", "a"):
+                if self.ends[side] not in ready:
+                    continue
+                packet = Packet(os.read(self.ends[side], 65536))
+                self.heard[side].append(packet)
+                for data in [packet.data] if not self.change else self.change(side, packet):
+                    os.write(self.ends[other], data)
+            answer = done()
+            if answer or time.monotonic() > end:
+                return answer
+
+    def wait(self, seconds):
+        """Lets packets through for a while; returns what "a" has sent in it."""
+        before = len(self.heard["a"])
+        self.pump(lambda: None, seconds)
+        return self.heard["a"][before:]
+
+    def carry(self, sender, to, receiver, data=b"hello", seconds=5, change=None):
+        """Sends, and returns what is received, and the TOS of it."""
+        self.change = change
+        sender.sendto(data, to)
+        answer = self.pump(lambda: receive(receiver), seconds)
+        self.change = None
+        return answer
+
+
+def couple():
+    """fwg0 here and wg0 in "b" get to know each other; both are up."""
+    sh("""umask 077
+        fwg genkey >ka; fwg genkey >kb
+        ips '' 'link set lo up' 'link add fwg0 type forkguard'
+        ips b 'link set lo up' 'link add wg0 type wireguard'
+        fwg set fwg0 private-key ka listen-port 1000 peer $(fwg pubkey <kb) \
+            endpoint 192.168.9.2:1000 allowed-ips 10.0.0.2/32,fd00::2/128
+        ip netns exec b wg set wg0 private-key kb listen-port 1000 peer $(fwg pubkey <ka) \
+            endpoint 192.168.9.1:1000 allowed-ips 10.0.0.1/32,fd00::1/128
+        ips b 'addr add 10.0.0.2/24 dev wg0' 'addr add fd00::2/64 dev wg0' 'link set wg0 up'
+        """ + ADDRESSES)
+
+
+ADDRESSES = "ips '' 'addr add 10.0.0.1/24 dev fwg0' 'addr add fd00::1/64 dev fwg0' 'link set fwg0 up'\n"
+
+
+def show(field, column=2, tool="fwg", name="fwg0"):
+    """What fwg shows of the one peer."""
+    return sh(f"{tool} show {name} {field}").split("\t")[column - 1]
+
+
+def statistics(name="fwg0"):
+    """The counters of an interface."""
+    return json.loads(sh(f"ip -j -s -s link show {name}"))[0]["stats64"]
+
+
+def complaints():
+    """Lines of the kernel's log that tell of packets going in circles."""
+    log = ctypes.create_string_buffer(1 << 20)
+    length = LIBC.klogctl(3, log, len(log))
+    return [line for line in log.raw[:length].decode(errors="replace").splitlines()
+            if "Dead loop" in line]
