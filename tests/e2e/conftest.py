@@ -1,17 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0
 """What the end-to-end tests share: guests from the lab, on both kernels."""
 
+import concurrent.futures
 import contextlib
+import json
 import os
+import subprocess
 import sys
+import time
 
+import matrix
 import pytest
 
 sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lab"))
 
-from forklab import EmulatorError, kit, tunnel  # noqa: E402
+from forklab import EmulatorError, kit, pcap, tunnel  # noqa: E402
 from forklab.guest import Cable, Guest, Machine, splats  # noqa: E402
 from forklab.session import session  # noqa: E402
+
+PATIENCE = 25       # seconds for a rekey on a busy machine
+UML = {"uml-wireguard": "wireguard", "uml-wireguard-go": "wireguard-go"}
+PEERS = kit.KERNELS + tuple(UML)
 
 
 class Bench:
@@ -61,6 +70,13 @@ def kernel(request):
     return request.param
 
 
+@pytest.fixture(scope="session", params=PEERS)
+def peer(request):
+    """Stock WireGuard in a guest of either kernel; it and Debian's wireguard-go
+    in user-mode Linux, which is a 6.1."""
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def benches():
     """Those of the tests so far, by kernel, and what ends them."""
@@ -94,55 +110,113 @@ def tunnel_up(bench):
             guest.try_run(f"{tunnel.IP} link del {end.interface}")
 
 
-class Rekeying:
-    """Guests in which two tunnels have been talking since the tests began:
-    forkguard began the first, stock WireGuard the second."""
+class Guests:
+    """Two guests between which a matrix is played, see matrix.py. Their tunnels
+    have been talking since the tests began, so that the two minutes until a
+    rekey pass while other tests run."""
 
     def __init__(self, kernel, folder):
         self.bench = Bench(kernel, folder, cpus=1)
-        self.tunnels = [ends(number) for number in range(2)]
+        self.facts = {}
+        self._matrix = None
+        self._rekey_at = 0
 
     def start(self):
         self.bench.wait_ready()
-        machines = (self.bench.ours, self.bench.stock)
-        for initiator, pair in enumerate(self.tunnels):
-            for number, (guest, end) in enumerate(zip(machines, pair)):
-                other = pair[1 - number]
-                guest.run(end.bring_up(other, other.endpoint()
-                                       if number == initiator else None))
-            machines[initiator].run(
-                f"ping -i 0.5 -W 5 {pair[1 - initiator].v4} >/tmp/ping &")
-        return self
+        self._matrix = matrix.Matrix(*(
+            matrix.Host(guest, tunnel.TOOL[system], start, f"rmmod {system}")
+            for guest, system, start in (
+                (self.bench.ours, "forkguard", "modprobe forkguard"),
+                (self.bench.stock, "wireguard", "modprobe wireguard; "
+                 f"{tunnel.IP} link add tun type wireguard"))))
+        self._matrix.start()
+        self.facts["handshake"] = self._matrix.handshake()
+        self._matrix.begin_talk()
+        self._rekey_at = time.monotonic() + matrix.REKEY_AFTER
+
+    def play(self):
+        """All that is left; returns what was found."""
+        time.sleep(max(0, self._rekey_at - time.monotonic()))
+        while time.monotonic() < self._rekey_at + PATIENCE and \
+                not self._matrix.rekeyed():
+            time.sleep(2)
+        self.facts["rekey"] = self._matrix.rekey()
+        self.facts["initiations"] = [sum(
+            m.sent and m.kind == pcap.INITIATION
+            for m in pcap.read(guest.captures[0]))
+                for guest in (self.bench.ours, self.bench.stock)]
+        return self.facts | self._matrix.others()
+
+    @property
+    def alive(self):
+        return self.bench.alive
+
+
+class UserMode:
+    """The same in user-mode Linux, where all that takes time takes none."""
+
+    alive = True
+
+    def __init__(self, system):
+        self._system = system
+
+    def play(self):
+        module = _output("tests/setup/module.sh", "um").strip()
+        return json.loads(_output(
+            "tests/kunit/uml", "-a", "time-travel", "-m", module, "-t", "600",
+            "/usr/bin/python3", matrix.__file__, self._system, module))
+
+
+def _output(*words):
+    done = subprocess.run(words, cwd=kit.REPO, stdin=subprocess.DEVNULL,
+                          capture_output=True, text=True, timeout=900)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
 
 
 @pytest.fixture(scope="session")
-def rekeying_guests():
-    """Started before anything else, so that the two minutes until a rekey
-    pass while other tests run."""
-    with contextlib.ExitStack() as end:
-        found = {kernel: Rekeying(kernel, end.enter_context(session()))
-                 for kernel in kit.KERNELS}
-        for one in found.values():
-            with contextlib.suppress(EmulatorError):
-                one.start()     # or again when it is needed
-        yield found, end
+def matrices(request):
+    """Begins one for each peer that tests want; a function that tells what was
+    found there, and in what guests."""
+    wanted = {item.callspec.params["peer"] for item in request.session.items
+              if "peer" in getattr(item, "fixturenames", ())}
+    with contextlib.ExitStack() as end, \
+            concurrent.futures.ThreadPoolExecutor() as pool:
+        found, played = {}, {}
+
+        def begin(peer):
+            played.pop(peer, None)
+            if peer in UML:
+                found[peer] = UserMode(UML[peer])
+            else:
+                found[peer] = Guests(peer, end.enter_context(session()))
+                with contextlib.suppress(EmulatorError):
+                    found[peer].start()     # or again when it is needed
+
+        def tell(peer):
+            if not found[peer].alive:
+                found[peer].bench.kill()
+                begin(peer)
+            for other in wanted - set(played):
+                played[other] = pool.submit(found[other].play)
+            return played[peer].result(), found[peer]
+
+        for peer in sorted(wanted):
+            begin(peer)
+        yield tell
 
 
 @pytest.fixture
-def rekeying(kernel, rekeying_guests):
-    found, end = rekeying_guests
-    if not found[kernel].bench.alive:
-        found[kernel].bench.kill()
-        found[kernel] = Rekeying(kernel, end.enter_context(session())).start()
-    return found[kernel]
+def facts(peer, matrices):
+    return matrices(peer)[0]
 
 
 def pytest_collection_modifyitems(items):
-    """Rekeys are looked at last."""
-    items.sort(key=lambda item: "rekey" in item.name)
+    """What a matrix has come to is looked at last."""
+    items.sort(key=lambda item: "peer" in item.fixturenames)
 
 
 @pytest.fixture(scope="session", autouse=True)
-def start_rekeying(request):
-    if any("rekey" in item.name for item in request.session.items):
-        request.getfixturevalue("rekeying_guests")
+def begin_early(request):
+    if any("peer" in item.fixturenames for item in request.session.items):
+        request.getfixturevalue("matrices")

@@ -12,10 +12,10 @@ import tempfile
 from . import LabError
 
 # What a guest needs on top of a stock kernel's built-ins.
-MODULES = ("virtio_pci", "virtio_net", "veth", "wireguard")
-# Programs go to /bin, but for these: busybox's shell prefers its own ip, the
+MODULES = ("virtio_pci", "virtio_net", "veth", "sch_netem", "wireguard")
+# Programs go to /bin, but for these: busybox's shell prefers its own ip and tc, the
 # kernel looks for modprobe here, and wg-quick first looks beside itself.
-FOLDERS = {"ip": "/sbin", "modprobe": "/sbin", "wg-quick": "/usr/bin"}
+FOLDERS = {"ip": "/sbin", "tc": "/sbin", "modprobe": "/sbin", "wg-quick": "/usr/bin"}
 
 
 def write_cpio(root, path):

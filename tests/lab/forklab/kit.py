@@ -103,7 +103,7 @@ def load(kernel, system, module=None, quick=False):
     with open(os.path.join(folder, "release")) as text:
         release = text.read().strip()
     modules = os.path.join(folder, "lib", "modules", release)
-    programs = [find_program("ip"), find_program("wg"),
+    programs = [find_program("ip"), find_program("tc"), find_program("wg"),
                 *guest_programs(system)]
     if quick:
         programs += [find_program(name) for name in

@@ -1,0 +1,389 @@
+# SPDX-License-Identifier: GPL-2.0
+"""forkguard and another WireGuard go through thick and thin: one tunnel for each way to set one up,
+all between the same two hosts, on a cable that loses, reorders or duplicates packets.
+
+The hosts are guests of the lab; or namespaces of user-mode Linux, in which this file is a program:
+
+	matrix.py wireguard|wireguard-go MODULE     plays everything, prints the facts as JSON
+
+What is found are facts, by phase and tunnel; which of them are good is for test_interop.py to say.
+"""
+
+import concurrent.futures
+import dataclasses
+import json
+import os
+import subprocess
+import sys
+import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lab"))
+
+from forklab import tunnel  # noqa: E402
+
+IP = tunnel.IP
+TC = "/sbin/tc"
+OURS, THEIRS = SIDES = 0, 1
+NO_ENDPOINT = "(none)"
+NETEM = {"loss": "loss 20%", "reordering": "delay 100ms reorder 25% 50%",
+         "duplication": "duplicate 20%"}
+TRIES = 90              # of a second, until a tunnel works
+REKEY_AFTER = 120       # seconds
+CABLE = {4: "192.168.9.{}", 6: "fd99::{}"}
+# Of each file: pings sent, answered, answered again, and answered after a later one.
+AWK = r"""/ seq=/ {
+	sub(/.* seq=/, "")
+	if (/DUP/)
+		again[FILENAME]++
+	else if ($1 + 0 < last[FILENAME])
+		late[FILENAME]++
+	else
+		last[FILENAME] = $1 + 0
+}
+/ packets transmitted/ {
+	print FILENAME, $1, $4, again[FILENAME] + 0, late[FILENAME] + 0
+}"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Cell:
+    """A way to set a tunnel up. Who does not begin is told no endpoint."""
+
+    initiator: int
+    underlay: int       # 4 or 6
+    psk: bool
+    agreed: bool = True     # about the PSK
+
+    def __str__(self):
+        return "-".join((("initiator", "responder")[self.initiator], f"over{self.underlay}",
+                         "psk" if self.psk else "nopsk"))
+
+
+CELLS = tuple(Cell(initiator, underlay, psk)
+              for initiator in SIDES for underlay in (4, 6) for psk in (False, True))
+STRANGERS = tuple(Cell(initiator, 4, True, False) for initiator in SIDES)
+ALL = CELLS + STRANGERS
+NUMBERS = range(len(CELLS))
+
+
+@dataclasses.dataclass
+class Host:
+    """One end of the cable. start: shell commands that make the interfaces, of software that
+    remembers nothing of what was before stop."""
+
+    machine: object     # has run(command, timeout), which returns what was printed
+    tool: str
+    start: str
+    stop: str
+    number: int = 0     # of its addresses on the cable,
+    families: tuple = (4, 6)    # and which it has
+
+    def run(self, command, timeout=60):
+        """Runs a shell command in a folder of its own."""
+        folder = f"/tmp/matrix.{self.tool}"
+        return self.machine.run(f"set -e; umask 077; mkdir -p {folder}; cd {folder}\n{command}",
+                                timeout)
+
+
+class Matrix:
+    """Forkguard has an interface for each tunnel, the other host has them all on one."""
+
+    def __init__(self, ours, theirs):
+        self.hosts = ours, theirs
+        ours.start += "\n" + "\n".join(f"{IP} link add tun{n} type forkguard"
+                                       for n in range(len(ALL)))
+        self._theirs = tunnel.identity()
+        self._ours = [tunnel.identity() for _ in ALL]
+        self._psks = tunnel.random_key(), tunnel.random_key()
+        self._pool = concurrent.futures.ThreadPoolExecutor(len(SIDES))
+        self._over = []     # of each tunnel, the family in use on the cable
+        self._before = []
+        for side, host in enumerate(self.hosts):
+            host.number = side + 1
+
+    # What a tunnel is called, and how it is set up
+
+    @staticmethod
+    def _interface(side, n):
+        return f"tun{n}" if side == OURS else "tun"
+
+    def _key(self, side, n):
+        return (self._ours[n] if side == OURS else self._theirs).public
+
+    def endpoint(self, side, n):
+        """Where a side is reached."""
+        address = CABLE[self._over[n]].format(self.hosts[side].number)
+        return (f"[{address}]" if self._over[n] == 6 else address) + \
+            f":{tunnel.PORT + (n if side == OURS else 0)}"
+
+    def _peer(self, side, n, begins=False):
+        """Words for the tool of a side."""
+        other = 1 - side
+        words = [f"peer {self._key(other, n)}",
+                 f"allowed-ips 10.9.{n}.{other + 1}/32,fd09:{n}::{other + 1}/128"]
+        if ALL[n].psk:
+            words.append(f"preshared-key psk{0 if ALL[n].agreed else side}")
+        if begins or ALL[n].initiator == side:
+            words.append(f"endpoint {self.endpoint(other, n)}")
+        return " ".join(words)
+
+    def _start(self, side):
+        host = self.hosts[side]
+        peers = [self._peer(side, n) for n in range(len(ALL))]
+        interfaces = [(f"tun{n}", tunnel.PORT + n, self._ours[n].private, peer)
+                      for n, peer in enumerate(peers)]
+        if side == THEIRS:
+            interfaces = [("tun", tunnel.PORT, self._theirs.private, " ".join(peers))]
+        commands = [host.start] + [f"echo {psk} >psk{n}" for n, psk in enumerate(self._psks)]
+        for name, port, private, words in interfaces:
+            commands.append(f"echo {private} >key; {host.tool} set {name} private-key key "
+                            f"listen-port {port} {words}")
+        commands.append(f"{IP} -batch - <<END")
+        for n in range(len(ALL)):
+            on = f"dev {self._interface(side, n)}"
+            commands += [f"address add 10.9.{n}.{side + 1}/24 {on}",
+                         f"address add fd09:{n}::{side + 1}/64 {on} nodad"]
+        commands += [f"link set {name} up" for name, *_ in interfaces] + ["END"]
+        host.run("\n".join(commands))
+
+    def start(self):
+        """Makes all tunnels."""
+        self._over = [cell.underlay for cell in ALL]
+        self._both(self._start)
+
+    def anew(self):
+        """Makes them once more; nobody knows anything of before."""
+        self._both(lambda side: self.hosts[side].run(self.hosts[side].stop))
+        self.start()
+
+    def _both(self, function):
+        """What a function makes of each side, at one time."""
+        return list(self._pool.map(function, SIDES))
+
+    # What can be seen of them
+
+    def show(self, side, field):
+        """A field of each tunnel, as a side has it."""
+        told = {}
+        for line in self.hosts[side].run(
+                f"{self.hosts[side].tool} show all {field}").splitlines():
+            name, key, value = line.split("\t")
+            told[name, key] = value
+        return [told[self._interface(side, n), self._key(1 - side, n)] for n in range(len(ALL))]
+
+    def handshakes(self):
+        """When the last ones were, on each side."""
+        return [[int(time) for time in self.show(side, "latest-handshakes")] for side in SIDES]
+
+    # What goes through them
+
+    @staticmethod
+    def _target(side, n, family):
+        return f"10.9.{n}.{2 - side}" if family == 4 else f"fd09:{n}::{2 - side}"
+
+    def _pings(self, side, families, numbers):
+        """What a side pings to: by the file for what comes of it."""
+        return {f"{n}.{family}": self._target(side, n, family)
+                for n in numbers for family in families}
+
+    def _begin_pings(self, side, targets, options):
+        return ["rm -f *.[46]"] + [f"ping {options} {address} >{name} 2>&1 &"
+                                   for name, address in targets.items()]
+
+    def _told(self, side, commands, files):
+        found = {name: [0] * 4 for name in files}
+        for line in self.hosts[side].run("\n".join(
+                commands + [f"awk '{AWK}' " + " ".join(files)])).splitlines():
+            name, *numbers = line.split()
+            found[name] = [int(number) for number in numbers]
+        return found
+
+    def ping(self, side, families=(4, 6), numbers=NUMBERS, options="-c 2 -i 0.1 -W 20", cable=()):
+        """How pings from a side fare through tunnels, and to the cable's other end beside them:
+        by number and family, see AWK."""
+        targets = self._pings(side, families, numbers)
+        targets |= {f"cable.{family}": CABLE[family].format(self.hosts[1 - side].number)
+                    for family in cable}
+        return self._told(side, self._begin_pings(side, targets, options) + ["wait"], targets)
+
+    def ping_from(self, side):
+        """First from this side, then from the other one. How those of ours fare, and of theirs."""
+        first, other = self.ping(side), self.ping(1 - side)
+        return [first, other] if side == OURS else [other, first]
+
+    def talk(self, seconds):
+        """Begins to ping both ways, every so many seconds, until hush()."""
+        self._both(lambda side: self.hosts[side].run("\n".join(self._begin_pings(
+            side, self._pings(side, (4, 6)[side:][:1], NUMBERS), f"-i {seconds} -W 20"))))
+
+    def hush(self):
+        """Ends that, and tells how it went."""
+        # In user-mode Linux, whoever is first ends those of both sides.
+        self._both(lambda side: self.hosts[side].run("killall -INT ping || :; sleep 1"))
+        return self._both(lambda side: self._told(
+            side, [], self._pings(side, (4, 6)[side:][:1], NUMBERS)))
+
+    def begin(self):
+        """Those who began each tunnel do it again, until it works: how many seconds it took."""
+        def begin(side):
+            commands = ["""begin() {
+	i=0
+	until ping -c 1 -W 1 $2 >ping$1 2>&1 || [ $i = %d ]; do
+		i=$((i + 1))
+	done
+	echo $1 $i
+}""" % TRIES]
+            commands += [f"begin {n} {self._target(side, n, 4)} &"
+                         for n in NUMBERS if CELLS[n].initiator == side]
+            told = self.hosts[side].run("\n".join(commands + ["wait"]), 2 * TRIES)
+            return [[int(word) for word in line.split()] for line in told.splitlines()]
+        return [tries for _, tries in sorted(sum(self._both(begin), []))]
+
+    # What they go through
+
+    def handshake(self):
+        """The first one; those of strangers must fail."""
+        known = [self.show(side, "endpoints") for side in SIDES]
+        rounds = [self._both(lambda side: self.ping(side, numbers=[
+            n for n in NUMBERS if (CELLS[n].initiator == side) == first]))
+                  for first in (True, False)]
+        rounds.append(self._both(lambda side: self.ping(
+            side, numbers=range(len(CELLS), len(ALL)), options="-c 2 -i 0.1 -W 3")))
+        return {"known": known, "learnt": [self.show(side, "endpoints") for side in SIDES],
+                "endpoints": [[self.endpoint(1 - side, n) for n in range(len(ALL))]
+                              for side in SIDES],
+                "pings": [first | second | strangers for first, second, strangers in zip(*rounds)],
+                "handshakes": self.handshakes()}
+
+    def begin_talk(self):
+        """What rekey() tells about begins here."""
+        self._before = self.handshakes()
+        self.talk(5)
+
+    def rekeyed(self):
+        """Whether every tunnel has."""
+        return all(new > old for olds, news in zip(self._before, self.handshakes())
+                   for old, new in zip(olds[:len(CELLS)], news))
+
+    def rekey(self):
+        """What two minutes and more of talk have led to."""
+        return {"before": self._before, "pings": self.hush(), "after": self.handshakes()}
+
+    def forced_rekey(self, side):
+        """One side forgets its sessions, and makes new ones: forkguard by a reset, the other when
+        its peers are removed and come back."""
+        before = self.handshakes()
+        tool = self.hosts[side].tool
+        if side == OURS:
+            commands = [f"{tool} reset tun{n}" for n in NUMBERS]
+        else:
+            commands = [f"{tool} set tun " + " ".join(
+                f"peer {self._key(OURS, n)} remove" for n in NUMBERS),
+                        f"{tool} set tun " + " ".join(
+                            self._peer(side, n, begins=True) for n in NUMBERS)]
+        self.hosts[side].run("\n".join(["sleep 1.1"] + commands))
+        return {"pings": self.ping_from(side), "before": before, "after": self.handshakes()}
+
+    def roaming(self, side):
+        """One side moves in the midst of talk: to other addresses, to a net that has only one
+        family, to one that has only the other, and back."""
+        self.anew()
+        self.begin()
+        self.talk(0.5)
+        number = self.hosts[side].number
+        moves = [self._move(side, *where) for where in (
+            (number + 10, (4, 6)), (number + 10, (6,)), (number + 10, (4,)), (number, (4, 6)))]
+        return {"moves": moves, "talk": self.hush()}
+
+    def _move(self, side, number, families):
+        """What the other side knows of one that has moved, and how both fare."""
+        host, other = self.hosts[side], 1 - side
+        commands = [f"{IP} -batch - <<END"]
+        for word, old_or_new in (("del", (host.number, host.families)), ("add", (number, families))):
+            commands += [f"address {word} {CABLE[family].format(old_or_new[0])}/"
+                         f"{ {4: 24, 6: 64}[family] } dev eth0" +
+                         (" nodad" if word == "add" and family == 6 else "")
+                         for family in old_or_new[1]]
+        commands.append("END")
+        host.number, host.families = number, families
+        for n in NUMBERS:
+            if self._over[n] not in families:
+                self._over[n] = families[0]
+                commands.append(f"{host.tool} set {self._interface(side, n)} peer "
+                                f"{self._key(other, n)} endpoint {self.endpoint(other, n)}")
+        host.run("\n".join(commands))
+        pings = self.ping_from(side)
+        return {"expected": [self.endpoint(side, n) for n in NUMBERS],
+                "learnt": self.show(other, "endpoints")[:len(CELLS)], "pings": pings}
+
+    def restart(self, side):
+        """One side begins from nothing; whoever began a tunnel before does it again."""
+        self.hosts[side].run(self.hosts[side].stop)
+        self._start(side)
+        return {"tries": self.begin(), "pings": self.ping_from(OURS)}
+
+    def hardship(self, netem):
+        """New tunnels, and talk, on a cable that is not what it should be."""
+        self._both(lambda side: self.hosts[side].run(
+            f"{TC} qdisc replace dev eth0 root netem {netem}"))
+        self.anew()
+        tries = self.begin()
+        pings = self._both(lambda side: self.ping(
+            side, (4, 6)[side:][:1], options="-c 60 -i 0.05 -W 3", cable=(4, 6)))
+        self._both(lambda side: self.hosts[side].run(f"{TC} qdisc del dev eth0 root"))
+        return {"tries": tries, "pings": pings}
+
+    def others(self):
+        """All phases but the first handshake and the rekey that takes time."""
+        found = {}
+        for side, name in enumerate(("ours", "theirs")):
+            found[f"forced rekey, {name}"] = self.forced_rekey(side)
+            found[f"restart, {name}"] = self.restart(side)
+            found[f"roaming, {name}"] = self.roaming(side)
+        for name, netem in NETEM.items():
+            found[name] = self.hardship(netem)
+        return found
+
+
+class Namespace:
+    """A host in user-mode Linux."""
+
+    def __init__(self, name):
+        self.name = name
+
+    def run(self, command, _):
+        """Runs a shell command there. Whoever started user-mode Linux limits the time."""
+        done = subprocess.run(
+            ["ip", "netns", "exec", self.name, "busybox", "sh", "-c", command],
+            stdout=subprocess.PIPE, text=True, check=True)
+        return done.stdout
+
+
+def main(system, module):
+    """In user-mode Linux, where sleeping takes no time."""
+    subprocess.run(["ip", "-batch", "-"], check=True, text=True, input="""\
+netns add ours
+netns add theirs
+link add eth0 netns ours type veth peer name eth0 netns theirs
+""")
+    start, stop = {
+        "wireguard": (f"{IP} link add tun type wireguard", f"{IP} link del tun"),
+        "wireguard-go": ("wireguard-go tun",
+                         f"killall wireguard-go; while {IP} link show tun; do sleep 0.1; done"),
+    }[system]
+    ours = Host(Namespace("ours"), "fwg", f"[ -e /sys/module/forkguard ] || insmod {module}",
+                "rmmod forkguard")
+    theirs = Host(Namespace("theirs"), "wg", start, stop)
+    for number, host in enumerate((ours, theirs), 1):
+        host.run(tunnel.cable_up(number))
+    matrix = Matrix(ours, theirs)
+    matrix.start()
+    facts = {"handshake": matrix.handshake()}
+    matrix.begin_talk()
+    time.sleep(2 * REKEY_AFTER + 20)
+    facts["rekey"] = matrix.rekey()
+    json.dump(facts | matrix.others(), sys.stdout)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
