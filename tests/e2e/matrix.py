@@ -24,6 +24,7 @@ from forklab import tunnel  # noqa: E402
 IP = tunnel.IP
 TC = "/sbin/tc"
 OURS, THEIRS = SIDES = 0, 1
+INNER = (4,), (6,)      # the families in which the sides talk
 NO_ENDPOINT = "(none)"
 NETEM = {"loss": "loss 20%", "reordering": "delay 100ms reorder 25% 50%",
          "duplication": "duplicate 20%"}
@@ -164,10 +165,12 @@ class Matrix:
 
     def show(self, side, field):
         """A field of each tunnel, as a side has it."""
-        told = {}
+        told, name = {}, ""
         for line in self.hosts[side].run(
                 f"{self.hosts[side].tool} show all {field}").splitlines():
-            name, key, value = line.split("\t")
+            # Only the first peer of an interface has its name before it.
+            *named, key, value = line.split("\t")
+            name = "".join(named) or name
             told[name, key] = value
         return [told[self._interface(side, n), self._key(1 - side, n)] for n in range(len(ALL))]
 
@@ -181,19 +184,20 @@ class Matrix:
     def _target(side, n, family):
         return f"10.9.{n}.{2 - side}" if family == 4 else f"fd09:{n}::{2 - side}"
 
-    def _pings(self, side, families, numbers):
-        """What a side pings to: by the file for what comes of it."""
+    def _pings(self, side, families, numbers=NUMBERS):
+        """What a side pings to, by what that is called in the facts."""
         return {f"{n}.{family}": self._target(side, n, family)
                 for n in numbers for family in families}
 
-    def _begin_pings(self, side, targets, options):
-        return ["rm -f *.[46]"] + [f"ping {options} {address} >{name} 2>&1 &"
-                                   for name, address in targets.items()]
+    @staticmethod
+    def _ping(targets, options, folder):
+        return [f"mkdir -p {folder}"] + [f"ping {options} {address} >{folder}/{name} 2>&1 &"
+                                         for name, address in targets.items()]
 
-    def _told(self, side, commands, files):
-        found = {name: [0] * 4 for name in files}
+    def _told(self, side, commands, targets, folder):
+        found = {name: [0] * 4 for name in targets}
         for line in self.hosts[side].run("\n".join(
-                commands + [f"awk '{AWK}' " + " ".join(files)])).splitlines():
+                commands + [f"cd {folder}; awk '{AWK}' " + " ".join(targets)])).splitlines():
             name, *numbers = line.split()
             found[name] = [int(number) for number in numbers]
         return found
@@ -204,40 +208,39 @@ class Matrix:
         targets = self._pings(side, families, numbers)
         targets |= {f"cable.{family}": CABLE[family].format(self.hosts[1 - side].number)
                     for family in cable}
-        return self._told(side, self._begin_pings(side, targets, options) + ["wait"], targets)
-
-    def ping_from(self, side):
-        """First from this side, then from the other one. How those of ours fare, and of theirs."""
-        first, other = self.ping(side), self.ping(1 - side)
-        return [first, other] if side == OURS else [other, first]
+        return self._told(side, self._ping(targets, options, "pings") + ["wait"], targets, "pings")
 
     def talk(self, seconds):
         """Begins to ping both ways, every so many seconds, until hush()."""
-        self._both(lambda side: self.hosts[side].run("\n".join(self._begin_pings(
-            side, self._pings(side, (4, 6)[side:][:1], NUMBERS), f"-i {seconds} -W 20"))))
+        self._both(lambda side: self.hosts[side].run("\n".join(self._ping(
+            self._pings(side, INNER[side]), f"-i {seconds} -W 20", "talk"))))
 
     def hush(self):
         """Ends that, and tells how it went."""
         # In user-mode Linux, whoever is first ends those of both sides.
         self._both(lambda side: self.hosts[side].run("killall -INT ping || :; sleep 1"))
         return self._both(lambda side: self._told(
-            side, [], self._pings(side, (4, 6)[side:][:1], NUMBERS)))
+            side, [], self._pings(side, INNER[side]), "talk"))
 
-    def begin(self):
-        """Those who began each tunnel do it again, until it works: how many seconds it took."""
-        def begin(side):
-            commands = ["""begin() {
+    def _until(self, side, numbers):
+        """Pings from a side through some tunnels until an answer comes: how many seconds each
+        took."""
+        commands = ["""until_answered() {
 	i=0
-	until ping -c 1 -W 1 $2 >ping$1 2>&1 || [ $i = %d ]; do
+	until ping -c 1 -W 1 $2 >until$1 2>&1 || [ $i = %d ]; do
 		i=$((i + 1))
 	done
 	echo $1 $i
-}""" % TRIES]
-            commands += [f"begin {n} {self._target(side, n, 4)} &"
-                         for n in NUMBERS if CELLS[n].initiator == side]
-            told = self.hosts[side].run("\n".join(commands + ["wait"]), 2 * TRIES)
-            return [[int(word) for word in line.split()] for line in told.splitlines()]
-        return [tries for _, tries in sorted(sum(self._both(begin), []))]
+}""" % TRIES] + [f"until_answered {n} {self._target(side, n, 4)} &" for n in numbers] + ["wait"]
+        told = self.hosts[side].run("\n".join(commands), 2 * TRIES)
+        return {int(n): int(tries) for n, tries in map(str.split, told.splitlines())}
+
+    def begin(self):
+        """Those who began each tunnel do it again."""
+        ours, theirs = self._both(lambda side: self._until(
+            side, [n for n in NUMBERS if CELLS[n].initiator == side]))
+        tries = ours | theirs
+        return [tries[n] for n in NUMBERS]
 
     # What they go through
 
@@ -282,7 +285,9 @@ class Matrix:
                         f"{tool} set tun " + " ".join(
                             self._peer(side, n, begins=True) for n in NUMBERS)]
         self.hosts[side].run("\n".join(["sleep 1.1"] + commands))
-        return {"pings": self.ping_from(side), "before": before, "after": self.handshakes()}
+        tries = self._until(side, NUMBERS)
+        return {"tries": [tries[n] for n in NUMBERS], "pings": self._both(self.ping),
+                "before": before, "after": self.handshakes()}
 
     def roaming(self, side):
         """One side moves in the midst of talk: to other addresses, to a net that has only one
@@ -293,7 +298,7 @@ class Matrix:
         number = self.hosts[side].number
         moves = [self._move(side, *where) for where in (
             (number + 10, (4, 6)), (number + 10, (6,)), (number + 10, (4,)), (number, (4, 6)))]
-        return {"moves": moves, "talk": self.hush()}
+        return {"moves": moves, "pings": self.hush()}
 
     def _move(self, side, number, families):
         """What the other side knows of one that has moved, and how both fare."""
@@ -312,15 +317,16 @@ class Matrix:
                 commands.append(f"{host.tool} set {self._interface(side, n)} peer "
                                 f"{self._key(other, n)} endpoint {self.endpoint(other, n)}")
         host.run("\n".join(commands))
-        pings = self.ping_from(side)
-        return {"expected": [self.endpoint(side, n) for n in NUMBERS],
+        tries = self._until(side, NUMBERS)
+        pings = self._both(self.ping)
+        return {"tries": [tries[n] for n in NUMBERS], "expected": [self.endpoint(side, n) for n in NUMBERS],
                 "learnt": self.show(other, "endpoints")[:len(CELLS)], "pings": pings}
 
     def restart(self, side):
         """One side begins from nothing; whoever began a tunnel before does it again."""
         self.hosts[side].run(self.hosts[side].stop)
         self._start(side)
-        return {"tries": self.begin(), "pings": self.ping_from(OURS)}
+        return {"tries": self.begin(), "pings": self._both(self.ping)}
 
     def hardship(self, netem):
         """New tunnels, and talk, on a cable that is not what it should be."""
@@ -329,7 +335,7 @@ class Matrix:
         self.anew()
         tries = self.begin()
         pings = self._both(lambda side: self.ping(
-            side, (4, 6)[side:][:1], options="-c 60 -i 0.05 -W 3", cable=(4, 6)))
+            side, INNER[side], options="-c 60 -i 0.05 -W 3", cable=(4, 6)))
         self._both(lambda side: self.hosts[side].run(f"{TC} qdisc del dev eth0 root"))
         return {"tries": tries, "pings": pings}
 
