@@ -202,10 +202,10 @@ class Matrix:
             found[name] = [int(number) for number in numbers]
         return found
 
-    def ping(self, side, families=(4, 6), numbers=NUMBERS, options="-c 2 -i 0.1 -W 20", cable=()):
+    def ping(self, side, families=None, numbers=NUMBERS, options="-c 2 -i 0.1 -W 20", cable=()):
         """How pings from a side fare through tunnels, and to the cable's other end beside them:
         by number and family, see AWK."""
-        targets = self._pings(side, families, numbers)
+        targets = self._pings(side, families or INNER[side], numbers)
         targets |= {f"cable.{family}": CABLE[family].format(self.hosts[1 - side].number)
                     for family in cable}
         return self._told(side, self._ping(targets, options, "pings") + ["wait"], targets, "pings")
@@ -247,11 +247,12 @@ class Matrix:
     def handshake(self):
         """The first one; those of strangers must fail."""
         known = [self.show(side, "endpoints") for side in SIDES]
-        rounds = [self._both(lambda side: self.ping(side, numbers=[
+        both = 4, 6
+        rounds = [self._both(lambda side: self.ping(side, both, [
             n for n in NUMBERS if (CELLS[n].initiator == side) == first]))
                   for first in (True, False)]
         rounds.append(self._both(lambda side: self.ping(
-            side, numbers=range(len(CELLS), len(ALL)), options="-c 2 -i 0.1 -W 3")))
+            side, both, range(len(CELLS), len(ALL)), "-c 2 -i 0.1 -W 3")))
         return {"known": known, "learnt": [self.show(side, "endpoints") for side in SIDES],
                 "endpoints": [[self.endpoint(1 - side, n) for n in range(len(ALL))]
                               for side in SIDES],
@@ -318,9 +319,9 @@ class Matrix:
                                 f"{self._key(other, n)} endpoint {self.endpoint(other, n)}")
         host.run("\n".join(commands))
         tries = self._until(side, NUMBERS)
-        pings = self._both(self.ping)
+        pings = self.ping(other)
         return {"tries": [tries[n] for n in NUMBERS], "expected": [self.endpoint(side, n) for n in NUMBERS],
-                "learnt": self.show(other, "endpoints")[:len(CELLS)], "pings": pings}
+                "learnt": self.show(other, "endpoints")[:len(CELLS)], "pings": [pings]}
 
     def restart(self, side):
         """One side begins from nothing; whoever began a tunnel before does it again."""
@@ -335,7 +336,7 @@ class Matrix:
         self.anew()
         tries = self.begin()
         pings = self._both(lambda side: self.ping(
-            side, INNER[side], options="-c 60 -i 0.05 -W 3", cable=(4, 6)))
+            side, options="-c 60 -i 0.05 -W 3", cable=(4, 6)))
         self._both(lambda side: self.hosts[side].run(f"{TC} qdisc del dev eth0 root"))
         return {"tries": tries, "pings": pings}
 

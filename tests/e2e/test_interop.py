@@ -24,11 +24,11 @@ def whose(request):
 
 
 def pings(phase, n):
-    """Of a tunnel, from ours and from theirs: sent, answered, answered again,
-    answered after a later one. Of which family they were is all the same."""
-    found = [phase["pings"][side][name] for side in SIDES
-             for name in (f"{n}.4", f"{n}.6") if name in phase["pings"][side]]
-    assert len(found) >= len(SIDES)
+    """Of a tunnel, from each side: sent, answered, answered again, answered
+    after a later one. Of which family they were is all the same."""
+    found = [side[name] for side in phase["pings"]
+             for name in (f"{n}.4", f"{n}.6") if name in side]
+    assert len(found) >= len(phase["pings"]) > 0
     return found
 
 
