@@ -31,6 +31,7 @@ NETEM = {"loss": "loss 20%", "reordering": "delay 100ms reorder 25% 50%",
 TRIES = 90              # of a second, until a tunnel works
 REKEY_AFTER = 120       # seconds
 CABLE = {4: "192.168.9.{}", 6: "fd99::{}"}
+LENGTH = {4: "/24", 6: "/64 nodad"}
 # Of each file: pings sent, answered, answered again, and answered after a later one.
 AWK = r"""/ seq=/ {
 	sub(/.* seq=/, "")
@@ -86,13 +87,17 @@ class Host:
                                 timeout)
 
 
+def ip_batch(lines):
+    """A shell command for many of ip."""
+    return "\n".join([f"{IP} -batch - <<END", *lines, "END"])
+
+
 class Matrix:
     """Forkguard has an interface for each tunnel, the other host has them all on one."""
 
     def __init__(self, ours, theirs):
         self.hosts = ours, theirs
-        ours.start += "\n" + "\n".join(f"{IP} link add tun{n} type forkguard"
-                                       for n in range(len(ALL)))
+        ours.start += "\n" + ip_batch(f"link add tun{n} type forkguard" for n in range(len(ALL)))
         self._theirs = tunnel.identity()
         self._ours = [tunnel.identity() for _ in ALL]
         self._psks = tunnel.random_key(), tunnel.random_key()
@@ -139,12 +144,11 @@ class Matrix:
         for name, port, private, words in interfaces:
             commands.append(f"echo {private} >key; {host.tool} set {name} private-key key "
                             f"listen-port {port} {words}")
-        commands.append(f"{IP} -batch - <<END")
-        for n in range(len(ALL)):
-            on = f"dev {self._interface(side, n)}"
-            commands += [f"address add 10.9.{n}.{side + 1}/24 {on}",
-                         f"address add fd09:{n}::{side + 1}/64 {on} nodad"]
-        commands += [f"link set {name} up" for name, *_ in interfaces] + ["END"]
+        on = [f"dev {self._interface(side, n)}" for n in range(len(ALL))]
+        commands.append(ip_batch(
+            [f"address add 10.9.{n}.{side + 1}/24 {on[n]}" for n in range(len(ALL))] +
+            [f"address add fd09:{n}::{side + 1}/64 {on[n]} nodad" for n in range(len(ALL))] +
+            [f"link set {name} up" for name, *_ in interfaces]))
         host.run("\n".join(commands))
 
     def start(self):
@@ -304,13 +308,10 @@ class Matrix:
     def _move(self, side, number, families):
         """What the other side knows of one that has moved, and how both fare."""
         host, other = self.hosts[side], 1 - side
-        commands = [f"{IP} -batch - <<END"]
-        for word, old_or_new in (("del", (host.number, host.families)), ("add", (number, families))):
-            commands += [f"address {word} {CABLE[family].format(old_or_new[0])}/"
-                         f"{ {4: 24, 6: 64}[family] } dev eth0" +
-                         (" nodad" if word == "add" and family == 6 else "")
-                         for family in old_or_new[1]]
-        commands.append("END")
+        commands = [ip_batch([
+            f"address {word} {CABLE[family].format(host_number)}{LENGTH[family]} dev eth0"
+            for word, host_number, has in (("del", host.number, host.families),
+                                           ("add", number, families)) for family in has])]
         host.number, host.families = number, families
         for n in NUMBERS:
             if self._over[n] not in families:
@@ -320,7 +321,8 @@ class Matrix:
         host.run("\n".join(commands))
         tries = self._until(side, NUMBERS)
         pings = self.ping(other)
-        return {"tries": [tries[n] for n in NUMBERS], "expected": [self.endpoint(side, n) for n in NUMBERS],
+        return {"tries": [tries[n] for n in NUMBERS],
+                "expected": [self.endpoint(side, n) for n in NUMBERS],
                 "learnt": self.show(other, "endpoints")[:len(CELLS)], "pings": [pings]}
 
     def restart(self, side):
