@@ -277,7 +277,7 @@ class Matrix:
         """What two minutes and more of talk have led to."""
         return {"before": self._before, "pings": self.hush(), "after": self.handshakes()}
 
-    def forced_rekey(self, side):
+    def lose_keys(self, side):
         """One side forgets its sessions, and makes new ones: forkguard by a reset, the other when
         its peers are removed and come back."""
         before = self.handshakes()
@@ -346,7 +346,7 @@ class Matrix:
         """All phases but the first handshake and the rekey that takes time."""
         found = {}
         for side, name in enumerate(("ours", "theirs")):
-            found[f"forced rekey, {name}"] = self.forced_rekey(side)
+            found[f"lost keys, {name}"] = self.lose_keys(side)
             found[f"restart, {name}"] = self.restart(side)
             found[f"roaming, {name}"] = self.roaming(side)
         for name, netem in NETEM.items():
