@@ -163,12 +163,15 @@ class UserMode:
     def play(self):
         module = _output("tests/setup/module.sh", "um").strip()
         return json.loads(_output(
-            "tests/kunit/uml", "-a", "time-travel", "-m", module, "-t", "600",
+            "nice", "tests/kunit/uml", "-a", "time-travel", "-m", module,
+            "-t", "600",
             "/usr/bin/python3", matrix.__file__, self._system, module))
 
 
 def _output(*words):
+    path = f"{kit.REPO}/build:{os.environ['PATH']}:/usr/sbin:/sbin"
     done = subprocess.run(words, cwd=kit.REPO, stdin=subprocess.DEVNULL,
+                          env={**os.environ, "PATH": path},
                           capture_output=True, text=True, timeout=900)
     assert done.returncode == 0, done.stderr
     return done.stdout

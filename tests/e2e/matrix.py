@@ -30,6 +30,7 @@ NETEM = {"loss": "loss 20%", "reordering": "delay 100ms reorder 25% 50%",
          "duplication": "duplicate 20%"}
 TRIES = 90              # of a second, until a tunnel works
 REKEY_AFTER = 120       # seconds
+TALK = 5                # seconds between pings, while a rekey is waited for
 CABLE = {4: "192.168.9.{}", 6: "fd99::{}"}
 LENGTH = {4: "/24", 6: "/64 nodad"}
 # Of each file: pings sent, answered, answered again, and answered after a later one.
@@ -266,7 +267,7 @@ class Matrix:
     def begin_talk(self):
         """What rekey() tells about begins here."""
         self._before = self.handshakes()
-        self.talk(5)
+        self.talk(TALK)
 
     def rekeyed(self):
         """Whether every tunnel has."""
@@ -275,7 +276,9 @@ class Matrix:
 
     def rekey(self):
         """What two minutes and more of talk have led to."""
-        return {"before": self._before, "pings": self.hush(), "after": self.handshakes()}
+        now = self._both(lambda side: int(self.hosts[side].run("date +%s")))
+        return {"before": self._before, "after": self.handshakes(), "now": now,
+                "pings": self.hush()}
 
     def lose_keys(self, side):
         """One side forgets its sessions, and makes new ones: forkguard by a reset, the other when
