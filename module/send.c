@@ -206,7 +206,7 @@ static unsigned int padding_of(const struct sk_buff *skb)
  * Make a data message of a packet, in place. Returns as noise_seal() does, and
  * with -EAGAIN the packet is as it was.
  */
-static int seal_packet(struct noise_session *session, struct sk_buff *skb)
+static noinline_for_stack int seal_packet(struct noise_session *session, struct sk_buff *skb)
 {
 	struct scatterlist sg[MAX_SKB_FRAGS + 8];
 	unsigned int padding = padding_of(skb), tail = padding + NOISE_TAG_LEN;

@@ -436,7 +436,7 @@ static void padding_gives_nothing_away(struct kunit *test)
 		KUNIT_ASSERT_NOT_NULL(test, skb);
 		skb_reserve(skb, room);
 		/* What is behind the packet is a secret. */
-		memset(skb->data, 's', len + skb_tailroom(skb));
+		memset(skb->data, 's', skb_tailroom(skb));
 		memset(skb_put(skb, len), 'x', len);
 		skb->dev = t.device->dev;
 		*SEND_CB(skb) = (struct send_cb){ .mtu = cases[i / 2].mtu };
@@ -461,7 +461,6 @@ static void scrubbed_packet_keeps_flow_and_time(struct kunit *test)
 {
 	struct sk_buff *skb;
 	struct tunnel t;
-	u32 hash;
 
 	tunnel_create(test, &t);
 	skb = inner_packet(test, &t);
@@ -500,12 +499,12 @@ static void scrubbed_packet_keeps_flow_and_time(struct kunit *test)
 	tunnel_listen(test, &t);
 	tunnel_connect(test, &t);
 	skb = inner_packet(test, &t);
-	hash = skb_get_hash(skb);
+	skb_set_hash(skb, 0xf10, PKT_HASH_TYPE_L4);
 	skb->priority = 6;
 	*SEND_CB(skb) = (struct send_cb){ .mtu = 1420 };
 	skb = tunnel_send(test, &t, skb);
 	KUNIT_EXPECT_EQ(test, skb->priority, 0U);
-	KUNIT_EXPECT_EQ(test, skb_get_hash(skb), hash);
+	KUNIT_EXPECT_EQ(test, skb->hash, 0xf10U);
 	kfree_skb(skb);
 	tunnel_destroy(&t);
 }
