@@ -31,7 +31,6 @@
  * @handshake_attempts: initiations in a row without an answer
  * @timers: see timers.c
  * @keepalive_interval: persistent keepalive, seconds, 0 for none
- * @need_another_keepalive: more was received while a keepalive was due
  * @last_handshake: when a session was last confirmed, CLOCK_REALTIME;
  *	guarded by @endpoint_lock
  * @rx_bytes: received from it, authentic
@@ -66,7 +65,6 @@ struct fg_peer {
 		struct timer_list recover;
 	} timers;
 	u16 keepalive_interval;
-	bool need_another_keepalive;
 	struct timespec64 last_handshake;
 	atomic64_t rx_bytes, tx_bytes;
 };

@@ -77,10 +77,6 @@ static void on_send_keepalive(struct timer_list *timer)
 	struct fg_peer *peer = from_timer(peer, timer, timers.send_keepalive);
 
 	send_keepalive(peer);
-	if (READ_ONCE(peer->need_another_keepalive)) {
-		WRITE_ONCE(peer->need_another_keepalive, false);
-		arm(peer, &peer->timers.send_keepalive, KEEPALIVE_TIMEOUT * HZ);
-	}
 }
 
 static void on_new_handshake(struct timer_list *timer)
@@ -143,7 +139,6 @@ void timers_stop(struct fg_peer *peer)
 	del_timer_sync(&peer->timers.persistent_keepalive);
 	del_timer_sync(&peer->timers.recover);
 	atomic_set(&peer->handshake_attempts, 0);
-	WRITE_ONCE(peer->need_another_keepalive, false);
 	WRITE_ONCE(peer->recovering, false);
 }
 
@@ -166,8 +161,6 @@ void timers_data_received(struct fg_peer *peer)
 {
 	if (!timer_pending(&peer->timers.send_keepalive))
 		arm(peer, &peer->timers.send_keepalive, KEEPALIVE_TIMEOUT * HZ);
-	else
-		WRITE_ONCE(peer->need_another_keepalive, true);
 }
 
 static void any_passed(struct fg_peer *peer)
