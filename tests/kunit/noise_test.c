@@ -1417,7 +1417,7 @@ static void cookies_prove_the_source(struct kunit *test)
 						  sizeof(*world.initiation)));
 	KUNIT_EXPECT_FALSE(test, noise_mac2_valid(world.b.local, world.initiation,
 						  sizeof(*world.initiation), &source_of_a));
-	elsewhere.port++;
+	elsewhere.port ^= htons(1);
 	KUNIT_EXPECT_FALSE(test, shows_cookie(&world, &elsewhere));
 	elsewhere = source_of_a;
 	elsewhere.addr.s6_addr[15]++;

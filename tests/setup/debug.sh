@@ -32,4 +32,4 @@ source=$(realpath -e -- "$("$here/uml.sh")/build/source")
 config=$(mktemp)
 trap 'rm -f "$config"' EXIT
 (cd "$here" && cat "${configs[@]}") >"$config"
-cache_entry "$kind-$(sha256sum <"$config" | cut -c 1-12)" "$command" "$source" "$config"
+cache_entry "$kind-$(digest "$config" "$here/uml.patch")" "$command" "$source" "$config"

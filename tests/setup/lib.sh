@@ -35,6 +35,11 @@ cache_entry() {
 	printf '%s\n' "$dir"
 }
 
+# digest FILE...: what tells an entry made from these files from others.
+digest() {
+	cat -- "$@" | sha256sum | cut -c 1-12
+}
+
 # depends PACKAGE: the names of the packages that PACKAGE depends on, one a line.
 depends() {
 	LC_ALL=C apt-cache show --no-all-versions "$1" |

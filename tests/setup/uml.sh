@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# uml.sh: makes sure that user-mode Linux, made from Debian's kernel source and
-# uml.config, is in the cache and prints its folder:
+# uml.sh: makes sure that user-mode Linux, made from Debian's kernel source with
+# uml.patch and uml.config, is in the cache and prints its folder:
 #	linux		the kernel, a program
 #	build		KDIR of out-of-tree modules, with ARCH=um
 #	build/source	the kernel's source, with checkpatch.pl
@@ -10,7 +10,7 @@ set -eu
 # shellcheck source=tests/setup/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
-config=$(cd -- "$(dirname -- "$0")" && pwd)/uml.config
+here=$(cd -- "$(dirname -- "$0")" && pwd)
 
 make_source() {
 	refresh
@@ -19,7 +19,8 @@ make_source() {
 	say "unpacking the kernel's source"
 	tar -C "$source" --strip-components=1 -xf "$source/deb/usr/src/linux-source-6.1.tar.xz"
 	rm -r "$source/deb"
+	patch -d "$source" -p1 -s <"$here/uml.patch"
 }
 
-source=$(cache_entry linux-source-6.1 make_source)
-cache_entry "uml-$(sha256sum <"$config" | cut -c 1-12)" make_uml "$source" "$config"
+source=$(cache_entry "linux-source-6.1-$(digest "$here/uml.patch")" make_source)
+cache_entry "uml-$(digest "$here"/uml.{config,patch})" make_uml "$source" "$here/uml.config"
