@@ -64,5 +64,6 @@ def test_nothing_is_left_and_wireguard_unharmed(parts):
 def test_without_it_both_are_there_and_apart(parts, result):
     assert parts[3] == ["444", "N", "fwg0"]
     assert result.errors[-2:] == [
-        "fwg: Unable to access interface wg0: not a forkguard interface",
+        "fwg: Unable to access interface wg0: Operation not supported "
+        "(not a forkguard interface)",
         "Unable to access interface: Operation not supported"]

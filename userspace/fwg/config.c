@@ -14,11 +14,11 @@
 static bool fits(const struct setting *setting, const struct device *dev, const char *word)
 {
 	if (setting_is_of_peer(setting) && !dev->last_peer) {
-		complain("`%s' must come after a peer", word);
+		complain("Invalid argument: `%s' must come after a peer", word);
 		return false;
 	}
 	if (!setting_is_of_peer(setting) && dev->last_peer) {
-		complain("`%s' must come before the first peer", word);
+		complain("Invalid argument: `%s' must come before the first peer", word);
 		return false;
 	}
 	return true;
@@ -37,11 +37,11 @@ int config_from_words(struct device *dev, int count, char *words[])
 			continue;
 		}
 		if (!is_peer && !setting) {
-			complain("Not a setting: `%s'", word);
+			complain("Invalid argument: `%s'", word);
 			return -1;
 		}
 		if (++i == count) {
-			complain("`%s' needs a value", word);
+			complain("Invalid argument: `%s' needs a value", word);
 			return -1;
 		}
 		if (is_peer)
@@ -65,7 +65,7 @@ static int end_section(enum section section, const struct device *dev)
 {
 	if (section != PEER || dev->last_peer->has_public_key)
 		return 0;
-	complain("The peer that ends here has no `PublicKey'");
+	complain("A peer is missing a public key: no `PublicKey' until here");
 	return -1;
 }
 
@@ -87,13 +87,18 @@ static int begin_section(enum section *section, struct device *dev, const char *
 		*section = PEER;
 		return 0;
 	}
-	complain("Neither [Interface] nor [Peer]: `%s'", line);
+	complain("Line unrecognized: `%s' is neither [Interface] nor [Peer]", line);
 	return -1;
 }
 
-/* NAME=VALUE, without white space */
-static int read_setting(enum section section, struct device *dev, char *line)
+/* NAME=VALUE, without white space; @word characters of it were one word before. */
+static int read_setting(enum section section, struct device *dev, char *line, int word)
 {
+	static const char *const places[] = {
+		[NO_SECTION] = " before any section",
+		[INTERFACE] = " in [Interface]",
+		[PEER] = " in [Peer]",
+	};
 	char *value = strchr(line, '=');
 	const struct setting *setting = NULL;
 
@@ -101,25 +106,28 @@ static int read_setting(enum section section, struct device *dev, char *line)
 		*value++ = '\0';
 	if (section != NO_SECTION)
 		setting = setting_by_name(line, section == PEER);
-	if (setting && value)
+	if (setting && value && *value)
 		return setting_apply(setting, dev, value);
-	if (setting)
-		complain("`%s' needs a value", line);
-	else if (section == NO_SECTION)
-		complain("Before [Interface] and [Peer]: `%s'", line);
-	else
-		complain("Not a setting of %s: `%s'", section == PEER ? "a peer" : "an interface",
-			 line);
+	/* Not all of the line, for a key may be in it. */
+	complain("Line unrecognized: `%.*s'%s", word, line,
+		 setting ? " needs a value" : places[section]);
 	return -1;
 }
 
 static int read_line(enum section *section, struct device *dev, char *line)
 {
+	static const char spaces[] = " \t\n\v\f\r";
+	int word;
+
 	line[strcspn(line, "#")] = '\0';
+	line += strspn(line, spaces);
+	word = strcspn(line, spaces);
 	strip_spaces(line);
 	if (!*line)
 		return 0;
-	return *line == '[' ? begin_section(section, dev, line) : read_setting(*section, dev, line);
+	if (*line == '[')
+		return begin_section(section, dev, line);
+	return read_setting(*section, dev, line, word);
 }
 
 static int read_file(struct device *dev, FILE *file, const char *path)

@@ -14,7 +14,7 @@ static void warn_of_others(void)
 	struct stat st;
 
 	if (!fstat(STDOUT_FILENO, &st) && S_ISREG(st.st_mode) && st.st_mode & 07)
-		warnx("Warning: everyone can access the file this secret goes to (try umask 077)");
+		warnx("Warning: writing to world accessible file (consider umask 077)");
 }
 
 /* What X25519 does to a private key anyway; done, all tools print the same. */

@@ -22,44 +22,36 @@
 /* What changes during every one of so many dumps is not worth waiting for. */
 #define DUMP_TRIES 64
 
-static const char *reason(int error)
+/* What strerror() does not say, where the kernel says no more. */
+static const char *hint(int error)
 {
 	switch (error) {
-	case -ENOPROTOOPT:
+	case -EPROTONOSUPPORT:
 		return "the kernel module forkguard is not loaded";
-	case -ENODEV:
-		return "no such interface";
 	case -EPERM:
-		return "not permitted, it takes CAP_NET_ADMIN (root)";
-	case -EOPNOTSUPP:
-		return "not a forkguard interface";
+		return "it takes CAP_NET_ADMIN";
 	case -EPROTO:
 		return "the kernel's answer is not understood";
 	case -EINTR:
 		return "it changes all the time";
 	}
-	return strerror(-error);
+	return "";
 }
 
-/* Does strerror() say no more than the kernel's own words? */
-static bool is_general(int error)
+static bool kernel_says_more(const struct netlink *nl, int error)
 {
-	return error == -EINVAL || error == -ENODEV || error == -ENOENT || error == -EOPNOTSUPP;
+	return nl->message[0] && error != -EPROTONOSUPPORT && error != -ENODEV;
 }
 
 /* As finish(), and names the word that the kernel refused, if that is not "". */
 static int finish_with(struct netlink *nl, int error, const char *what, const char *name,
 		       const char *word)
 {
-	const char *quote = word[0] ? ": `" : "", *unquote = word[0] ? "'" : "";
+	const char *more = kernel_says_more(nl, error) ? nl->message : hint(error);
 
-	if (error && (!nl->message[0] || error == -ENOPROTOOPT))
-		complain("%s%s: %s%s%s%s", what, name, reason(error), quote, word, unquote);
-	else if (error && is_general(error))
-		complain("%s%s: %s%s%s%s", what, name, nl->message, quote, word, unquote);
-	else if (error)
-		complain("%s%s: %s: %s%s%s%s", what, name, nl->message, strerror(-error), quote,
-			 word, unquote);
+	if (error)
+		complain("%s%s: %s%s%s%s%s%s%s", what, name, strerror(-error), *more ? " (" : "",
+			 more, *more ? ")" : "", *word ? ": `" : "", word, *word ? "'" : "");
 	netlink_close(nl);
 	return error ? -1 : 0;
 }
@@ -283,7 +275,7 @@ static int read_event(const struct nlmsghdr *nlh, void *data)
 	if (mnl_nlmsg_get_payload_len(nlh) < sizeof(*genl))
 		return -EPROTO;
 	if (is_farewell(watch->nl, nlh))
-		return -ENOPROTOOPT;
+		return -EPROTONOSUPPORT;
 	if (nlh->nlmsg_type != watch->nl->family || genl->cmd != FORKGUARD_CMD_RESET_EVENT)
 		return 0;
 	ret = decode_event(nlh, &event);

@@ -68,8 +68,8 @@ static ssize_t read_text(int fd, const char *name, char text[KEY_TEXT_LEN])
 			return len;
 		if (len < KEY_TEXT_LEN) {
 			len += n;
-		} else if (!isspace((unsigned char)c)) {
-			warnx("Trailing characters after the key in `%s'", name);
+		} else if (c && !isspace((unsigned char)c)) {
+			warnx("Trailing characters found after key in `%s'", name);
 			return -1;
 		}
 	}
@@ -87,7 +87,7 @@ int key_read(int fd, const char *name, bool may_be_empty, uint8_t key[KEY_LEN])
 	} else if (len >= 0 && key_from_text(key, text, len)) {
 		ret = 0;
 	} else if (len >= 0) {
-		warnx("Not a key of %d base64 characters: the content of `%s'", KEY_TEXT_LEN, name);
+		warnx("Key is not the correct length or format: the content of `%s'", name);
 	}
 	explicit_bzero(text, sizeof(text));
 	return ret;

@@ -25,7 +25,7 @@ bool key_is_zero(const uint8_t key[KEY_LEN]);
 bool key_equal(const uint8_t a[KEY_LEN], const uint8_t b[KEY_LEN]);
 
 /*
- * Reads a key and nothing but white space after it until the end of @fd, which
+ * Reads a key and nothing but white space or zeros after it until the end of @fd, which
  * messages call @name. An empty file is the zero key if @may_be_empty. Returns
  * 0, or -1 after a message.
  */

@@ -78,7 +78,7 @@ static int run(int argc, char *argv[])
 		puts("fwg " VERSION);
 		return 0;
 	}
-	warnx("No such command: `%s' (try `fwg help')", argv[0]);
+	warnx("Invalid subcommand: `%s' (try `fwg help')", argv[0]);
 	return 1;
 }
 
@@ -112,7 +112,7 @@ bool too_many(int argc, char *argv[], int most)
 {
 	if (argc <= most + 1)
 		return false;
-	warnx("One word too many for %s: `%s'", argv[0], argv[most + 1]);
+	warnx("Invalid argument: `%s' is one word too many for %s", argv[most + 1], argv[0]);
 	return true;
 }
 

@@ -227,6 +227,6 @@ int netlink_open_forkguard(struct netlink *nl)
 	mnl_attr_put_strz(nlh, CTRL_ATTR_FAMILY_NAME, FORKGUARD_GENL_NAME);
 	ret = netlink_ask(nl, nlh, read_family, nl);
 	if (ret == -ENOENT || (!ret && !nl->family))
-		return -ENOPROTOOPT;
+		return -EPROTONOSUPPORT;
 	return ret;
 }

@@ -35,7 +35,7 @@ typedef int netlink_handler(const struct nlmsghdr *nlh, void *data);
  */
 int netlink_open(struct netlink *nl, int protocol);
 
-/* -ENOPROTOOPT: the kernel has no such family, the module is not loaded. */
+/* -EPROTONOSUPPORT: the kernel has no such family, the module is not loaded. */
 int netlink_open_forkguard(struct netlink *nl);
 
 /* Wipes the buffer, for keys go through it. */

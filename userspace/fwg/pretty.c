@@ -90,8 +90,8 @@ static void print_age(const struct moment *then)
 	if (now == then->sec) {
 		fputs("Now", stdout);
 	} else if (now < then->sec) {
-		printf("(%sin the future: the system clock went backward%s)", colour(RED),
-		       colour(RESET));
+		printf("(%sSystem clock wound backward; connection problems may ensue.%s)",
+		       colour(RED), colour(RESET));
 	} else {
 		print_duration((uint64_t)now - (uint64_t)then->sec);
 		fputs(" ago", stdout);

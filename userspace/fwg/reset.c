@@ -18,17 +18,17 @@ int cmd_reset(int argc, char *argv[])
 	if (!valid_interface(argv[1]))
 		return 1;
 	if (one_peer && strcmp(argv[2], "peer")) {
-		warnx("Only `peer' may follow the interface, not `%s'", argv[2]);
+		warnx("Invalid argument: `%s', only `peer' may follow the interface", argv[2]);
 		return 1;
 	}
 	if (argc == 3) {
-		warnx("`peer' needs a public key");
+		warnx("Invalid argument: `peer' needs a public key");
 		return 1;
 	}
 	if (too_many(argc, argv, 3))
 		return 1;
 	if (one_peer && !key_from_text(key, argv[3], strlen(argv[3]))) {
-		warnx("Not a key of %d base64 characters: `%s'", KEY_TEXT_LEN, argv[3]);
+		warnx("Key is not the correct length or format: `%s'", argv[3]);
 		return 1;
 	}
 	return kernel_reset(argv[1], one_peer ? key : NULL) ? 1 : 0;

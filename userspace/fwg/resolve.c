@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Asks the resolver for services and hosts. */
-#include <ctype.h>
 #include <err.h>
 #include <errno.h>
 #include <limits.h>
@@ -20,15 +19,15 @@ bool resolve_port(const char *text, uint16_t *port)
 	unsigned long number;
 	char *end;
 
-	if (!isdigit((unsigned char)*text)) {
+	errno = 0;
+	number = strtoul(text, &end, 10);
+	if (end == text || *end) {
 		service = getservbyname(text, "udp");
 		if (service)
 			*port = ntohs(service->s_port);
 		return service;
 	}
-	errno = 0;
-	number = strtoul(text, &end, 10);
-	if (*end || errno || number > UINT16_MAX)
+	if (errno || number > UINT16_MAX)
 		return false;
 	*port = number;
 	return true;
@@ -38,17 +37,16 @@ bool resolve_port(const char *text, uint16_t *port)
 static long read_retries(void)
 {
 	const char *text = getenv("WG_ENDPOINT_RESOLUTION_RETRIES");
-	long number;
+	unsigned long number;
 	char *end;
 
-	if (!text || !*text)
+	if (!text)
 		return DEFAULT_RETRIES;
 	if (!strcmp(text, "infinity"))
 		return LONG_MAX;
-	number = strtol(text, &end, 10);
-	if (!isdigit((unsigned char)*text) || *end) {
-		complain("Not `infinity' nor a number: WG_ENDPOINT_RESOLUTION_RETRIES is `%s'",
-			 text);
+	number = strtoul(text, &end, 10);
+	if (*end || number > INT_MAX) {
+		complain("Unable to parse WG_ENDPOINT_RESOLUTION_RETRIES: `%s'", text);
 		return -1;
 	}
 	return number;
@@ -88,42 +86,43 @@ static struct addrinfo *look_up(const char *host, const char *text)
 			complain("%s: `%s'", reason(error), text);
 			return NULL;
 		}
-		complain("%s: `%s', trying again in %.2f seconds", reason(error), text,
+		complain("%s: `%s'. Trying again in %.2f seconds...", reason(error), text,
 			 ms / 1000.0);
 		nanosleep(&pause, NULL);
 		ms = ms * 6 / 5 < 20000 ? ms * 6 / 5 : 20000;
 	}
 }
 
-/* Cuts @text in two; false unless it is HOST:PORT or [HOST]:PORT. */
-static bool split(char *text, char **host, char **port)
+/* Cuts @text, which is HOST:PORT or [HOST]:PORT, in two; what is wrong with it, or NULL. */
+static const char *split(char *text, char **host, char **port)
 {
-	char *end = text[0] == '[' ? strchr(text, ']') : strrchr(text, ':');
+	const bool in_brackets = *text == '[';
+	char *end = in_brackets ? strchr(text, ']') : strrchr(text, ':');
 
-	if (!end)
-		return false;
-	*host = text[0] == '[' ? text + 1 : text;
-	if (*end == ']')
+	if (in_brackets && !end)
+		return "Unable to find matching brace of endpoint";
+	*host = text + in_brackets;
+	if (in_brackets)
 		*end++ = '\0';
-	if (*end != ':')
-		return false;
+	if (!end || *end != ':' || !end[1])
+		return "Unable to find port of endpoint";
 	*end = '\0';
 	*port = end + 1;
-	return true;
+	return NULL;
 }
 
 static int resolve(char *copy, const char *text, union endpoint *endpoint)
 {
 	struct addrinfo *found;
 	char *host, *name;
+	const char *wrong;
 	uint16_t port;
 
-	if (!split(copy, &host, &name)) {
-		complain("Not HOST:PORT nor [HOST]:PORT: `%s'", text);
-		return -1;
-	}
-	if (!resolve_port(name, &port)) {
-		complain("No port from 0 to 65535 at the end: `%s'", text);
+	wrong = split(copy, &host, &name);
+	if (!wrong && !resolve_port(name, &port))
+		wrong = "Port of endpoint is neither 0-65535 nor a service's name";
+	if (wrong) {
+		complain("%s: `%s'", wrong, text);
 		return -1;
 	}
 	found = look_up(host, text);

@@ -40,7 +40,7 @@ static bool parse_number(const char *text, int base, uint32_t max, uint32_t *num
 static int parse_listen_port(struct device *dev, const char *value)
 {
 	if (!resolve_port(value, &dev->listen_port)) {
-		complain("Not a port from 0 to 65535: `%s'", value);
+		complain("Port is neither 0-65535 nor a service's name: `%s'", value);
 		return -1;
 	}
 	dev->has_listen_port = true;
@@ -56,7 +56,7 @@ static int parse_fwmark(struct device *dev, const char *value)
 		dev->fwmark = 0;
 	} else if (!parse_number(hex ? value + 2 : value, hex ? 16 : 10, UINT32_MAX,
 				 &dev->fwmark)) {
-		complain("Not `off' nor a mark from 0 to 0xffffffff: `%s'", value);
+		complain("Fwmark is neither 0/off nor 0-0xffffffff: `%s'", value);
 		return -1;
 	}
 	dev->has_fwmark = true;
@@ -67,7 +67,7 @@ static int parse_fwmark(struct device *dev, const char *value)
 static int parse_public_key(struct peer *peer, const char *value)
 {
 	if (!key_from_text(peer->public_key, value, strlen(value))) {
-		complain("Not a key of %d base64 characters: `%s'", KEY_TEXT_LEN, value);
+		complain("Key is not the correct length or format: `%s'", value);
 		return -1;
 	}
 	peer->has_public_key = true;
@@ -80,7 +80,7 @@ static int parse_secret(uint8_t key[KEY_LEN], const char *name, const char *valu
 {
 	if (key_from_text(key, value, strlen(value)))
 		return 0;
-	complain("Not a key of %d base64 characters: the value of `%s'", KEY_TEXT_LEN, name);
+	complain("Key is not the correct length or format: the value of `%s'", name);
 	return -1;
 }
 
@@ -105,7 +105,8 @@ static int parse_key_file(uint8_t key[KEY_LEN], const char *path)
 		warn("Unable to open `%s'", path);
 		return -1;
 	}
-	ret = key_read(fd, path, true, key);
+	/* A pipe that is empty tells of a command that failed, not of a key to remove. */
+	ret = key_read(fd, path, !lseek(fd, 0, SEEK_CUR), key);
 	close(fd);
 	return ret;
 }
@@ -132,7 +133,7 @@ static int parse_persistent_keepalive(struct peer *peer, const char *value)
 	uint32_t seconds = 0;
 
 	if (strcasecmp(value, "off") && !parse_number(value, 10, UINT16_MAX, &seconds)) {
-		complain("Not `off' nor seconds from 0 to 65535: `%s'", value);
+		complain("Persistent keepalive interval is neither 0/off nor 1-65535: `%s'", value);
 		return -1;
 	}
 	peer->persistent_keepalive = seconds;
@@ -156,8 +157,8 @@ static bool has_sign(const char *text)
 	return *text == '+' || *text == '-';
 }
 
-/* [+|-]IP[/CIDR] */
-static bool parse_allowed_ip(struct allowed_ip *ip, const char *text)
+/* [+|-]IP[/CIDR]; what is wrong with it, or NULL. */
+static const char *parse_allowed_ip(struct allowed_ip *ip, const char *text)
 {
 	char address[INET6_ADDRSTRLEN];
 	const char *slash;
@@ -167,34 +168,37 @@ static bool parse_allowed_ip(struct allowed_ip *ip, const char *text)
 	text += has_sign(text);
 	slash = strchrnul(text, '/');
 	if ((size_t)(slash - text) >= sizeof(address))
-		return false;
+		return "Unable to parse IP address";
 	memcpy(address, text, slash - text);
 	address[slash - text] = '\0';
 
 	ip->family = strchr(address, ':') ? AF_INET6 : AF_INET;
 	cidr = ip->family == AF_INET ? 32 : 128;
-	if (inet_pton(ip->family, address, &ip->v6) != 1 ||
-	    (*slash && !parse_number(slash + 1, 10, cidr, &cidr)))
-		return false;
+	if (inet_pton(ip->family, address, &ip->v6) != 1)
+		return "Unable to parse IP address";
+	if (*slash && !parse_number(slash + 1, 10, cidr, &cidr))
+		return "AllowedIP is not in the correct format";
 	ip->cidr = cidr;
-	return true;
+	return NULL;
 }
 
 static int add_allowed_ip(struct peer *peer, const char *text)
 {
 	struct allowed_ip *ip = peer_add_allowed_ip(peer);
+	const char *wrong;
 
 	if (!ip)
 		return -1;
-	if (!parse_allowed_ip(ip, text)) {
-		complain("Not an IP address with its prefix length: `%s'", text);
+	wrong = parse_allowed_ip(ip, text);
+	if (wrong) {
+		complain("%s: `%s'", wrong, text);
 		return -1;
 	}
 	ip->line = complaint_line();
 	if (has_sign(text))
 		peer->replace_allowed_ips = false;
 	if (has_host_bits(ip))
-		complain("Warning: bits beyond the prefix are ignored: `%s'", text);
+		complain("Warning: AllowedIP has nonzero host part: `%s'", text);
 	return 0;
 }
 

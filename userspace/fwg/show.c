@@ -88,7 +88,7 @@ int cmd_show(int argc, char *argv[])
 	if (argc > 2) {
 		request.field = field_by_name(argv[2]);
 		if (!request.field) {
-			warnx("Nothing that can be shown: `%s'", argv[2]);
+			warnx("Invalid parameter: `%s'", argv[2]);
 			return 1;
 		}
 	}
