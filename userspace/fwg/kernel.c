@@ -30,6 +30,8 @@ static const char *hint(int error)
 		return "the kernel module forkguard is not loaded";
 	case -EPERM:
 		return "it takes CAP_NET_ADMIN";
+	case -EOPNOTSUPP:
+		return "not a forkguard interface";
 	case -EPROTO:
 		return "the kernel's answer is not understood";
 	case -EINTR:

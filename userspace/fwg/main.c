@@ -120,7 +120,7 @@ bool valid_interface(const char *name)
 {
 	if (*name && strlen(name) < IFNAMSIZ)
 		return true;
-	warnx("Not the name of an interface: `%s'", name);
+	warnx("Unable to access interface `%s': No such device (none can have this name)", name);
 	return false;
 }
 

@@ -15,6 +15,15 @@ static int compare(const void *first, const void *second)
 	return memcmp((*a)->public_key, (*b)->public_key, KEY_LEN);
 }
 
+/* One that a file has twice is first where it is written first. */
+static int compare_places(const void *first, const void *second)
+{
+	const struct peer *const *a = first, *const *b = second;
+	const int order = compare(first, second);
+
+	return order ? order : (*a)->line < (*b)->line ? -1 : 1;
+}
+
 /* The peers of @dev, sorted; NULL after a message when memory is short. */
 static struct peer **sorted_peers(const struct device *dev, size_t *count)
 {
@@ -31,7 +40,7 @@ static struct peer **sorted_peers(const struct device *dev, size_t *count)
 	*count = 0;
 	for (struct peer *peer = dev->peers; peer; peer = peer->next)
 		sorted[(*count)++] = peer;
-	qsort(sorted, *count, sizeof(*sorted), compare);
+	qsort(sorted, *count, sizeof(*sorted), compare_places);
 	return sorted;
 }
 
@@ -64,6 +73,8 @@ static int add_differences(struct device *dev, const struct device *old)
 	for (const struct peer *peer = old->peers; !ret && peer; peer = peer->next) {
 		struct peer **same = bsearch(&peer, sorted, count, sizeof(*sorted), compare);
 
+		while (same && same > sorted && !compare(same - 1, &peer))
+			same--;
 		if (same)
 			leave_out(*same, peer);
 		else
