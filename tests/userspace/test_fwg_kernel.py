@@ -8,6 +8,7 @@ namespace of its own; the test gets its script's Result.
 import base64
 import errno
 import json
+import random
 import re
 import subprocess
 
@@ -575,6 +576,120 @@ fwg show fwg0 dump | cmp before -
 def test_wrong_file_changes_nothing(result):
     assert result.status == 0, result
     assert result.errors == ["fwg: conf:14: Unable to find port of endpoint: `nowhere'"] * 3
+
+
+# Both at length.
+
+def walk(generator, steps):
+    """Commands of any kind for both, every few of them followed by a look at what came of them."""
+    def of_peer():
+        return generator.choice([
+            "remove", "preshared-key psk", "preshared-key /dev/null", "endpoint 192.0.2.1:0",
+            "endpoint [2001:db8::2]:2", "endpoint localhost:domain", "persistent-keepalive off",
+            "persistent-keepalive 65535", "allowed-ips ''", *(
+                f"allowed-ips {','.join(generator.sample(POOL, size))}" for size in (1, 2, 5, 9))])
+
+    def of_device():
+        return generator.choice([
+            "listen-port 0", "listen-port 65535", "fwmark off", "fwmark 0xfFfFfFfF", "fwmark 010",
+            "private-key private", "private-key psk", "private-key /dev/null"])
+
+    def some_peers():
+        return " ".join(" ".join([f"peer {generator.choice(WHO)}", *(
+            of_peer() for _ in range(generator.randrange(4)))])
+            for _ in range(generator.randrange(1, 5)))
+
+    for step in range(steps):
+        command = generator.choice(["set"] * 3 + ["setconf", "addconf", "syncconf"])
+        if command == "set":
+            device = " ".join(of_device() for _ in range(generator.randrange(3)))
+            yield f"both set {device} {some_peers()}"
+        else:
+            peers = "".join(
+                f"[Peer]\nPublicKey={who}\nPresharedKey={PSK}\nPersistentKeepalive={step}\n"
+                f"AllowedIPs={', '.join(generator.sample(POOL, 3))}\n"
+                for who in generator.sample(WHO, generator.randrange(5)))
+            yield f"printf %b '[Interface]\\nFwMark={step}\\n{peers}' >conf; both {command} conf"
+        if step % 5 == 4:
+            yield "".join(f"{tool} show {tool}0 dump >{tool}.dump\n{tool} showconf {tool}0 >>{tool}.dump\n"
+                          for tool in ("fwg", "wg"))
+            yield f"cmp fwg.dump wg.dump || {{ echo step {step}; diff fwg.dump wg.dump; }}; : $((compared++))"
+
+
+WHO = [A, B, C, D, PUBLIC, "A" * 43 + "="]
+POOL = ["0.0.0.0/0", "::/0", *(f"10.{a}.{b}.{c}/{length}" for a, b, c, length in (
+    (0, 0, 0, 8), (1, 0, 0, 16), (1, 2, 0, 24), (1, 2, 3, 32), (1, 2, 3, 8), (128, 0, 0, 9),
+    (255, 255, 255, 31))), *(f"fd00::{n}/{length}" for n, length in (
+        (0, 8), (1, 128), (2, 127), ("1:0:0:0", 64), ("1:2", 112), ("ffff:1", 1)))]
+
+
+@script("compared=0\n" + FULL + "\n".join(walk(random.Random(1), 40)) + "\necho $compared\n")
+def test_a_walk_with_both(result):
+    """Whatever is done to either, in whatever order, they are alike."""
+    assert parts(result) == ["8\n"]
+    assert {line.rsplit(": ")[0].removeprefix("fwg: ") for line in result.errors} <= {
+        "Warning: AllowedIP has nonzero host part"}
+
+
+# wg-quick finds a wg in its own folder first.
+@script("""\
+umask 077
+for tool in wg fwg; do
+	mkdir -p quick/$tool
+	echo '#!/bin/sh' >quick/$tool/nft
+	chmod +x quick/$tool/nft
+	sed "s/type wireguard/type \\${KIND:-wireguard}/" /usr/bin/wg-quick >quick/$tool/wg-quick
+	cat >quick/$tool/q0.conf <<-END
+		[Interface]
+		Address = 10.99.0.1/24, fd99::1/64
+		PrivateKey = $PRIVATE # the key
+		ListenPort = 51820
+		SaveConfig = true
+		PostUp = wg set %i peer $B persistent-keepalive 25; wg show %i fwmark
+		PreDown = wg show interfaces
+
+		[Peer]
+		PublicKey = $A
+		PresharedKey = $PSK
+		Endpoint = 192.0.2.1:7
+		AllowedIPs = 10.98.0.0/16, fd98::/16
+		[peer]
+		publickey=$B
+		allowedips = 0.0.0.0/0,::/0
+	END
+done
+ln -s $(command -v fwg) quick/fwg/wg
+cat >quick/play <<-'END'
+	cd quick/$1
+	PATH=$PWD:$PATH
+	quick() { bash $PWD/wg-quick "$@" $PWD/q0.conf; }
+	look() { wg show q0 dump; ip -br address show q0; ip route show table all; ip -6 route show table all; ip rule; }
+	exec 2>&1
+	ip link set lo up
+	quick up
+	look
+	wg set q0 peer $B endpoint [2001:db8::1]:8 peer $C allowed-ips 10.97.0.0/16
+	quick save
+	cat q0.conf
+	sed -i 's/, fd98::.16//' q0.conf
+	wg syncconf q0 <(quick strip)
+	wg addconf q0 <(echo "[Peer]"; echo "PublicKey = $D")
+	look
+	quick down
+	cat q0.conf
+	ip -br link
+END
+export A B C D
+KIND=wireguard unshare -n bash -eu quick/play wg
+echo --
+KIND=forkguard unshare -n bash -eu quick/play fwg
+""")
+def test_wg_quick(result):
+    """With fwg for wg, and interfaces of our kind, it does the same and says the same."""
+    ours, theirs = reversed(parts(result))
+    assert "[#] wg set q0 fwmark 51820\n" in theirs and f"{D}\t(none)" in theirs
+    assert "q0" not in theirs.splitlines()[-1]
+    assert ours.replace("quick/fwg", "quick/wg").replace("forkguard", "wireguard") == theirs
 
 
 # What is wrong changes nothing.
