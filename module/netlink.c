@@ -487,10 +487,11 @@ static void set_private_key(struct fg_device *device, const u8 *attr)
 	/* Sessions stay when nothing changes. */
 	if (same)
 		return;
-	noise_local_identity(device->noise, NULL, public_key);
 
-	/* Nobody talks to himself. */
-	peer = noise_peer_find(device->noise, public_key);
+	/* Nobody talks to himself; who has no key is nobody. */
+	peer = NULL;
+	if (noise_local_identity(device->noise, NULL, public_key))
+		peer = noise_peer_find(device->noise, public_key);
 	if (peer) {
 		peer_remove(peer);
 		peer_put(peer);

@@ -140,6 +140,8 @@ SCENARIOS = {
     "peers of low order, then an identity": [
         [private(bytes(32)), peers(*(nl.peer(point) for point in LOW_ORDER))],
         [private(PRIVATE)]],
+    "peers of low order, then no identity": [
+        [peers(*(nl.peer(point, keepalive=9) for point in LOW_ORDER))], [private(bytes(32))]],
     "port and mark": [[nl.attribute(nl.PORT, ("=H", 65535)),
                        nl.attribute(nl.FWMARK, ("=I", 0xffffffff))]],
     "version 1 of the protocol": [[peers(nl.attribute(0, [
