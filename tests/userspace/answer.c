@@ -3,13 +3,14 @@
  * Preloaded into fwg or wg, answers in the kernel's place. In the folder WORLD the file NAME holds
  * what a dump of the interface NAME tells: the attributes of each message behind their length. The
  * attributes by which an interface is set are kept in "heard" in the same way, and a number in
- * "refuse" is the error with which they are refused. LINKS is what interfaces there are, with a / between
- * them, NOW the time.
+ * "refuse" is the error with which they are refused. LINKS is what interfaces there are, with a /
+ * between them, NOW the time. A host called "later" is not resolved the first 40 times, and waiting
+ * takes no time.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
-#include <fcntl.h>
+#include <netdb.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -185,4 +186,26 @@ time_t time(time_t *now)
 	if (now)
 		*now = value;
 	return value;
+}
+
+int getaddrinfo(const char *host, const char *service, const struct addrinfo *hints,
+		struct addrinfo **found)
+{
+	int (*resolve)(const char *host, const char *service, const struct addrinfo *hints,
+		       struct addrinfo **found) = dlsym(RTLD_NEXT, "getaddrinfo");
+	static int asked;
+
+	if (!host || strcmp(host, "later"))
+		return resolve(host, service, hints, found);
+	return asked++ < 40 ? EAI_AGAIN : resolve("192.0.2.1", service, hints, found);
+}
+
+int usleep(useconds_t us)
+{
+	return 0;
+}
+
+int nanosleep(const struct timespec *span, struct timespec *left)
+{
+	return 0;
 }

@@ -6,6 +6,7 @@ answers them. What they print, how they exit, what they complain of and what the
 """
 
 import base64
+import contextlib
 import errno
 import itertools
 import json
@@ -300,6 +301,20 @@ def test_errors_of_the_kernel(answer, tmp_path, error):
         assert not differences(answer, tmp_path, [(words, files)])
 
 
+@pytest.mark.parametrize("retries", [None, "", "0", "1", "39", "40", "infinity", " 3", "+2", "INFINITY",
+                                     "many", "1x", "-1", "2147483647", "2147483648"])
+def test_resolver_that_fails_for_now(answer, tmp_path, retries):
+    """It is asked as often, after the same time, and the same is said of it."""
+    world = World(answer, tmp_path)
+    del world.environment["WG_ENDPOINT_RESOLUTION_RETRIES"]
+    if retries is not None:
+        world.environment["WG_ENDPOINT_RESOLUTION_RETRIES"] = retries
+    ours, theirs = (world.run(tool, ["set", INTERFACE, "peer", A, "endpoint", "later:1"])
+                    for tool in ("fwg", "wg"))
+    assert ours[2].replace("fwg: ", "") == theirs[2] != ""
+    assert ours[:2] == theirs[:2] and ours[3] == theirs[3]
+
+
 # Files.
 
 def lines_of_files():
@@ -482,6 +497,25 @@ def test_what_is_shown(answer, tmp_path, seed, count):
             ours, theirs = (world.run(tool, words) for tool in ("fwg", "wg"))
             assert len(OURS.findall(ours[1])) % 4 == 0 and OURS.search(ours[1])
             assert (ours[0], OURS.sub("", ours[1]), ours[2]) == theirs[:3], (words, settings)
+
+
+def test_colours_on_a_terminal(answer, tmp_path):
+    """They come unasked there."""
+    world = World(answer, tmp_path)
+    world.environment.pop("WG_COLOR_MODE", None)
+    (tmp_path / INTERFACE).write_bytes(device_messages(random.Random(7), INTERFACE, 3))
+    shown = []
+    for tool in "fwg", "wg":
+        terminal, inside = os.openpty()
+        with subprocess.Popen([TOOLS[tool]], env=world.environment, stdout=inside):
+            os.close(inside)
+            text = b""
+            with contextlib.suppress(OSError):  # EIO is the end
+                while data := os.read(terminal, 65536):
+                    text += data
+        os.close(terminal)
+        shown.append(OURS.sub("", text.decode().replace("\r", "")))
+    assert shown[0] == shown[1] and "\x1b[32m\x1b[1minterface" in shown[0]
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -14,10 +14,16 @@ import stat
 import subprocess
 
 import pytest
-from uml import FWG
+from uml import FWG, TOP
 
 NOT_THERE = "fwg: Unable to modify interface fwgtest: "
 KEY = "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg="
+COMMANDS = ("show set showconf setconf addconf syncconf reset generation monitor genkey genpsk "
+            "pubkey").split()
+SETTINGS = ("listen-port fwmark private-key peer remove preshared-key endpoint "
+            "persistent-keepalive allowed-ips").split()
+FIELDS = ("public-key private-key listen-port fwmark peers preshared-keys endpoints allowed-ips "
+          "latest-handshakes transfer persistent-keepalive dump").split()
 
 
 def run(*words, tool=FWG, **options):
@@ -47,9 +53,7 @@ def is_understood(*words, **options):
 def test_help(word):
     done = run(word)
     assert done.returncode == 0 and done.stderr == ""
-    for command in ("show", "showconf", "set", "setconf", "addconf", "syncconf", "reset",
-                    "generation", "monitor", "genkey", "genpsk", "pubkey"):
-        assert f"\n  {command} " in done.stdout
+    for command in COMMANDS:
         usage = run(command, word)
         assert usage.returncode == 0
         assert usage.stdout.startswith(f"Usage: fwg {command}")
@@ -60,6 +64,51 @@ def test_version(word):
     done = run(word)
     assert (done.returncode, done.stderr) == (0, "")
     assert re.fullmatch(r"fwg \d+\.\d+\n", done.stdout)
+
+
+# One list of words in four places.
+
+def completed(*words):
+    """What bash offers for the last of the words."""
+    script = f"""source {TOP}/userspace/completion/fwg.bash
+        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _fwg; printf '%s\\n' "${{COMPREPLY[@]}}"
+    """
+    done = run("-euc", script, "bash", "fwg", *words, tool="bash",
+               env={"PATH": f"{FWG.parent}:{os.environ['PATH']}"})
+    return done.stdout.split()
+
+
+def test_help_names_every_word():
+    assert re.findall(r"^  (\w+) ", run("help").stdout, flags=re.M) == COMMANDS
+    assert re.findall(r"\[([a-z-]+)[ \]]", run("set", "--help").stdout) == SETTINGS
+
+
+def test_completion():
+    assert sorted(completed("")) == sorted([*COMMANDS, "help", "version", "--json", "--help",
+                                            "--version"])
+    assert completed("--json", "sh") == completed("sh") == ["show", "showconf"]
+    for command in COMMANDS:
+        assert "--help" in completed(command, "")
+        assert run(command, "--help").stdout.count("--json") == ("--json" in completed(command, ""))
+    assert sorted(completed("show", "all", "")) == sorted([*FIELDS, "--json"])
+    of_peer = completed("set", "x", "peer", KEY, "")
+    assert sorted({*completed("set", "x", ""), *of_peer}) == sorted(SETTINGS)
+    assert completed("set", "x", "fwmark", "o") == ["off"]
+    assert completed("set", "x", "peer", KEY, "preshared-key", "/dev/nul") == ["/dev/null"]
+    assert completed("setconf", "x", "/dev/nul") == ["/dev/null"]
+
+
+def test_manual_names_every_word():
+    manual = (TOP / "userspace/man/fwg.8").read_text().replace("\\-", "-")
+    for word in [*COMMANDS, *SETTINGS, *FIELDS]:
+        assert re.search(rf"(\\fB|^\.(B|BR|TP\n\.B|BR .*) ?){word}\b", manual, flags=re.M), word
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_fields_are_known(field):
+    """Those that are not would be complained of before the interface."""
+    assert "Invalid parameter" not in error("show", "fwgtest", field)
+    assert "Invalid parameter" in error("show", "fwgtest", field + "s")
 
 
 @pytest.mark.parametrize("words, wrong", [

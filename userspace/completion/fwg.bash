@@ -35,6 +35,8 @@ _fwg_words() {
 		return
 	fi
 	case ${COMP_WORDS[1]}:$COMP_CWORD in
+	*:2) echo --help ;;&
+	showconf:2) echo --json ;;&
 	show:2) echo all interfaces --json "$(fwg show interfaces 2>/dev/null)" ;;
 	show:3) echo --json "$fields" ;;
 	showconf:2 | set:2 | reset:2 | setconf:2 | addconf:2 | syncconf:2) fwg show interfaces 2>/dev/null ;;
@@ -47,6 +49,11 @@ _fwg_words() {
 }
 
 _fwg() {
+	# Before the command, it stands for all that may be said behind.
+	if [ "${COMP_WORDS[1]}" = --json ] && [ "$COMP_CWORD" -gt 1 ]; then
+		COMP_WORDS=("${COMP_WORDS[0]}" "${COMP_WORDS[@]:2}")
+		COMP_CWORD=$((COMP_CWORD - 1))
+	fi
 	mapfile -t COMPREPLY < <(compgen -W "$(_fwg_words)" -- "${COMP_WORDS[COMP_CWORD]}")
 }
 

@@ -71,14 +71,14 @@ static struct addrinfo *look_up(const char *host, const char *text)
 		.ai_protocol = IPPROTO_UDP,
 	};
 	long retries = read_retries();
-	unsigned int ms = 1000;
+	unsigned int us = 1000000;
 	struct addrinfo *found;
 
 	if (retries < 0)
 		return NULL;
 	for (;;) {
 		int error = getaddrinfo(host, NULL, &hints, &found);
-		struct timespec pause = { ms / 1000, ms % 1000 * 1000000 };
+		struct timespec pause = { us / 1000000, us % 1000000 * 1000 };
 
 		if (!error)
 			return found;
@@ -87,9 +87,9 @@ static struct addrinfo *look_up(const char *host, const char *text)
 			return NULL;
 		}
 		complain("%s: `%s'. Trying again in %.2f seconds...", reason(error), text,
-			 ms / 1000.0);
+			 us / 1000000.0);
 		nanosleep(&pause, NULL);
-		ms = ms * 6 / 5 < 20000 ? ms * 6 / 5 : 20000;
+		us = us * 6 / 5 < 20000000 ? us * 6 / 5 : 20000000;
 	}
 }
 
