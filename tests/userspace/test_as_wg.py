@@ -392,6 +392,33 @@ def test_files(answer, tmp_path):
     assert not differences(answer, tmp_path, cases)
 
 
+def pipe_with(content):
+    """The end to read from."""
+    there, here = os.pipe()
+    os.write(here, content)
+    os.close(here)
+    return there
+
+
+@pytest.mark.parametrize("content", [*sorted(FILES.values()), b"", b"[Interface]\nFwMark=1",
+                                     f"[Peer]\nPublicKey={A}\n".encode(), b"x=y\n"])
+@pytest.mark.parametrize("is_file", [True, False])
+def test_standard_input(answer, tmp_path, content, is_file):
+    """A file or a pipe, which only differ when they are empty."""
+    world = World(answer, tmp_path)
+    (tmp_path / "input").write_bytes(content)
+    for words in (["setconf", INTERFACE, "/dev/stdin"], ["set", INTERFACE, "private-key", "/dev/stdin"],
+                  ["set", INTERFACE, "peer", A, "preshared-key", "/dev/stdin"], ["pubkey"]):
+        ends = []
+        for tool in "fwg", "wg":
+            stdin = os.open(tmp_path / "input", os.O_RDONLY) if is_file else pipe_with(content)
+            ends.append(world.run(tool, words, stdin))
+            os.close(stdin)
+        ours, theirs = ends
+        assert (ours[0], ours[1], ours[3]) == (theirs[0], theirs[1], theirs[3]), words
+        assert means_the_same(ours[2], theirs[2]), words
+
+
 # What is shown.
 
 def endpoint(generator):
