@@ -81,6 +81,11 @@ def receive(sock):
     return data, ancillary[0][2][0] if ancillary else None
 
 
+def unsent(sock):
+    """Bytes that a socket has sent and that nobody has freed yet."""
+    return struct.unpack("i", fcntl.ioctl(sock, 0x5411, bytes(4)))[0]
+
+
 def total(data):
     """A checksum of the internet: 0 if it is part of the data and right."""
     data += bytes(len(data) % 2)
