@@ -618,6 +618,72 @@ static void dropped_packets_are_counted(struct kunit *test)
 	tunnel_destroy(&t);
 }
 
+/* Whitepaper, 6.3: three times the age at which they end, keys are no more, traffic or not. */
+static void old_sessions_are_wiped(struct kunit *test)
+{
+	struct timer_list *timer;
+	struct tunnel t;
+
+	tunnel_create(test, &t);
+	tunnel_connect(test, &t);
+	timer = &t.peer->timers.zero_sessions;
+	KUNIT_EXPECT_FALSE(test, timer_pending(timer));
+	timers_session_derived(t.peer);
+	KUNIT_EXPECT_TRUE(test, timer_pending(timer));
+	KUNIT_EXPECT_TRUE(test, time_in_range(timer->expires, jiffies + 539 * HZ,
+					      jiffies + 540 * HZ));
+	KUNIT_EXPECT_TRUE(test, peer_has_session(t.peer));
+	mod_timer(timer, jiffies);
+	msleep(100);
+	rcu_read_lock();
+	KUNIT_EXPECT_NULL(test, noise_session_current(t.peer->noise));
+	rcu_read_unlock();
+	tunnel_destroy(&t);
+}
+
+/*
+ * A peer that is removed while an initiation of its waits to be answered, and one
+ * of ours to be sent. Stock WireGuard, until 5.10, took such a peer from its tables
+ * without their locks.
+ */
+static void removed_peer_begins_nothing(struct kunit *test)
+{
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	struct msghdr msg = { .msg_name = &to, .msg_namelen = sizeof(to) };
+	struct kvec vec = { .iov_len = sizeof(struct message_initiation) };
+	struct tunnel t;
+
+	tunnel_create(test, &t);
+	tunnel_listen(test, &t);
+	KUNIT_ASSERT_EQ(test, noise_initiate(t.us, t.initiation), 0);
+	t.initiation->type = cpu_to_le32(MESSAGE_INITIATION);
+	noise_add_macs(t.us, t.initiation, sizeof(*t.initiation));
+	vec.iov_base = t.initiation;
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	to.sin_port = htons(t.device->port);
+
+	KUNIT_EXPECT_TRUE(test, peer_hold(t.peer));
+	mutex_lock(&t.device->lock);
+	/* The workers of this kernel don't run before we sleep. */
+	KUNIT_EXPECT_EQ(test, kernel_sendmsg(t.socket, &msg, &vec, 1, vec.iov_len),
+			(int)vec.iov_len);
+	KUNIT_EXPECT_EQ(test, skb_queue_len(&t.device->handshakes), 1U);
+	KUNIT_EXPECT_TRUE(test, send_queue_initiation(t.peer, false));
+	KUNIT_EXPECT_TRUE(test, work_pending(&t.peer->initiation_work));
+	peer_remove(t.peer);
+	mutex_unlock(&t.device->lock);
+	flush_work(&t.device->handshake_work);
+	msleep(50);
+
+	KUNIT_EXPECT_TRUE(test, skb_queue_empty(&t.device->handshakes));
+	KUNIT_EXPECT_TRUE(test, skb_queue_empty(&wire));
+	KUNIT_EXPECT_FALSE(test, send_queue_initiation(t.peer, false) &&
+				 work_pending(&t.peer->initiation_work));
+	KUNIT_EXPECT_EQ(test, kref_read(&t.peer->refs), 1U);
+	peer_put(t.peer);
+	tunnel_destroy(&t);
+}
+
 static int device_test_init(struct kunit *test)
 {
 	skb_queue_head_init(&wire);
@@ -650,6 +716,8 @@ static struct kunit_case device_cases[] = {
 	KUNIT_CASE(protocol_is_what_the_packet_says),
 	KUNIT_CASE(metadata_is_no_route),
 	KUNIT_CASE(dropped_packets_are_counted),
+	KUNIT_CASE(old_sessions_are_wiped),
+	KUNIT_CASE(removed_peer_begins_nothing),
 	{},
 };
 

@@ -890,6 +890,27 @@ static void timestamps_never_go_back(struct kunit *test)
 	world_destroy(test, &world);
 }
 
+/* ... and tell nothing of how long this machine takes to compute something. */
+static void timestamps_are_coarse(struct kunit *test)
+{
+	static const long nsec[] = { 17000000, 33000000 };
+	u8 timestamps[2][NOISE_TIMESTAMP_LEN];
+	struct noise_peer *peers[2];
+	struct world world;
+	int i;
+
+	world_create(test, &world);
+	peers[0] = world.a.peer;
+	peers[1] = world.b.peer;
+	for (i = 0; i < ARRAY_SIZE(peers); i++) {
+		spin_lock_bh(&peers[i]->lock);
+		claim_time(peers[i], (struct timespec64){ 1000, nsec[i] }, timestamps[i]);
+		spin_unlock_bh(&peers[i]->lock);
+	}
+	KUNIT_EXPECT_EQ(test, memcmp(timestamps[0], timestamps[1], sizeof(timestamps[0])), 0);
+	world_destroy(test, &world);
+}
+
 #define STACK_LEN 6144
 
 /* Is it among what the functions called before have left on the stack? */
@@ -1590,6 +1611,7 @@ static struct kunit_case noise_cases[] = {
 	KUNIT_CASE(new_identity_ends_handshake),
 	KUNIT_CASE(forced_reset_is_of_its_scope),
 	KUNIT_CASE(timestamps_never_go_back),
+	KUNIT_CASE(timestamps_are_coarse),
 	KUNIT_CASE(stack_is_wiped),
 	KUNIT_CASE(stack_below_is_wiped),
 	KUNIT_CASE(key_stream_is_wiped),
