@@ -255,6 +255,7 @@ for way, (sender, to, receiver) in WAYS.items():
     out["of sessions before, " + way] = seen
 
 # What is no message of anybody's.
+assert works()
 received, endpoint = show("transfer"), show("endpoints")
 last = data_messages(wire.heard["b"])[-1].payload
 noise = random.Random(1)
@@ -506,7 +507,7 @@ out["not moved by a replay"] = target()
 wire.carry(theirs, HERE, ours)
 out["moved by data"] = target()
 def elsewhere(side, packet):
-    return [packet.copy(source=("192.168.9.44", 4))] if side == "b" else []
+    return [packet.copy(source=("192.168.9.44", 4))] if side == "b" and packet.type else []
 sh("ips b 'link set wg0 down' 'link set wg0 up'")
 wire.change = elsewhere
 theirs.sendto(b"x", HERE)
