@@ -62,6 +62,35 @@ def test_generation_id_is_found(bench, tunnel_up):
     assert "source: ACPI" in told and "check: packet" in told
 
 
+def test_refusal_reaches_who_is_behind_nat(bench, tunnel_up):
+    """"wireguard: device: use icmp_ndo_send helper", 5.6: the answer to a packet
+    that nobody may have went to the address that its sender had been given."""
+    ours, _ = tunnel_up
+    nobody = ours.v4.rpartition(".")[0] + ".99"
+    bench.ours.run(f"""set -e
+for module in veth sch_ingress cls_matchall crc32c_generic act_ct; do modprobe $module; done
+{tunnel.IP} netns add lan
+{tunnel.IP} link add lan type veth peer name host netns lan
+{tunnel.IP} addr add 172.16.0.1/24 dev lan
+{tunnel.IP} link set lan up
+{tunnel.IP} -n lan addr add 172.16.0.9/24 dev host
+{tunnel.IP} -n lan link set host up
+{tunnel.IP} -n lan route add default via 172.16.0.1
+echo 1 >/proc/sys/net/ipv4/ip_forward
+/sbin/tc qdisc add dev lan clsact
+/sbin/tc filter add dev lan ingress protocol ip matchall action ct commit nat src addr 198.51.100.7
+""")
+    bench.ours.try_run(f"{tunnel.IP} netns exec lan ping -c 1 -W 2 {nobody}")
+    assert "dst=198.51.100.7" in bench.ours.run("cat /proc/net/nf_conntrack")
+    names, values = [line.split() for line in bench.ours.run(
+        f"{tunnel.IP} netns exec lan cat /proc/self/net/snmp").splitlines()
+                     if line.startswith("Icmp:")]
+    assert dict(zip(names, values))["InDestUnreachs"] == "1"
+    bench.ours.run(f"{tunnel.IP} link del lan; {tunnel.IP} netns del lan; "
+                   "echo 0 >/proc/sys/net/ipv4/ip_forward")
+    assert bench.splats() == []
+
+
 def test_unload_under_load(bench):
     """Unloading while packets fly leaves nothing, and loading works again."""
     for _ in range(3):

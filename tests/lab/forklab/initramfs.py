@@ -12,7 +12,8 @@ import tempfile
 from . import LabError
 
 # What a guest needs on top of a stock kernel's built-ins.
-MODULES = ("virtio_pci", "virtio_net", "veth", "sch_netem", "wireguard")
+MODULES = ("virtio_pci", "virtio_net", "veth", "sch_netem", "sch_ingress",
+           "cls_matchall", "crc32c_generic", "act_ct", "wireguard")
 # Programs go to /bin, but for these: busybox's shell prefers its own ip and tc, the
 # kernel looks for modprobe here, and wg-quick first looks beside itself.
 FOLDERS = {"ip": "/sbin", "tc": "/sbin", "modprobe": "/sbin", "wg-quick": "/usr/bin"}
