@@ -78,7 +78,7 @@ for module in veth sch_ingress cls_matchall crc32c_generic act_ct; do modprobe $
 {tunnel.IP} -n lan route add default via 172.16.0.1
 echo 1 >/proc/sys/net/ipv4/ip_forward
 /sbin/tc qdisc add dev lan clsact
-/sbin/tc filter add dev lan ingress protocol ip matchall action ct commit nat src addr 198.51.100.7
+/sbin/tc filter add dev lan ingress protocol ip matchall action ct commit nat src addr 198.51.100.7 pipe
 """)
     bench.ours.try_run(f"{tunnel.IP} netns exec lan ping -c 1 -W 2 {nobody}")
     assert "dst=198.51.100.7" in bench.ours.run("cat /proc/net/nf_conntrack")

@@ -645,7 +645,7 @@ static void old_sessions_are_wiped(struct kunit *test)
 
 /*
  * A peer that is removed while an initiation of its waits to be answered, and one
- * of ours to be sent. Stock WireGuard, until 5.10, took such a peer from its tables
+ * of ours to be sent. Stock WireGuard, until 5.9, took such a peer from its tables
  * without their locks.
  */
 static void removed_peer_begins_nothing(struct kunit *test)

@@ -26,6 +26,24 @@ route, and read behind their end
 	protocol_is_what_the_packet_says in tests/kunit/device_test.c, and below
 "wireguard: device: reset peer src endpoint when netns exits", 5.16: a route outlived its namespace
 	test_route_goes_with_the_namespace_of_the_sockets in test_namespaces.py
+"wireguard: device: use icmp_ndo_send helper", 5.6: refusals went to a translated address
+	test_refusal_reaches_who_is_behind_nat in tests/e2e/test_life.py
+"wireguard: noise: take lock when removing handshake entry from table" and
+"wireguard: peerlookup: take lock before checking hash in replace operation", 5.9
+	removed_peer_begins_nothing in tests/kunit/device_test.c
+"wireguard: receive: reset last_under_load to zero", 5.6
+	test_nobody_needs_a_cookie_when_all_is_quiet in test_load.py
+"wireguard: allowedips: fix use-after-free in root_remove_peer_lists", 5.6, and
+"wireguard: queueing: cleanup ptr_ring in error path of packet_queue_init", 5.7: calls that fail
+	tests/debug/faults
+"wireguard: use DEV_STATS_INC()", 6.7, and other counters torn or lost between CPUs
+	tests/debug, KCSAN, and data-race.patch planted there
+Timestamps that tell how long a computation took, before WireGuard was in Linux
+	timestamps_are_coarse in tests/kunit/noise_test.c
+Keys of sessions long over that stay in memory
+	old_sessions_are_wiped in tests/kunit/device_test.c
+Deadlocks of the rtnl with other locks
+	lockdep, in each kernel that tests run on user-mode Linux; reset_needs_no_lock in device_test.c
 A peer with the key of the interface itself
 	test_peer_with_our_own_key_and_removal_of_a_stranger in test_fwg_kernel.py
 A dump that changed midway and did not say so
@@ -388,8 +406,8 @@ def test_messages_in_one_large_datagram(seen):
 @wire
 def test_more_than_may_wait(seen):
     """"wireguard: receive: account for napi_gro_receive never returning GRO_DROP", 5.8: what the
-    kernel dropped was counted as received. And a queue that was full once, moves on: with threaded
-    NAPI some never did (reverted in 6.16)."""
+    kernel dropped was counted as received. And a queue that was full once moves on: some never did
+    after "wireguard: device: enable threaded NAPI", 6.16, which stable kernels reverted."""
     arrived, packets, messages, dropped = seen["too many"]
     assert 0 < arrived < 40
     assert packets == messages == arrived and dropped == 40 - arrived
@@ -664,7 +682,8 @@ def test_reverse_path_filter_sees_the_interface(seen):
 @ends
 def test_refusals_reach_who_has_sent(seen):
     """"wireguard: device: use icmp_ndo_send helper", 5.6: where addresses are translated, the answer
-    went to the translated one. Here, they aren't: this kernel has no netfilter."""
+    went to the translated one. For that see test_refusal_reaches_who_is_behind_nat in
+    tests/e2e/test_life.py: this kernel has no netfilter."""
     assert seen["nobody's address"] == ["172.16.0.1", "172.16.0.9", 3, 1, True]
     assert seen["no endpoint"] == ["172.16.0.1", "172.16.0.9", 3, 1, True]
     assert seen["nobody's IPv6 address"] == ["fd16::1", "fd16::9", 1, 3, True]
