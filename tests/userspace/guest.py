@@ -169,7 +169,7 @@ class Wire:
         """Lets packets through until done() tells something, which is returned."""
         end = time.monotonic() + seconds
         while True:
-            ready, _, _ = select.select(self.ends.values(), [], [], 0.02)
+            ready, _, _ = select.select(self.ends.values(), [], [], 0.1)
             for side, other in ("a", "b"), ("b", "a"):
                 if self.ends[side] not in ready:
                     continue
