@@ -367,27 +367,6 @@ static void wiped_handshake_is_not_complete(struct kunit *test)
 	tunnel_destroy(&t);
 }
 
-/* Three times as long as a session may be used after the last one was made, nothing is left of any. */
-static void idle_sessions_are_wiped(struct kunit *test)
-{
-	unsigned long due = jiffies + 3 * 180 * HZ;
-	struct timer_list *timer;
-	struct tunnel t;
-
-	tunnel_create(test, &t);
-	tunnel_connect(test, &t);
-	timers_session_derived(t.peer);
-	timer = &t.peer->timers.zero_sessions;
-	KUNIT_EXPECT_TRUE(test, timer_pending(timer));
-	KUNIT_EXPECT_TRUE(test, time_in_range(timer->expires, due, due + HZ));
-	KUNIT_EXPECT_TRUE(test, peer_has_session(t.peer));
-	mod_timer(timer, jiffies);
-	msleep(20);
-	KUNIT_EXPECT_FALSE(test, timer_pending(timer));
-	KUNIT_EXPECT_FALSE(test, peer_has_session(t.peer));
-	tunnel_destroy(&t);
-}
-
 /* R6: a reset waits for no configuration: it needs neither rtnl nor device lock. */
 static void reset_needs_no_lock(struct kunit *test)
 {
@@ -710,7 +689,6 @@ static struct kunit_case device_cases[] = {
 	KUNIT_CASE(reset_recovers_by_itself),
 	KUNIT_CASE(reset_hurries_who_gave_up),
 	KUNIT_CASE(wiped_handshake_is_not_complete),
-	KUNIT_CASE(idle_sessions_are_wiped),
 	KUNIT_CASE(reset_needs_no_lock),
 	KUNIT_CASE(reset_is_recorded),
 	KUNIT_CASE(padding_gives_nothing_away),
