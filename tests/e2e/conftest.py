@@ -123,6 +123,8 @@ class Guests:
 
     def start(self):
         self.bench.wait_ready()
+        for guest in (self.bench.ours, self.bench.stock):
+            guest.run("modprobe sch_netem")
         self._matrix = matrix.Matrix(*(
             matrix.Host(guest, tunnel.TOOL[system], start, f"rmmod {system}")
             for guest, system, start in (

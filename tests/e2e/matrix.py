@@ -187,7 +187,14 @@ class Matrix:
 
     @staticmethod
     def _target(side, n, family):
-        return f"10.9.{n}.{2 - side}" if family == 4 else f"fd09:{n}::{2 - side}"
+        """Words for ping. Without an address of its own it would be woken by all that others are
+        answered, for which its buffer is too small."""
+        inner = f"10.9.{n}.{{}}" if family == 4 else f"fd09:{n}::{{}}"
+        return Matrix._from_to(inner, side + 1, 2 - side)
+
+    @staticmethod
+    def _from_to(form, source, target):
+        return f"-I {form.format(source)} {form.format(target)}"
 
     def _pings(self, side, families, numbers=NUMBERS):
         """What a side pings to, by what that is called in the facts."""
@@ -211,7 +218,8 @@ class Matrix:
         """How pings from a side fare through tunnels, and to the cable's other end beside them:
         by number and family, see AWK."""
         targets = self._pings(side, families or INNER[side], numbers)
-        targets |= {f"cable.{family}": CABLE[family].format(self.hosts[1 - side].number)
+        targets |= {f"cable.{family}": self._from_to(
+            CABLE[family], *(self.hosts[end].number for end in (side, 1 - side)))
                     for family in cable}
         return self._told(side, self._ping(targets, options, "pings") + ["wait"], targets, "pings")
 
@@ -232,7 +240,7 @@ class Matrix:
         took."""
         commands = ["""until_answered() {
 	i=0
-	until ping -c 1 -W 1 $2 >until$1 2>&1 || [ $i = %d ]; do
+	until ping -c 1 -W 1 $2 $3 $4 >until$1 2>&1 || [ $i = %d ]; do
 		i=$((i + 1))
 	done
 	echo $1 $i

@@ -94,18 +94,22 @@ def test_restart(facts, whose, n):
     assert_all_answered(found, n)
 
 
-def test_roaming(facts, whose, n):
+def test_roaming(facts, peer, whose, n):
     """One side moves: to another address, to one of the other family, to one
     of IPv4, and back."""
     found = facts[f"roaming, {whose}"]
+    # That sends from an IPv4 address that it has no more until it has heard
+    # nothing for 15 s: of the kernel's ways to refuse it knows another.
+    clings = peer == "uml-wireguard-go" and whose == "theirs"
     assert len(found["moves"]) == 4
     for move in found["moves"]:
-        assert move["tries"][n] < SOON
+        assert move["tries"][n] < (
+            LATE if clings and "." in move["expected"][n] else SOON)
         assert move["learnt"][n] == move["expected"][n]
         assert_all_answered(move, n)
     assert len({move["expected"][n] for move in found["moves"]}) >= 3
     for sent, answered, again, _ in pings(found, n):
-        assert answered > sent / 2 and again == 0
+        assert answered > sent / (4 if clings else 2) and again == 0
 
 
 @pytest.mark.parametrize("hardship", NETEM)
