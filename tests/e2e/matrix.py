@@ -28,7 +28,7 @@ INNER = (4,), (6,)      # the families in which the sides talk
 NO_ENDPOINT = "(none)"
 NETEM = {"loss": "loss 20%", "reordering": "delay 100ms reorder 25% 50%",
          "duplication": "duplicate 20%"}
-TRIES = 90              # of a second, until a tunnel works
+PATIENCE = 90           # seconds, until a tunnel works
 REKEY_AFTER = 120       # seconds
 TALK = 5                # seconds between pings, while a rekey is waited for
 CABLE = {4: "192.168.9.{}", 6: "fd99::{}"}
@@ -45,6 +45,21 @@ AWK = r"""/ seq=/ {
 }
 / packets transmitted/ {
 	print FILENAME, $1, $4, again[FILENAME] + 0, late[FILENAME] + 0
+}"""
+
+# Of pings, the seconds until the first was answered, or until they ended.
+FIRST = r"""BEGIN {
+	clock = "/proc/uptime"
+	getline <clock
+	start = $1
+	close(clock)
+}
+/ seq=/ {
+	exit
+}
+END {
+	getline <clock
+	print n, $1 - start
 }"""
 
 
@@ -236,24 +251,18 @@ class Matrix:
             side, [], self._pings(side, INNER[side]), "talk"))
 
     def _until(self, side, numbers):
-        """Pings from a side through some tunnels until an answer comes: how many seconds each
-        took."""
-        commands = ["""until_answered() {
-	i=0
-	until ping -c 1 -W 1 $2 $3 $4 >until$1 2>&1 || [ $i = %d ]; do
-		i=$((i + 1))
-	done
-	echo $1 $i
-}""" % TRIES] + [f"until_answered {n} {self._target(side, n, 4)} &" for n in numbers] + ["wait"]
-        told = self.hosts[side].run("\n".join(commands), 2 * TRIES)
-        return {int(n): int(tries) for n, tries in map(str.split, told.splitlines())}
+        """Pings from a side through some tunnels until an answer comes: after how many seconds."""
+        told = self.hosts[side].run("\n".join(
+            [f"ping -c {5 * PATIENCE} -i 0.2 -W 1 {self._target(side, n, 4)} 2>&1 | "
+             f"awk -v n={n} '{FIRST}' &" for n in numbers] + ["wait"]), 2 * PATIENCE)
+        return {int(n): float(seconds) for n, seconds in map(str.split, told.splitlines())}
 
     def begin(self):
-        """Those who began each tunnel do it again."""
+        """Those who began each tunnel do it again; after how many seconds it works."""
         ours, theirs = self._both(lambda side: self._until(
             side, [n for n in NUMBERS if CELLS[n].initiator == side]))
-        tries = ours | theirs
-        return [tries[n] for n in NUMBERS]
+        seconds = ours | theirs
+        return [seconds[n] for n in NUMBERS]
 
     # What they go through
 
@@ -301,8 +310,8 @@ class Matrix:
                         f"{tool} set tun " + " ".join(
                             self._peer(side, n, begins=True) for n in NUMBERS)]
         self.hosts[side].run("\n".join(["sleep 1.1"] + commands))
-        tries = self._until(side, NUMBERS)
-        return {"tries": [tries[n] for n in NUMBERS], "pings": self._both(self.ping),
+        seconds = self._until(side, NUMBERS)
+        return {"seconds": [seconds[n] for n in NUMBERS], "pings": self._both(self.ping),
                 "before": before, "after": self.handshakes()}
 
     def roaming(self, side):
@@ -330,9 +339,9 @@ class Matrix:
                 commands.append(f"{host.tool} set {self._interface(side, n)} peer "
                                 f"{self._key(other, n)} endpoint {self.endpoint(other, n)}")
         host.run("\n".join(commands))
-        tries = self._until(side, NUMBERS)
+        seconds = self._until(side, NUMBERS)
         pings = self.ping(other)
-        return {"tries": [tries[n] for n in NUMBERS],
+        return {"seconds": [seconds[n] for n in NUMBERS],
                 "expected": [self.endpoint(side, n) for n in NUMBERS],
                 "learnt": self.show(other, "endpoints")[:len(CELLS)], "pings": [pings]}
 
@@ -340,18 +349,18 @@ class Matrix:
         """One side begins from nothing; whoever began a tunnel before does it again."""
         self.hosts[side].run(self.hosts[side].stop)
         self._start(side)
-        return {"tries": self.begin(), "pings": self._both(self.ping)}
+        return {"seconds": self.begin(), "pings": self._both(self.ping)}
 
     def hardship(self, netem):
         """New tunnels, and talk, on a cable that is not what it should be."""
         self._both(lambda side: self.hosts[side].run(
             f"{TC} qdisc replace dev eth0 root netem {netem}"))
         self.anew()
-        tries = self.begin()
+        seconds = self.begin()
         pings = self._both(lambda side: self.ping(
             side, options="-c 60 -i 0.05 -W 3", cable=(4, 6)))
         self._both(lambda side: self.hosts[side].run(f"{TC} qdisc del dev eth0 root"))
-        return {"tries": tries, "pings": pings}
+        return {"seconds": seconds, "pings": pings}
 
     def others(self):
         """All phases but the first handshake and the rekey that takes time."""

@@ -7,8 +7,8 @@ import pytest
 from forklab import audit
 from forklab.guest import all_stopped
 from forklab.kit import KERNELS
-from matrix import (ALL, CELLS, NETEM, NO_ENDPOINT, NUMBERS, REKEY_AFTER,
-                    SIDES, TALK, TRIES)
+from matrix import (ALL, CELLS, NETEM, NO_ENDPOINT, NUMBERS, PATIENCE,
+                    REKEY_AFTER, SIDES, TALK)
 
 SOON, LATE = 8, 30      # seconds until an answer comes
 
@@ -80,7 +80,7 @@ def test_who_rekeys(facts):
 def test_lost_keys(facts, whose, n):
     """One side has no keys any more, the other does not know."""
     found = facts[f"lost keys, {whose}"]
-    assert found["tries"][n] < SOON
+    assert found["seconds"][n] < SOON
     assert_all_answered(found, n)
     for side in SIDES:
         assert found["after"][side][n] > found["before"][side][n]
@@ -90,7 +90,7 @@ def test_restart(facts, whose, n):
     """One side begins from nothing, its time stamps go on. The other has a
     session still, and needs 15 s to learn that it is worth nothing."""
     found = facts[f"restart, {whose}"]
-    assert found["tries"][n] < LATE
+    assert found["seconds"][n] < LATE
     assert_all_answered(found, n)
 
 
@@ -103,20 +103,20 @@ def test_roaming(facts, peer, whose, n):
     clings = peer == "uml-wireguard-go" and whose == "theirs"
     assert len(found["moves"]) == 4
     for move in found["moves"]:
-        assert move["tries"][n] < (
+        assert move["seconds"][n] < (
             LATE if clings and "." in move["expected"][n] else SOON)
         assert move["learnt"][n] == move["expected"][n]
         assert_all_answered(move, n)
     assert len({move["expected"][n] for move in found["moves"]}) >= 3
     for sent, answered, again, _ in pings(found, n):
-        assert answered > sent / (4 if clings else 2) and again == 0
+        assert (clings or answered > sent / 2) and again == 0
 
 
 @pytest.mark.parametrize("hardship", NETEM)
 def test_hardship(facts, hardship, n):
     """A tunnel comes up all the same, and what comes through does so once."""
     found = facts[hardship]
-    assert found["tries"][n] < TRIES
+    assert found["seconds"][n] < PATIENCE
     for sent, answered, again, late in pings(found, n):
         assert sent == 60 and again == 0
         if hardship == "loss":
