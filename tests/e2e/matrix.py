@@ -26,8 +26,9 @@ TC = "/sbin/tc"
 OURS, THEIRS = SIDES = 0, 1
 INNER = (4,), (6,)      # the families in which the sides talk
 NO_ENDPOINT = "(none)"
-NETEM = {"loss": "loss 20%", "reordering": "delay 100ms reorder 25% 50%",
+NETEM = {"loss": "loss 20%", "reordering": "delay 200ms reorder 25%",
          "duplication": "duplicate 20%"}
+HARD_PINGS = 40         # on such a cable
 PATIENCE = 90           # seconds, until a tunnel works
 REKEY_AFTER = 120       # seconds
 TALK = 5                # seconds between pings, while a rekey is waited for
@@ -357,8 +358,9 @@ class Matrix:
             f"{TC} qdisc replace dev eth0 root netem {netem}"))
         self.anew()
         seconds = self.begin()
+        wait = 3 if "loss" in netem else 20
         pings = self._both(lambda side: self.ping(
-            side, options="-c 60 -i 0.05 -W 3", cable=(4, 6)))
+            side, options=f"-c {HARD_PINGS} -i 0.1 -W {wait}", cable=(4, 6)))
         self._both(lambda side: self.hosts[side].run(f"{TC} qdisc del dev eth0 root"))
         return {"seconds": seconds, "pings": pings}
 

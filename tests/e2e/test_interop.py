@@ -7,8 +7,8 @@ import pytest
 from forklab import audit
 from forklab.guest import all_stopped
 from forklab.kit import KERNELS
-from matrix import (ALL, CELLS, NETEM, NO_ENDPOINT, NUMBERS, PATIENCE,
-                    REKEY_AFTER, SIDES, TALK)
+from matrix import (ALL, CELLS, HARD_PINGS, NETEM, NO_ENDPOINT, NUMBERS,
+                    PATIENCE, REKEY_AFTER, SIDES, TALK)
 
 SOON, LATE = 8, 30      # seconds until an answer comes
 
@@ -33,17 +33,28 @@ def pings(phase, n):
     return found
 
 
-def assert_all_answered(phase, n):
-    for sent, answered, again, _ in pings(phase, n):
-        assert sent == answered > 0 and again == 0
+@pytest.fixture
+def spared(peer):
+    """How many of some pings a busy machine may lose: guests' cable is UDP,
+    and ping has a small buffer. None is lost where only waiting takes time."""
+    return lambda sent: 0 if peer == "uml-wireguard" else max(1, sent // 5)
 
 
-def test_handshake(facts, n):
+@pytest.fixture
+def assert_answered(spared):
+    """That of a tunnel's pings in a phase all were answered, once."""
+    def look(phase, n):
+        for sent, answered, again, _ in pings(phase, n):
+            assert sent > 0 and sent - answered <= spared(sent) and again == 0
+    return look
+
+
+def test_handshake(facts, assert_answered, n):
     """Pings of both families, both ways, whoever begins; the other learns
     where that one is."""
     found = facts["handshake"]
     assert found["known"][1 - CELLS[n].initiator][n] == NO_ENDPOINT
-    assert_all_answered(found, n)
+    assert_answered(found, n)
     assert len(pings(found, n)) == 4
     for side in SIDES:
         assert found["learnt"][side][n] == found["endpoints"][side][n]
@@ -59,15 +70,18 @@ def test_wrong_psk_gives_no_session(facts, n):
     assert [side[n] for side in found["handshakes"]] == [0, 0]
 
 
-def test_rekey(facts, n):
-    """After two minutes of talk there are other keys, and after four again;
-    nothing was lost."""
+def test_rekey(facts, peer, spared, n):
+    """After two minutes of talk there are other keys, and after four, which
+    are in user-mode Linux only, again; nothing was lost."""
     found = facts["rekey"]
+    rekeys = 1 if peer in KERNELS else 2
     for sent, answered, again, _ in pings(found, n):
-        assert sent >= REKEY_AFTER / TALK and sent - answered <= 1 and again == 0
+        # The last is on its way.
+        assert sent >= rekeys * REKEY_AFTER / TALK and again == 0
+        assert sent - answered <= 1 + spared(sent)
     for side in SIDES:
         before, after = found["before"][side][n], found["after"][side][n]
-        assert after - before >= REKEY_AFTER
+        assert after - before >= rekeys * REKEY_AFTER
         assert found["now"][side] - after <= REKEY_AFTER + 2 * TALK
 
 
@@ -77,24 +91,24 @@ def test_who_rekeys(facts):
     assert min(facts["initiations"]) >= 2 * len(CELLS) // len(SIDES)
 
 
-def test_lost_keys(facts, whose, n):
+def test_lost_keys(facts, assert_answered, whose, n):
     """One side has no keys any more, the other does not know."""
     found = facts[f"lost keys, {whose}"]
     assert found["seconds"][n] < SOON
-    assert_all_answered(found, n)
+    assert_answered(found, n)
     for side in SIDES:
         assert found["after"][side][n] > found["before"][side][n]
 
 
-def test_restart(facts, whose, n):
+def test_restart(facts, assert_answered, whose, n):
     """One side begins from nothing, its time stamps go on. The other has a
     session still, and needs 15 s to learn that it is worth nothing."""
     found = facts[f"restart, {whose}"]
     assert found["seconds"][n] < LATE
-    assert_all_answered(found, n)
+    assert_answered(found, n)
 
 
-def test_roaming(facts, peer, whose, n):
+def test_roaming(facts, assert_answered, peer, whose, n):
     """One side moves: to another address, to one of the other family, to one
     of IPv4, and back."""
     found = facts[f"roaming, {whose}"]
@@ -106,23 +120,23 @@ def test_roaming(facts, peer, whose, n):
         assert move["seconds"][n] < (
             LATE if clings and "." in move["expected"][n] else SOON)
         assert move["learnt"][n] == move["expected"][n]
-        assert_all_answered(move, n)
+        assert_answered(move, n)
     assert len({move["expected"][n] for move in found["moves"]}) >= 3
     for sent, answered, again, _ in pings(found, n):
         assert (clings or answered > sent / 2) and again == 0
 
 
 @pytest.mark.parametrize("hardship", NETEM)
-def test_hardship(facts, hardship, n):
+def test_hardship(facts, spared, hardship, n):
     """A tunnel comes up all the same, and what comes through does so once."""
     found = facts[hardship]
     assert found["seconds"][n] < PATIENCE
     for sent, answered, again, late in pings(found, n):
-        assert sent == 60 and again == 0
+        assert sent == HARD_PINGS and again == 0
         if hardship == "loss":
             assert answered > sent / 4
         else:
-            assert answered == sent
+            assert sent - answered <= spared(sent)
         if hardship == "reordering":
             assert late > 0
 
