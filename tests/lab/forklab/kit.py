@@ -13,10 +13,10 @@ LAB = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 REPO = os.path.dirname(os.path.dirname(LAB))
 DAY = 24 * 3600
 DEBUG_KERNELS = ("debug", "kcsan")     # see tests/setup/debug.sh
-# As with Debian's kernels, random bytes are there at once; a timer that is
-# late works all the same; an emulated TSC that is measured wrongly is not a
-# clock. KCSAN looks more often, and longer, than by default.
-DEBUG_ARGUMENTS = ("random.trust_cpu=on no_timer_check tsc=unstable "
+# As with Debian's kernels, random bytes are there at once; an emulated TSC that
+# is measured wrongly is not a clock. KCSAN looks more often, and longer, than by
+# default.
+DEBUG_ARGUMENTS = ("random.trust_cpu=on tsc=unstable "
                    "clocksource=hpet kunit.enable=1 "
                    "kcsan.skip_watch=500 kcsan.udelay_task=300")
 DEBUG_PATIENCE = 6
