@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0
-"""forkguard in WireGuard's place, with Debian's own tools. That it is safe
-there is for the scene drop-in to show, in test_forks.py."""
+"""forkguard in WireGuard's place, with Debian's own tools and daemons. That it is
+safe there is for the scene drop-in to show, in test_forks.py."""
 
 import contextlib
+import itertools
+import os
 import re
 
+import managers
 import pytest
 from forklab import kit, tunnel
 from forklab.guest import Guest, Machine, splats
 from forklab.session import session
 
-FRESH = """\
+PATIENCE = 240      # seconds for a tour on a busy machine
+FRESH = managers.STOP + """\
 rmmod forkguard 2>/dev/null
 rmmod wireguard 2>/dev/null
 rm -f /etc/modprobe.d/* /etc/wireguard/*
@@ -86,16 +90,19 @@ def guests():
 
 @pytest.fixture
 def guest(kernel, guests):
-    """One with Debian's tools, and neither module loaded yet."""
+    """One with Debian's tools and daemons, and neither module loaded yet."""
     found, end = guests
     if kernel not in found or not found[kernel].alive:
         for old in found.values():
             old.kill()
-        found[kernel] = Guest(
-            "alone", Machine(kit.load(kernel, "forkguard", quick=True)), [],
-            end.enter_context(session()))
+        folder = end.enter_context(session())
+        found[kernel] = Guest("alone", Machine(managers.add_to(
+            kit.load(kernel, "forkguard", quick=True),
+            os.path.join(folder, "initramfs")), cpus=2, memory=managers.MEMORY),
+            [], folder)
         found[kernel].wait_ready()
-    found[kernel].run(FRESH)
+        found[kernel].run(managers.PREPARE)
+    found[kernel].run(FRESH, timeout=PATIENCE)
     yield found[kernel]
     assert splats(found[kernel].folder) == []
 
@@ -106,7 +113,7 @@ def configure(guest, system):
         "yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=", ""))
     other = tunnel.End("wireguard", 2, tunnel.Identity(
         "", "DDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDDA="))
-    guest.run(FRESH + end.config(other, "192.0.2.1:1234"))
+    guest.run(FRESH + end.config(other, "192.0.2.1:1234"), timeout=PATIENCE)
 
 
 def loaded(guest):
@@ -120,12 +127,14 @@ def errors(guest):
             if re.match(r"<\d*[0-3]>.*forkguard: ", line)]
 
 
-def tour(guest, system):
+def tour(guest, system, commands=TOUR):
     configure(guest, system)
-    told = guest.run(TOUR, timeout=60)
+    told = guest.run(commands, timeout=PATIENCE)
     assert loaded(guest) == [system]
-    # But for the numbers that each new interface or family gets.
-    told = re.sub(r"^\d+: |ID: 0x\w+|^IFINDEX=\d+", "", told, flags=re.M)
+    # But for the numbers that each new interface, family or event gets, and what
+    # NetworkManager makes of those that it gives to what it imports.
+    told = re.sub(r"^\W*\d+: |ID: 0x\w+|(IFINDEX|USEC_INITIALIZED)=\d+|fe80::[\w:]+",
+                  "", told, flags=re.M)
     # The order of attributes has no meaning.
     return [" ".join(sorted(line.split())) if re.match(r" \d", line) else line
             for line in told.splitlines()]
@@ -137,6 +146,20 @@ def test_tools_see_no_difference(guest):
     theirs = tour(guest, "wireguard")
     ours = tour(guest, "forkguard")
     assert "AllowedIPs = 10.9.0.2/32, fd09::2/128" in theirs
+    assert ours == theirs
+
+
+# Each on one kernel, for they take long: that they see the same of both modules on
+# the other, too, is what the test before shows.
+@pytest.mark.parametrize("kernel, manager", zip(itertools.cycle(kit.KERNELS), managers.TOURS),
+                         indirect=["kernel"], scope="session")
+def test_managers_see_no_difference(guest, manager):
+    """Nor is there one in what they make of what they are told."""
+    commands = managers.START + managers.TOURS[manager] + managers.STOP
+    theirs = tour(guest, "wireguard", commands)
+    ours = tour(guest, "forkguard", commands)
+    text = " ".join(" ".join(theirs).split())
+    assert [sign for sign in managers.SIGNS[manager] if sign not in text] == []
     assert ours == theirs
 
 
