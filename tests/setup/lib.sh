@@ -6,6 +6,9 @@
 # to build kernels from source.
 # Scripts print their result on stdout and talk to people on stderr.
 
+# $(cache_entry ...) ends where its command does: half an entry is none.
+shopt -s inherit_errexit
+
 cache=${FORKGUARD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/forkguard}
 
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
