@@ -1,0 +1,415 @@
+# SPDX-License-Identifier: GPL-2.0
+"""forkguard in stock WireGuard's place, as the network around it sees it: its link, what is on the
+wire below it, and what becomes of packets that can't go.
+
+Scripts on user-mode Linux, where sleeping takes no time, each of which is played twice: with t0 of
+the kind under test, once forkguard and once stock WireGuard. The other end is always stock, wg0 in
+the namespace "b". What the second time was seen is what the first time has to be seen, and what it
+is said to be here.
+"""
+
+import errno
+import json
+from pathlib import Path
+
+import pytest
+import uml
+
+KINDS = {"forkguard": "fwg", "wireguard": "wg"}
+SCRIPTS = {}
+
+BEGIN = r"""
+KIND, TOOL = os.environ["KIND"], os.environ["TOOL"]
+out = {}
+sh('''umask 077; wg genkey >ka; wg genkey >kb
+ips '' 'link set lo up' "link add t0 type $KIND"; ip -n b link set lo up''')
+KA, KB = sh("wg pubkey <ka; wg pubkey <kb").split()
+ADDRESSES = '''ips '' 'addr replace 10.0.0.1/24 dev t0' 'addr replace fd00::1/64 dev t0' \
+    'link set t0 up'
+'''
+def ours_set(words):
+    sh(f"{TOOL} set t0 {words}")
+def theirs_set(words):
+    sh(f"ip netns exec b wg set wg0 {words}")
+def couple():
+    "There is a way already."
+    sh("ip -n b link add wg0 type wireguard")
+    ours_set(f"private-key ka listen-port 1000 peer {KB} endpoint 192.168.9.2:1000 "
+             "allowed-ips 10.0.0.2/32,fd00::2/128")
+    theirs_set(f"private-key kb listen-port 1000 peer {KA} endpoint 192.168.9.1:1000 "
+               "allowed-ips 10.0.0.1/32,fd00::1/128")
+    sh(ADDRESSES + '''
+ips b 'addr add 10.0.0.2/24 dev wg0' 'addr add fd00::2/64 dev wg0' 'link set wg0 up' ''')
+HERE, THERE = ("10.0.0.1", 77), ("10.0.0.2", 77)
+HERE6, THERE6 = ("fd00::1", 77), ("fd00::2", 77)
+def answer(call):
+    "What a call returns, or the error."
+    try:
+        return call()
+    except OSError as error:
+        return -error.errno
+"""
+
+
+def guest(name, text):
+    """A script in Python, that fills `out`; it may use guest.py."""
+    for kind, tool in KINDS.items():
+        SCRIPTS[f"{name} {kind}"] = f"""\
+export PYTHONPATH=$SCRIPTS PYTHONDONTWRITEBYTECODE=1 KIND={kind} TOOL={tool}
+ip -all netns del || :
+ip netns add b
+/usr/bin/python3 - <<'END_OF_SCRIPT'
+from guest import *
+{BEGIN}
+{text}
+print(json.dumps(out))
+END_OF_SCRIPT
+"""
+
+
+def of(name):
+    """Marks a test as one of what a script saw."""
+    def mark(test):
+        test.script = name
+        return test
+    return mark
+
+
+@pytest.fixture(scope="module", name="results")
+def fixture_results(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scripts")
+    (folder / "guest.py").write_text(Path(__file__).with_name("guest.py").read_text())
+    return uml.run_scripts(SCRIPTS, folder, "-a", "time-travel=inf-cpu", seconds=1000)
+
+
+@pytest.fixture(name="both")
+def fixture_both(results, request):
+    """What the scripts saw that a test is of: with forkguard, and with stock WireGuard."""
+    found = [results[f"{request.function.script} {kind}"] for kind in KINDS]
+    for result in found:
+        assert result.status == 0, result
+    return [json.loads(result.out) for result in found]
+
+
+@pytest.fixture(name="same")
+def fixture_same(both):
+    """A function: a part of what was seen, which was the same both times."""
+    def part(name):
+        ours, theirs = (seen[name] for seen in both)
+        assert ours == theirs, name
+        return ours
+    return part
+
+
+guest("wire", r"""
+wire = Wire()
+couple()
+ours, theirs = udp("10.0.0.1"), udp("10.0.0.2", "b")
+ours6, theirs6 = udp("fd00::1"), udp("fd00::2", "b")
+def empty():
+    wire.wait(0.2)
+    while any(receive(end) for end in (ours, theirs, ours6, theirs6)):
+        pass
+    wire.heard["a"].clear()
+    wire.heard["b"].clear()
+def sent(data=b"x", to=THERE, sender=ours, receiver=theirs):
+    "What leaves us for a packet that arrives, and what doesn't."
+    empty()
+    assert wire.carry(sender, to, receiver, data), (data[:9], to)
+    wire.wait(0.1)
+    return wire.heard["a"]
+def way():
+    "Where our next message comes from, and goes."
+    message = data_messages(sent())[0]
+    return message.source, message.to
+def addressed(text):
+    return f"[{text}]" if ":" in text else text
+
+# The other end moves, from one family to the other, too; then we do.
+out["roaming"] = []
+for address, port, target in (
+        ("192.168.9.2", 1001, "192.168.9.1"), ("192.168.9.3", 1001, "192.168.9.1"),
+        ("fd09::2", 1001, "fd09::1"), ("fd09::3", 1002, "fd09::1"),
+        ("192.168.9.3", 1002, "192.168.9.1"), ("fe80::2", 1002, "fe80::1%tb"),
+        ("192.168.9.2", 1000, "192.168.9.1")):
+    sh(f"ip -n b addr flush dev tb; ips '' 'addr replace fe80::1/64 dev ta nodad'; "
+       f"ips b 'addr add {address}/{'64 nodad' if ':' in address else 24} dev tb'")
+    theirs_set(f"listen-port {port} peer {KA} endpoint {addressed(target)}:1000")
+    arrived = wire.carry(theirs, HERE, ours) is not None
+    out["roaming"].append((arrived, show("endpoints", tool=TOOL, name="t0"), way()))
+sh("ips b 'addr replace fd09::2/64 dev tb nodad'")
+
+# The mark of what is sent: handshakes, data and keepalives.
+other = tun("tc")
+sh('''ips '' 'link set tc up' 'rule add fwmark 7 table 100' 'route add 192.168.9.2 dev tc table 100'
+ip -6 rule add fwmark 7 table 100; ip route add fd09::2 dev tc table 100''')
+def ways():
+    "The types of messages that go the one way, and the other."
+    sh("ip link set t0 down; " + ADDRESSES)
+    empty()
+    drain(other)
+    ours.sendto(b"x", THERE)
+    wire.wait(0.5)
+    return [sorted({p.type for p in packets} - {None}) for packets in (wire.heard["a"], drain(other))]
+out["marks"] = []
+for endpoint in "192.168.9.2", "fd09::2":
+    ours_set(f"peer {KB} endpoint {addressed(endpoint)}:1000")
+    for mark in "7", "8", "0x7", "off":
+        ours_set(f"fwmark {mark}")
+        out["marks"].append(ways())
+    # At run time: messages of a session that there is.
+    for mark in "7", "off":
+        ours_set(f"fwmark {mark}")
+        empty()
+        drain(other)
+        ours.sendto(b"x", THERE)
+        wire.wait(0.2)
+        out["marks"].append([len(data_messages(p)) for p in (wire.heard["a"], drain(other))])
+sh("ip rule del fwmark 7; ip -6 rule del fwmark 7; ip link del tc")
+
+# The addresses that we send from.
+out["sources"] = {}
+for version, first, second, bits in ("4", "192.168.9.1", "192.168.9.5", 32), \
+        ("6", "fd09::1", "fd09::5", 128):
+    here = "192.168.8.1" if version == "4" else "fd08::1"
+    there = "192.168.9.2" if version == "4" else "fd09::2"
+    seen = out["sources"][version] = {}
+    def reached():
+        sh(f"ip addr replace {second}/{bits} dev ta {'nodad' if bits == 128 else ''}")
+        theirs_set(f"peer {KA} endpoint {addressed(second)}:1000")
+        return wire.carry(theirs, HERE, ours) is not None
+    seen["reached"] = reached(), way()[0][0]
+    sh(f"ip addr del {second}/{bits} dev ta")
+    seen["address removed"] = way()[0][0]
+    reached()
+    sh("ip link set ta down; ip link set ta up; ip addr replace fd09::1/64 dev ta nodad; "
+       f"ip addr replace fd09::5/128 dev ta nodad")
+    seen["link down and up"] = way()[0][0]
+    reached()
+    # The way leads elsewhere, and what went there comes back to the peer by the other end.
+    tc = tun("tc")
+    sh(f"ips '' 'link set tc up' 'addr add {here}/{bits} dev tc {'nodad' if bits == 128 else ''}' "
+       f"'route add {there}/{bits} dev tc src {here}'")
+    empty()
+    ours.sendto(b"x", THERE)
+    wire.wait(0.2)
+    seen["route moved"] = sorted({p.source[0] for p in data_messages(drain(tc))})
+    sh("ip link del tc")
+    os.close(tc)
+    reached()
+    seen["reached again"] = way()[0][0]
+    sh(f"ip addr del {second}/{bits} dev ta")
+theirs_set(f"peer {KA} endpoint 192.168.9.1:1000")
+wire.carry(theirs, HERE, ours)
+
+# What is in the outer headers; 10 is IP_MTU_DISCOVER, 0 not to fragment never, 2 always.
+def headers(packet):
+    "Flags, TTL and checksum of IPv4, or flow label and hop limit."
+    if packet.version == 4:
+        return packet.data[6] >> 5, packet.data[8], total(packet.data[:20])
+    return int.from_bytes(packet.data[:4], "big") & 0xfffff, packet.data[7]
+out["headers"] = {}
+UNDERLAYS = {"IPv4": "192.168.9.2:1000", "IPv6": "[fd09::2]:1000"}
+for underlay, endpoint in UNDERLAYS.items():
+    ours_set(f"peer {KB} endpoint {endpoint}")
+    for discover in 0, 2:
+        ours.setsockopt(socket.IPPROTO_IP, 10, discover)
+        ours.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 9)
+        out["headers"][f"{underlay} {discover}"] = [headers(p) for p in sent(bytes(500)) if p.type]
+ours.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 64)
+
+# Pieces, where the link below is small, or the way behind it.
+def pieces(size=1300):
+    return [len(p.data) for p in sent(bytes(size))]
+def icmp(packet, mtu):
+    "An answer to a packet, from a router on the way."
+    if packet.version == 4:
+        body = struct.pack("!BBHHH", 3, 4, 0, 0, mtu) + packet.data[:28]
+        body = body[:2] + struct.pack("!H", total(body)) + body[4:]
+        head = struct.pack("!BBHHHBBH", 0x45, 0, 20 + len(body), 1, 0, 64, 1, 0) + \
+            socket.inet_aton("192.168.9.77") + packet.data[12:16]
+        return head[:10] + struct.pack("!H", total(head)) + head[12:] + body
+    pair = socket.inet_pton(10, "fd09::77") + packet.data[8:24]
+    body = struct.pack("!BBHL", 2, 0, 0, mtu) + packet.data[:80]
+    checksum = total(pair + struct.pack("!LL", len(body), 58) + body)
+    body = body[:2] + struct.pack("!H", checksum) + body[4:]
+    return struct.pack("!LHBB", 6 << 28, len(body), 58, 64) + pair + body
+ours.setsockopt(socket.IPPROTO_IP, 10, 2)
+for underlay, endpoint in UNDERLAYS.items():
+    ours_set(f"peer {KB} endpoint {endpoint}")
+    seen = out["pieces over " + underlay] = [pieces()]
+    sh("ip link set ta mtu 1280")
+    seen.append(pieces())
+    sh("ip link set ta mtu 1500")
+    seen.append(pieces())
+    message = data_messages(sent(bytes(1300)))[0]
+    os.write(wire.ends["a"], icmp(message, 1288))
+    wire.wait(0.1)
+    seen.append(pieces())
+    sh("ip route flush cache; ip -6 route flush cache; ip link set ta down; ip link set ta up; "
+       "ip addr replace fd09::1/64 dev ta nodad")
+    seen.append(pieces())
+ours_set(f"peer {KB} endpoint 192.168.9.2:1000")
+
+# The MTU of the tunnel, changed as it runs: the padding keeps to it, and so does the sender.
+out["MTUs"] = []
+for mtu in 1420, 1281, 1280, 1419, 576, 9000, 1420:
+    sh(f"ip link set t0 mtu {mtu}")
+    if mtu >= 1280:
+        sh(ADDRESSES)
+    room = mtu - 28
+    out["MTUs"].append((mtu, [len(data_messages(sent(bytes(size)))[0].payload) if mtu < 1500 else
+                              len(sent(bytes(size))) for size in (0, room - 17, room - 1, room)],
+                        answer(lambda: ours.sendto(bytes(room + 1), THERE)), None if mtu < 1280 else
+                        answer(lambda: ours6.sendto(bytes(mtu - 48), THERE6))))
+sh("ip route change 10.0.0.0/24 dev t0 src 10.0.0.1 mtu 1000")
+out["MTU of the route"] = len(data_messages(sent(bytes(971)))[0].payload), \
+    answer(lambda: ours.sendto(bytes(973), THERE))
+sh("ip route change 10.0.0.0/24 dev t0 src 10.0.0.1")
+ours.setsockopt(socket.IPPROTO_IP, 10, 0)
+
+# Refusals, to ourselves and to others.
+lan = tun("lan")
+sh('''echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
+ips '' 'link set lan up' 'addr add 172.16.0.1/24 dev lan' 'addr add fd16::1/64 dev lan nodad' ''')
+ours_set(f"peer {sh('wg genkey | wg pubkey')} allowed-ips 10.0.0.66,fd00::66")
+empty()
+def refusal(packet):
+    "Who answers whom with which type, code and MTU, and is it about this packet?"
+    drain(lan)
+    os.write(lan, packet)
+    wire.wait(0.3)
+    for reply in (p.data for p in drain(lan)):
+        at, size, protocol = (20, 4, reply[9]) if reply[0] >> 4 == 4 else (40, 16, reply[6])
+        # Not what the kernel asks its neighbours.
+        if protocol not in (1, 58) or reply[at] > 127:
+            continue
+        pair = slice(at - 2 * size, at)
+        return (*[str(ipaddress.ip_address(reply[pair][n:n + size])) for n in (0, size)],
+                reply[at], reply[at + 1], int.from_bytes(reply[at + 4:at + 8], "big"),
+                reply[at + 8:][pair] == packet[pair])
+    return None
+def undivided(packet):
+    "With DF set."
+    header = packet[:6] + b"\x40\0" + packet[8:10] + bytes(2) + packet[12:20]
+    return header[:10] + struct.pack("!H", total(header)) + header[12:] + packet[20:]
+lan4, lan6 = ("172.16.0.9", 9), ("fd16::9", 9)
+out["refusals"] = {}
+for name, packet in {
+        "nobody": build(lan4, ("10.0.0.77", 9), b"x"), "nobody6": build(lan6, ("fd00::77", 9), b"x"),
+        "no endpoint": build(lan4, ("10.0.0.66", 9), b"x"),
+        "no endpoint6": build(lan6, ("fd00::66", 9), b"x"),
+        "too large": undivided(build(lan4, THERE, bytes(1420))),
+        "too large6": build(lan6, THERE6, bytes(1420)),
+        "goes": build(lan4, THERE, bytes(1000))}.items():
+    out["refusals"][name] = refusal(packet)
+out["errors"] = [answer(lambda: end.sendto(b"x", (host, 9))) for end, host in (
+    (ours, "10.0.0.77"), (ours6, "fd00::77"), (ours, "10.0.0.66"), (ours6, "fd00::66"))]
+# There is no way to the endpoint.
+ours_set(f"peer {KB} endpoint 198.51.100.1:9")
+before = statistics("t0")["tx"]
+out["errors"].append(answer(lambda: ours.sendto(b"x", THERE)))
+wire.wait(0.2)
+after = statistics("t0")["tx"]
+out["counted without a way"] = {name: after[name] - before[name] for name in
+                                ("packets", "errors", "dropped")}
+ours_set(f"peer {KB} endpoint 192.168.9.2:1000")
+
+# Sleep, as far as freezing goes.
+def indices():
+    return {p.payload[4:8].hex() for p in data_messages(sent())}
+before = indices()
+sh("echo 0 >/sys/module/suspend/parameters/pm_test_delay; echo freezer >/sys/power/pm_test; "
+   "echo freeze >/sys/power/state")
+empty()
+out["types after sleep"] = [p.type for p in sent() if p.type]
+out["keys outlive sleep"] = bool(before & indices())
+out["works after sleep"] = all(wire.carry(*words) for words in (
+    (theirs, HERE, ours), (ours, THERE, theirs), (theirs6, HERE6, ours6), (ours6, THERE6, theirs6)))
+""")
+
+wire = of("wire")
+
+
+@wire
+def test_peer_moves_between_families(same):
+    """The endpoint is what was learnt, and what is sent goes there, from where we were reached."""
+    assert same("roaming") == [
+        [True, "192.168.9.2:1001", [["192.168.9.1", 1000], ["192.168.9.2", 1001]]],
+        [True, "192.168.9.3:1001", [["192.168.9.1", 1000], ["192.168.9.3", 1001]]],
+        [True, "[fd09::2]:1001", [["fd09::1", 1000], ["fd09::2", 1001]]],
+        [True, "[fd09::3]:1002", [["fd09::1", 1000], ["fd09::3", 1002]]],
+        [True, "192.168.9.3:1002", [["192.168.9.1", 1000], ["192.168.9.3", 1002]]],
+        [True, "[fe80::2%ta]:1002", [["fe80::1", 1000], ["fe80::2", 1002]]],
+        [True, "192.168.9.2:1000", [["192.168.9.1", 1000], ["192.168.9.2", 1000]]]]
+
+
+@wire
+def test_mark_is_on_every_message(same):
+    here, elsewhere = [[1, 4], []], [[], [1]]
+    assert same("marks") == [elsewhere, here, elsewhere, here, [0, 1], [1, 0]] * 2
+
+
+@wire
+@pytest.mark.parametrize("version", "46")
+def test_source_address(same, version):
+    first, second, way = {"4": ("192.168.9.1", "192.168.9.5", "192.168.8.1"),
+                          "6": ("fd09::1", "fd09::5", "fd08::1")}[version]
+    # Of IPv6, an address is as good on any interface.
+    moved = way if version == "4" else second
+    assert same("sources")[version] == {
+        "reached": [True, second], "address removed": first, "link down and up": second,
+        "route moved": [moved], "reached again": second}
+
+
+@wire
+def test_outer_headers(same):
+    """Routers may fragment, whatever the inner packet says; and its TTL is its own."""
+    headers = same("headers")
+    assert headers["IPv4 0"] == headers["IPv4 2"] == [[0, 64, 0]]
+    assert headers["IPv6 0"] == headers["IPv6 2"] == [[0, 64]]
+
+
+@wire
+def test_messages_in_pieces(same):
+    """They are cut to what the link below takes, or a router says that it takes."""
+    whole4, whole6 = [[20 + 8 + 32 + 1328]], [[40 + 8 + 32 + 1328]]
+    for whole, seen in (whole4, same("pieces over IPv4")), (whole6, same("pieces over IPv6")):
+        assert seen[::2] == whole * 3
+        assert [len(part) for part in seen[1::2]] == [2, 2]
+        assert all(max(part) <= 1288 for part in seen[1::2])
+
+
+@wire
+def test_mtu_of_a_running_tunnel(same):
+    assert len(same("MTUs")) == 7
+    for mtu, lengths, larger, larger6 in same("MTUs"):
+        assert larger == -errno.EMSGSIZE
+        assert larger6 in (mtu - 48, None)
+        if mtu < 1500:
+            assert lengths[0] == 32 + 32 and lengths[3] == mtu + 32, mtu
+            assert all(length <= mtu + 32 for length in lengths), mtu
+        else:
+            assert lengths == [1, 7, 7, 7]
+    assert same("MTU of the route") == [1000 + 32, -errno.EMSGSIZE]
+
+
+@wire
+def test_refusals(same):
+    """By ICMP of both versions to those who are routed, by errors to those who are here."""
+    v4, v6 = ["172.16.0.1", "172.16.0.9"], ["fd16::1", "fd16::9"]
+    assert same("refusals") == {
+        "nobody": [*v4, 3, 1, 0, True], "nobody6": [*v6, 1, 3, 0, True],
+        "no endpoint": [*v4, 3, 1, 0, True], "no endpoint6": [*v6, 1, 3, 0, True],
+        "too large": [*v4, 3, 4, 1420, True], "too large6": [*v6, 2, 0, 1420, True],
+        "goes": None}
+    assert same("errors") == [-errno.ENOKEY] * 2 + [-errno.EDESTADDRREQ] * 2 + [1]
+    assert same("counted without a way")["packets"] == 0
+
+
+@wire
+def test_sleep(both, same):
+    """Keys do not outlive it, and packets make new ones; forkguard's are made before any comes."""
+    assert [seen["types after sleep"][0] for seen in both] == [4, 1]
+    assert same("keys outlive sleep") is False
+    assert same("works after sleep") is True
