@@ -227,8 +227,9 @@ static noinline_for_stack int seal_packet(struct noise_session *session, struct 
 	if (unlikely(skb_cow_head(skb, DATA_HEADROOM)))
 		return -ENOMEM;
 
-	skb_set_inner_network_header(skb, 0);
 	header = skb_push(skb, sizeof(*header));
+	/* From here on it is counted. */
+	skb_reset_inner_network_header(skb);
 	memset(skb_tail_pointer(trailer), 0, padding);
 	pskb_put(skb, trailer, tail);
 	sg_init_table(sg, frags);

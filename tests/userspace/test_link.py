@@ -413,3 +413,200 @@ def test_sleep(both, same):
     assert [seen["types after sleep"][0] for seen in both] == [4, 1]
     assert same("keys outlive sleep") is False
     assert same("works after sleep") is True
+
+
+guest("link", r"""
+FEATURES = ("tx", "rx", "sg", "tso", "gso", "gro", "tx-udp-segmentation", "highdma", "lro",
+            "tx-gso-list", "rx-gro-list", "rx-udp-gro-forwarding")
+def told(name="t0"):
+    "What is said of a link, but for what tells it from others."
+    return {key: value for key, value in json.loads(sh(f"ip -d -j link show {name}"))[0].items()
+            if key not in ("ifindex", "ifname", "linkinfo")}
+def features():
+    return dict(line.strip().split(": ", 1) for line in sh("ethtool -k t0").splitlines()[1:])
+def run(words):
+    done = subprocess.run(words.split(), capture_output=True, text=True)
+    return done.returncode, done.stderr
+out["kind"] = json.loads(sh("ip -d -j link show t0"))[0]["linkinfo"]["info_kind"]
+out["links"] = [told()]
+sh(ADDRESSES)
+out["links"].append(told())
+out["driver"], *out["ethtool -i"] = sh("ethtool -i t0").splitlines()
+out["ethtool"] = sh("ethtool t0 2>&1 || :")
+out["features"] = features()
+# Each is switched off, and on again, or can't be.
+out["switches"] = {name: [(run(f"ethtool -K t0 {name} {state}")[0], features())
+                          for state in ("off", "on")] for name in FEATURES}
+
+# What links are told, and may refuse.
+out["answers"] = {words: run(f"ip link {words} {'type ' + KIND if words[:3] == 'add' else ''}")
+                  for words in (
+    "set t0 mtu 0", "set t0 mtu 68", "set t0 mtu 2147483552", "set t0 mtu 2147483553",
+    "set t0 mtu 1420", "set t0 address 02:00:00:00:00:01", "set t0 arp on", "set t0 arp off",
+    "set t0 promisc on", "set t0 promisc off", "set t0 allmulticast on", "set t0 txqueuelen 7",
+    "set t0 carrier off", "set t0 carrier on", "set t0 gso_max_size 3000", "set t0 gso_max_segs 2",
+    "set t0 down", "set t0 name t1", "set t1 name t0", "set t0 up",
+    "add t2 mtu 99", "add t3 numtxqueues 4 numrxqueues 4", "add t4 address 02:00:00:00:00:01",
+    "add t0", "add t5 link t0", "add t6 up", "add t7 index 777")}
+out["made"] = [told(name) for name in ("t0", "t2", "t3", "t7")]
+
+# A port that is another's, of one family or the other.
+for family, address in (socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"):
+    for state in "up", "down":
+        sh(f"ip link set t0 {state}")
+        ours_set("listen-port 1999")
+        with socket.socket(family, socket.SOCK_DGRAM) as holder:
+            holder.bind((address, 2000))
+            seen = [(run(words)[0], sh(f"{TOOL} show t0 listen-port")) for words in (
+                f"{TOOL} set t0 listen-port 2000", "ip link set t0 up")]
+        seen.append((run("ip link set t0 up")[0], sh(f"{TOOL} show t0 listen-port")))
+        out[f"{address} is taken, {state}"] = seen
+""")
+
+link = of("link")
+
+
+@link
+def test_link_is_told_of(both, same):
+    assert [seen["kind"] for seen in both] == list(KINDS)
+    assert [seen["driver"] for seen in both] == [f"driver: {kind}" for kind in KINDS]
+    down, up = same("links")
+    assert (down["mtu"], down["min_mtu"], down["max_mtu"]) == (1420, 0, 2147483552)
+    assert set(up["flags"]) == {"POINTOPOINT", "NOARP", "UP", "LOWER_UP"}
+    same("ethtool -i")
+    same("ethtool")
+    same("made")
+
+
+@link
+def test_link_is_set(same):
+    answers = {words: status for words, (status, _) in same("answers").items()}
+    assert not any(answers[f"set t0 mtu {mtu}"] for mtu in (0, 68, 1420, 2147483552))
+    assert answers["set t0 mtu 2147483553"] and answers["add t0"]
+
+
+@link
+def test_features(same):
+    features, switches = same("features"), same("switches")
+    for word, feature in (("tx", "tx-checksumming"), ("sg", "scatter-gather"),
+                          ("tso", "tcp-segmentation-offload"),
+                          ("gso", "generic-segmentation-offload"),
+                          ("gro", "generic-receive-offload"), ("rx", "rx-checksumming")):
+        (refused, off), (refused_too, on) = switches[word]
+        assert not refused and not refused_too
+        assert [state[feature] for state in (features, off, on)] == ["on", "off", "on"]
+
+
+@link
+@pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
+def test_port_of_somebody_else(same, address):
+    """Nothing is changed, and an interface that is down finds out when it comes up."""
+    (refused, port), _, _ = same(f"{address} is taken, up")
+    assert refused and port == "1999"
+    (accepted, port), (refused, _), (opened, _) = same(f"{address} is taken, down")
+    assert not accepted and refused and not opened and port == "2000"
+
+
+guest("offloads", r"""
+import random, threading
+sh('''ip link add va type veth peer name vb netns b
+ips '' 'link set va up' 'addr add 192.168.9.1/24 dev va'
+ips b 'link set vb up' 'addr add 192.168.9.2/24 dev vb' ''')
+couple()
+DATA_BYTES = random.Random(0).randbytes(150000)
+# What is in the packets that leave the tunnel there: nobody else looks at their checksums.
+sh("ip netns exec b ethtool -K wg0 gro off")
+with inside("b"):
+    tap = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
+    tap.setsockopt(socket.SOL_SOCKET, 33, 1 << 24)
+tap.bind(("wg0", 0))
+tap.setblocking(False)
+def checksums():
+    "Of how many packets it is wrong, and right."
+    counts = [0, 0]
+    while True:
+        try:
+            data, address = tap.recvfrom(65536)
+        except BlockingIOError:
+            return counts
+        if address[2] == 4:
+            continue
+        at, size, protocol = (20, 4, data[9]) if data[0] >> 4 == 4 else (40, 16, data[6])
+        if protocol in (6, 17):
+            counts[not total(data[at - 2 * size:at] + struct.pack("!LL", len(data) - at, protocol) +
+                             data[at:])] += 1
+def stream(sender, receiver, address):
+    "Is what is sent from one namespace what is received in the other?"
+    with inside(receiver):
+        listener = socket.create_server((address, 0), family=socket.AF_INET6 if ":" in address
+                                        else socket.AF_INET)
+    with inside(sender):
+        source = socket.create_connection(listener.getsockname()[:2], 20)
+    sink, _ = listener.accept()
+    sink.settimeout(20)
+    thread = threading.Thread(target=lambda: (source.sendall(DATA_BYTES), source.close()))
+    thread.start()
+    received = b""
+    while part := sink.recv(65536):
+        received += part
+    thread.join()
+    sink.close()
+    listener.close()
+    return received == DATA_BYTES
+ours, theirs = udp("10.0.0.1"), udp("10.0.0.2", "b")
+def segments():
+    "The lengths of datagrams that were given to the kernel as one, or the error."
+    ours.setsockopt(17, 103, 500)
+    accepted = answer(lambda: ours.sendto(bytes(4700), THERE))
+    ours.setsockopt(17, 103, 0)
+    time.sleep(0.2)
+    return accepted if accepted < 0 else [len(message[0]) for message in iter(lambda: receive(theirs), None)]
+NAMESPACES = {"t0": None, "wg0": "b"}
+def counters():
+    "Of both ends: bytes, packets, errors, dropped, each received and sent."
+    time.sleep(0.2)
+    found = []
+    for name, namespace in NAMESPACES.items():
+        with inside(namespace), open("/proc/net/dev") as lines:
+            values = next(line for line in lines if line.strip().startswith(name + ":")).split()
+        found.append([[int(values[start + n]) for n in range(1, 5)] for start in (0, 8)])
+    return found
+def counted(before, after):
+    "Either way: was as much received as sent, was that about as much as there was, what was lost?"
+    told = []
+    for end in 0, 1:
+        sent, got = ([now - then for then, now in zip(before[i][side], after[i][side])]
+                     for i, side in ((end, 1), (1 - end, 0)))
+        told.append((sent[:2] == got[:2], 1 < sent[0] / len(DATA_BYTES) < 1.3, sent[2:] + got[2:]))
+    return told
+def switch(names, devices, state):
+    for device in devices:
+        with inside("b" if device == "vb" else None):
+            sh(f"ethtool -K {device} " + " ".join(f"{name} {state}" for name in names.split()))
+stream(None, "b", "10.0.0.2")
+for names in "", "tx", "rx", "sg", "tso", "gso", "gro", "tx rx sg tso gso gro":
+    for devices in (("t0",), ("va", "vb")) if names else ((),):
+        switch(names, devices, "off")
+        checksums()
+        before = counters()
+        streams = stream(None, "b", "10.0.0.2"), stream("b", None, "fd00::1")
+        lengths, (wrong, right) = segments(), checksums()
+        out[" ".join([names, *devices])] = streams, lengths, wrong, right > 100, \
+            counted(before, counters())
+        switch(names, devices, "on")
+""")
+
+
+@of("offloads")
+def test_offloads(both):
+    """With each of them off, of the tunnel or of the link below, what is sent is what arrives, in
+    packets with checksums, and is counted."""
+    ours, stock = both
+    assert ours == stock
+    assert len(ours) == 15
+    for name, (streams, lengths, wrong, enough, counted) in ours.items():
+        assert streams == [True, True], name
+        # Without checksums there is no segmentation, and who wants it is told so.
+        assert lengths == (-errno.EIO if "tx" in name and "t0" in name else [500] * 9 + [200]), name
+        assert (wrong, enough) == (0, True), name
+        assert counted == [[True, True, [0] * 4]] * 2, name
