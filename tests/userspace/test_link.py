@@ -613,3 +613,119 @@ def test_offloads(both):
         assert lengths == (-errno.EIO if "tx" in name and "t0" in name else [500] * 9 + [200]), name
         assert (wrong, enough) == (0, True), name
         assert counted == [[True, True, [0] * 4]] * 2, name
+
+
+guest("peers", r"""
+wire = Wire()
+couple()
+# Another peer, and another interface of ours.
+sh('''umask 077; wg genkey >kc
+ip -n b link add wg1 type wireguard; ips b 'addr add 10.0.0.3/24 dev wg1' 'link set wg1 up' \
+    'rule add from 10.0.0.3 table 3' 'route add 10.0.0.1 dev wg1 table 3'
+ip link add t1 type $KIND''')
+KC = sh("wg pubkey <kc")
+sh(f'''ip netns exec b wg set wg1 private-key kc listen-port 2000 peer {KA} allowed-ips 10.0.0.1/32
+{TOOL} set t1 private-key ka listen-port 1001''')
+ours, theirs, third = udp("10.0.0.1"), udp("10.0.0.2", "b"), udp("10.0.0.3", "b")
+PEER_B = f"peer {KB} endpoint 192.168.9.2:1000 allowed-ips 10.0.0.2/32"
+PEER_C = f"peer {KC} endpoint 192.168.9.2:2000 allowed-ips 10.0.0.3/32"
+def empty():
+    wire.wait(0.1)
+    while receive(ours) or receive(theirs) or receive(third):
+        pass
+    wire.heard["a"].clear()
+def load():
+    "Packets on their way in both directions, which are there when something is done."
+    for number in range(20):
+        answer(lambda: ours.sendto(b"load", THERE))
+        theirs.sendto(b"load", HERE)
+def told():
+    "Can we send to the one and the other, who else hears it, and do they reach us?"
+    empty()
+    seen = []
+    for sender, to, receivers in ((ours, THERE, (theirs, third)), (ours, ("10.0.0.3", 77), (third, theirs)),
+                                  (theirs, HERE, (ours,)), (third, HERE, (ours,))):
+        sent = answer(lambda: sender.sendto(b"x", to))
+        seen.append(sent if sent < 0 else [bool(wire.pump(lambda: receive(receiver), 6 if not n else 0.1))
+                                          for n, receiver in enumerate(receivers)])
+    return seen
+def ports():
+    "Where what we send to an address of the one goes."
+    empty()
+    answer(lambda: ours.sendto(b"x", THERE))
+    wire.wait(0.5)
+    return sorted({(p.source[1], p.to[1]) for p in wire.heard["a"] if p.type})
+out["start"] = told()
+for name, does, undoes in (
+        ("another peer is added", PEER_C, None),
+        ("a peer is removed", f"peer {KB} remove", PEER_B),
+        ("an allowed IP moves", f"peer {KC} allowed-ips 10.0.0.3/32,10.0.0.2/32", PEER_B),
+        ("allowed IPs are replaced by none", f"peer {KB} allowed-ips ''", PEER_B),
+        ("allowed IPs are replaced by others", f"peer {KB} allowed-ips 10.0.0.9/32", PEER_B)):
+    load()
+    ours_set(does)
+    load()
+    out[name] = ports(), told()
+    if undoes:
+        ours_set(undoes)
+        out["not any more: " + name] = told()
+def configure(name, text):
+    with open("conf", "w") as conf:
+        conf.write(text)
+    sh(f"{TOOL} {name} t0 conf")
+CONF = f"[Interface]\nPrivateKey = {open('ka').read()}ListenPort = 1000\n"
+ONE = f"[Peer]\nPublicKey = {KB}\nEndpoint = 192.168.9.2:1000\nAllowedIPs = 10.0.0.2/32\n"
+OTHER = f"[Peer]\nPublicKey = {KC}\nEndpoint = 192.168.9.2:2000\nAllowedIPs = 10.0.0.3/32\n"
+for name, text in ("replaced by none", CONF), ("replaced by one", CONF + ONE), \
+        ("replaced by both", CONF + OTHER + ONE), ("replaced by the other", CONF + OTHER):
+    load()
+    configure("setconf", text)
+    load()
+    out["peers are " + name] = told()
+configure("setconf", CONF + ONE + OTHER)
+told()
+load()
+configure("syncconf", CONF + ONE)
+out["synced"] = ports(), told()
+
+# A peer moves to another interface, and back, with its route; what has waited for it does not go.
+ours_set(PEER_C)
+for name, new, old in ("there", "t1", "t0"), ("back", "t0", "t1"):
+    load()
+    sh(f'''{TOOL} set {old} peer {KB} remove
+{TOOL} set {new} {PEER_B}
+ips '' 'link set {new} up' 'route replace 10.0.0.2 dev {new}' ''')
+    load()
+    out["moved " + name] = ports(), told()
+# An interface goes under load, and with it all its peers.
+load()
+sh("ip link del t0")
+out["gone"] = [answer(lambda: ours.sendto(b"x", THERE)), sh(f"{TOOL} show interfaces")]
+wire.wait(0.5)
+""")
+
+
+@of("peers")
+def test_peers_come_and_go(both):
+    """Under load: a peer is sent to, and heard, as long as it is one, by the interface whose it is."""
+    ours, stock = both
+    assert ours == stock
+    yes, heard = [True, False], [True]
+    nobody = -errno.ENOKEY
+    only_b, all_of_them = [yes, nobody, heard, [False]], [yes, yes, heard, heard]
+    assert ours["start"] == ours["peers are replaced by one"] == only_b
+    assert ours["another peer is added"] == [[[1000, 1000]], all_of_them]
+    only_c = [nobody, yes, [False], heard]
+    assert ours["a peer is removed"] == [[], only_c]
+    assert ours["an allowed IP moves"] == [[[1000, 2000]], [[False, False], yes, [False], heard]]
+    for name in "none", "others":
+        assert ours[f"allowed IPs are replaced by {name}"] == [[], only_c]
+    for name, seen in ours.items():
+        assert seen == all_of_them or not name.startswith("not any more"), name
+    assert ours["peers are replaced by none"] == [nobody, nobody, [False], [False]]
+    assert ours["peers are replaced by both"] == all_of_them
+    assert ours["peers are replaced by the other"] == only_c
+    assert ours["synced"] == [[[1000, 1000]], only_b]
+    assert ours["moved there"] == [[[1001, 1000]], all_of_them]
+    assert ours["moved back"] == [[[1000, 1000]], all_of_them]
+    assert ours["gone"][1] == "t1"
