@@ -160,9 +160,8 @@ static netdev_tx_t xmit(struct sk_buff *skb, struct net_device *dev)
 	err = segment(skb, &packets);
 	if (unlikely(err))
 		goto drop_unlock;
-	send_stage(peer, &packets);
 	__this_cpu_inc(nested);
-	send_staged(peer);
+	send_packets(peer, &packets);
 	__this_cpu_dec(nested);
 	rcu_read_unlock();
 	return NETDEV_TX_OK;

@@ -302,22 +302,6 @@ static void bound_staged(struct fg_peer *peer)
 }
 
 /**
- * send_stage() - have packets wait for send_staged()
- * @peer: to this peer
- * @packets: the packets; empty on return
- *
- * Context: any but hard interrupts.
- */
-void send_stage(struct fg_peer *peer, struct sk_buff_head *packets)
-{
-	spin_lock_bh(&peer->staged.lock);
-	/* Before, lest segments of one packet be missing. */
-	bound_staged(peer);
-	skb_queue_splice_tail_init(packets, &peer->staged);
-	spin_unlock_bh(&peer->staged.lock);
-}
-
-/**
  * send_purge() - drop what waits
  * @peer: to this peer
  *
@@ -344,35 +328,34 @@ static void wait_for_session(struct fg_peer *peer, struct sk_buff_head *packets)
 	skb_queue_walk(packets, skb)
 		skb_orphan(skb);
 	spin_lock(&peer->staged.lock);
-	skb_queue_splice(packets, &peer->staged);
+	skb_queue_splice_init(packets, &peer->staged);
 	bound_staged(peer);
 	spin_unlock(&peer->staged.lock);
 	send_queue_initiation(peer, false);
 }
 
 /* Returns false when packets were left behind for want of a session. */
-static bool send_all_staged(struct fg_peer *peer)
+static bool send_all_staged(struct fg_peer *peer, struct sk_buff_head *packets)
 {
-	struct sk_buff_head packets, sealed;
 	struct noise_session *session;
+	struct sk_buff_head sealed;
 	struct sk_buff *skb;
 	int err;
 
-	__skb_queue_head_init(&packets);
 	__skb_queue_head_init(&sealed);
 	spin_lock(&peer->staged.lock);
-	skb_queue_splice_init(&peer->staged, &packets);
+	skb_queue_splice_init(&peer->staged, packets);
 	spin_unlock(&peer->staged.lock);
-	if (skb_queue_empty(&packets))
+	if (skb_queue_empty(packets))
 		return true;
 
 	session = noise_session_current(peer->noise);
-	while (session && (skb = __skb_dequeue(&packets))) {
+	while (session && (skb = __skb_dequeue(packets))) {
 		err = seal_packet(session, skb);
 		if (likely(!err)) {
 			__skb_queue_tail(&sealed, skb);
 		} else if (err == -EAGAIN) {
-			__skb_queue_head(&packets, skb);
+			__skb_queue_head(packets, skb);
 			session = NULL;
 		} else {
 			DEV_STATS_INC(peer->device->dev, tx_errors);
@@ -385,27 +368,44 @@ static bool send_all_staged(struct fg_peer *peer)
 			send_queue_initiation(peer, false);
 		return true;
 	}
-	wait_for_session(peer, &packets);
+	wait_for_session(peer, packets);
 	return false;
+}
+
+/**
+ * send_packets() - seal and send packets, after those that wait
+ * @peer: to this peer
+ * @packets: the packets; empty on return
+ *
+ * Packets that find no usable session, or lose it midway, wait (R4). Those that
+ * need not are with nobody else meanwhile: another CPU, were it to send them
+ * among its own, could be overtaken by what follows them here.
+ *
+ * Context: any but hard interrupts.
+ */
+void send_packets(struct fg_peer *peer, struct sk_buff_head *packets)
+{
+	local_bh_disable();
+	rcu_read_lock();
+	/* Another CPU may have found a session, and nothing that waits for it. */
+	while (!send_all_staged(peer, packets) && peer_has_session(peer))
+		;
+	rcu_read_unlock();
+	local_bh_enable();
 }
 
 /**
  * send_staged() - seal and send what waits
  * @peer: to this peer
  *
- * Packets that find no usable session, or lose it midway, go on waiting (R4).
- *
  * Context: any but hard interrupts.
  */
 void send_staged(struct fg_peer *peer)
 {
-	local_bh_disable();
-	rcu_read_lock();
-	/* Another CPU may have found a session, and nothing that waits for it. */
-	while (!send_all_staged(peer) && peer_has_session(peer))
-		;
-	rcu_read_unlock();
-	local_bh_enable();
+	struct sk_buff_head none;
+
+	__skb_queue_head_init(&none);
+	send_packets(peer, &none);
 }
 
 /**
@@ -419,6 +419,7 @@ void send_keepalive(struct fg_peer *peer)
 	struct sk_buff_head packets;
 	struct sk_buff *skb;
 
+	__skb_queue_head_init(&packets);
 	/* Whoever fills or empties it just now sends as well. */
 	if (data_race(skb_queue_empty_lockless(&peer->staged))) {
 		skb = alloc_skb(DATA_HEADROOM + NOISE_TAG_LEN, GFP_ATOMIC);
@@ -427,9 +428,7 @@ void send_keepalive(struct fg_peer *peer)
 		skb_reserve(skb, DATA_HEADROOM);
 		skb->dev = peer->device->dev;
 		*SEND_CB(skb) = (struct send_cb){ .mtu = READ_ONCE(skb->dev->mtu) };
-		__skb_queue_head_init(&packets);
 		__skb_queue_tail(&packets, skb);
-		send_stage(peer, &packets);
 	}
-	send_staged(peer);
+	send_packets(peer, &packets);
 }

@@ -31,7 +31,7 @@ struct send_cb {
 
 #define SEND_CB(skb) ((struct send_cb *)((skb)->cb))
 
-void send_stage(struct fg_peer *peer, struct sk_buff_head *packets);
+void send_packets(struct fg_peer *peer, struct sk_buff_head *packets);
 void send_staged(struct fg_peer *peer);
 void send_purge(struct fg_peer *peer);
 void send_scrub(struct sk_buff *skb);

@@ -57,7 +57,7 @@ _NOTIFIER = (
 
 FORKGUARD = _points("data", (
     ("a packet comes to the interface", "xmit <some>"),
-    ("staged", "send_stage <some>"),
+    ("staged", "send_packets <some>"),
     ("about to be sealed", "seal_packet <many>"),
     ("the cheap check", "noise_seal <some>"),
     ("before the nonce is taken", "noise_seal <reserve>"),
