@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: GPL-2.0
+"""Peers come, go and move on two CPUs while packets fly; what comes of the configuration itself is
+for tests/userspace/test_link.py to say."""
+
+from conftest import ends
+from forklab import audit, pcap, tunnel
+from forklab.guest import all_stopped
+
+RATE = 1000
+ROUNDS = 5
+
+
+def test_peers_change_under_load(bench):
+    """Removed, added, replaced, moved to another interface and back, their allowed IPs taken and
+    given back: nothing breaks, no nonce is used twice, and the tunnel works as before."""
+    ours, stock = ends()
+    rate = RATE // bench.ours.machine.kit.patience
+    key, peer = stock.identity.public, (
+        f"peer {stock.identity.public} allowed-ips {stock.v4}/32,{stock.v6}/128 "
+        f"endpoint {stock.endpoint()}")
+    other = f"peer {tunnel.random_key()}"
+    ip = tunnel.IP
+    bench.stock.run(stock.bring_up(ours))
+    bench.ours.run(ours.bring_up(stock, stock.endpoint()))
+    bench.ours.run(f"""ping -c 1 -W 20 {stock.v4}
+{ip} link add tun1 type forkguard
+umask 077
+fwg showconf tun0 >/tmp/conf
+sed -n s/PrivateKey.=.//p /tmp/conf >/tmp/private
+fwg set tun1 private-key /tmp/private
+{ip} link set tun1 up""")
+    bench.ours.run(f"traffic -r {rate} {stock.v4} & traffic -r {rate} -p 7778 {stock.v6} &")
+    bench.stock.run(f"traffic -r {rate} {ours.v4} &")
+    reader = pcap.Reader(bench.ours.captures[0])
+    reader.messages()
+    bench.ours.run(f"""set -e
+while [ ! -e /tmp/done ]; do fwg show all dump; done >/dev/null &
+for round in $(seq {ROUNDS}); do
+	fwg set tun0 peer {key} remove
+	fwg set tun0 {peer}
+	fwg set tun0 {other} allowed-ips {stock.v4}/32,{stock.v6}/128
+	fwg set tun0 {peer}
+	fwg set tun0 peer {key} allowed-ips ''
+	fwg setconf tun0 /tmp/conf
+	fwg set tun0 peer {key} remove
+	fwg set tun1 {peer}
+	{ip} route replace {stock.v4} dev tun1
+	usleep 50000
+	fwg set tun1 peer {key} remove
+	fwg set tun0 {peer}
+	{ip} route replace {stock.v4} dev tun0
+	usleep 50000
+done
+touch /tmp/done
+sleep 0.5
+rm /tmp/done /tmp/conf /tmp/private
+fwg set tun0 {other} remove
+killall traffic
+{ip} link del tun1""", timeout=150)
+    bench.stock.run("killall traffic")
+    assert len({m.ephemeral for m in reader.messages() if m.sent and m.kind == pcap.INITIATION}) > 10
+    for guest, target in ((bench.ours, stock), (bench.stock, ours)):
+        guest.run(f"ping -c 1 -W 20 {target.v4} && ping -c 1 -W 20 {target.v6}")
+    assert ours.show(bench.ours, "peers") == key
+    for guest, end in ((bench.ours, ours), (bench.stock, stock)):
+        guest.run(f"{ip} link del {end.interface}")
+    assert bench.splats() == []
+    with all_stopped(bench.folder):
+        verdict = audit.judge([bench.ours.captures[0]])
+    assert verdict.reused == 0 and verdict.judged > rate
