@@ -153,7 +153,8 @@ def ways():
     drain(other)
     ours.sendto(b"x", THERE)
     wire.wait(0.5)
-    return [sorted({p.type for p in packets} - {None}) for packets in (wire.heard["a"], drain(other))]
+    return [sorted({p.type for p in packets} - {None})
+            for packets in (wire.heard["a"], drain(other))]
 out["marks"] = []
 for endpoint in "192.168.9.2", "fd09::2":
     ours_set(f"peer {KB} endpoint {addressed(endpoint)}:1000")
@@ -299,7 +300,8 @@ def undivided(packet):
 lan4, lan6 = ("172.16.0.9", 9), ("fd16::9", 9)
 out["refusals"] = {}
 for name, packet in {
-        "nobody": build(lan4, ("10.0.0.77", 9), b"x"), "nobody6": build(lan6, ("fd00::77", 9), b"x"),
+        "nobody": build(lan4, ("10.0.0.77", 9), b"x"),
+        "nobody6": build(lan6, ("fd00::77", 9), b"x"),
         "no endpoint": build(lan4, ("10.0.0.66", 9), b"x"),
         "no endpoint6": build(lan6, ("fd00::66", 9), b"x"),
         "too large": undivided(build(lan4, THERE, bytes(1420))),
@@ -563,7 +565,8 @@ def segments():
     accepted = answer(lambda: ours.sendto(bytes(4700), THERE))
     ours.setsockopt(17, 103, 0)
     time.sleep(0.2)
-    return accepted if accepted < 0 else [len(message[0]) for message in iter(lambda: receive(theirs), None)]
+    return accepted if accepted < 0 else [
+        len(message[0]) for message in iter(lambda: receive(theirs), None)]
 NAMESPACES = {"t0": None, "wg0": "b"}
 def counters():
     "Of both ends: bytes, packets, errors, dropped, each received and sent."
@@ -643,11 +646,13 @@ def told():
     "Can we send to the one and the other, who else hears it, and do they reach us?"
     empty()
     seen = []
-    for sender, to, receivers in ((ours, THERE, (theirs, third)), (ours, ("10.0.0.3", 77), (third, theirs)),
-                                  (theirs, HERE, (ours,)), (third, HERE, (ours,))):
+    for sender, to, receivers in (
+            (ours, THERE, (theirs, third)), (ours, ("10.0.0.3", 77), (third, theirs)),
+            (theirs, HERE, (ours,)), (third, HERE, (ours,))):
         sent = answer(lambda: sender.sendto(b"x", to))
-        seen.append(sent if sent < 0 else [bool(wire.pump(lambda: receive(receiver), 6 if not n else 0.1))
-                                          for n, receiver in enumerate(receivers)])
+        seen.append(sent if sent < 0 else [
+            bool(wire.pump(lambda: receive(receiver), 6 if not n else 0.1))
+            for n, receiver in enumerate(receivers)])
     return seen
 def ports():
     "Where what we send to an address of the one goes."
@@ -707,7 +712,7 @@ wire.wait(0.5)
 
 @of("peers")
 def test_peers_come_and_go(both):
-    """Under load: a peer is sent to, and heard, as long as it is one, by the interface whose it is."""
+    """Under load: a peer is sent to and heard as long as it is one, by the interface whose it is."""
     ours, stock = both
     assert ours == stock
     yes, heard = [True, False], [True]
