@@ -712,7 +712,7 @@ wire.wait(0.5)
 
 @of("peers")
 def test_peers_come_and_go(both):
-    """Under load: a peer is sent to and heard as long as it is one, by the interface whose it is."""
+    """Under load: a peer is sent to and heard while it is one, by the interface whose it is."""
     ours, stock = both
     assert ours == stock
     yes, heard = [True, False], [True]
