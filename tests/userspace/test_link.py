@@ -17,6 +17,7 @@ import uml
 
 KINDS = {"forkguard": "fwg", "wireguard": "wg"}
 SCRIPTS = {}
+WITHOUT_IPV6 = "without IPv6"  # a script that wants a kernel that has none
 
 BEGIN = r"""
 KIND, TOOL = os.environ["KIND"], os.environ["TOOL"]
@@ -81,8 +82,14 @@ def fixture_results(tmp_path_factory, request):
     (folder / "guest.py").write_text(Path(__file__).with_name("guest.py").read_text())
     wanted = {f"{item.function.script} {kind}" for item in request.session.items
               for kind in KINDS if item.module.__name__ == __name__}
-    return uml.run_scripts({name: SCRIPTS[name] for name in SCRIPTS if name in wanted}, folder,
-                           "-a", "time-travel=inf-cpu", seconds=1000)
+    results = {}
+    for disable in 0, 1:
+        scripts = {name: SCRIPTS[name] for name in SCRIPTS
+                   if name in wanted and name.startswith(WITHOUT_IPV6) == bool(disable)}
+        if scripts:
+            results |= uml.run_scripts(scripts, folder, "-a", "time-travel=inf-cpu",
+                                       "-a", f"ipv6.disable={disable}", seconds=1000)
+    return results
 
 
 @pytest.fixture(name="both")
@@ -421,8 +428,7 @@ def test_sleep(both, same):
 
 
 guest("link", r"""
-FEATURES = ("tx", "rx", "sg", "tso", "gso", "gro", "tx-udp-segmentation", "highdma", "lro",
-            "tx-gso-list", "rx-gro-list", "rx-udp-gro-forwarding")
+FEATURES = "tx", "rx", "sg", "tso", "gso", "gro", "tx-udp-segmentation", "lro"
 def told(name="t0"):
     "What is said of a link, but for what tells it from others."
     return {key: value for key, value in json.loads(sh(f"ip -d -j link show {name}"))[0].items()
@@ -734,3 +740,39 @@ def test_peers_come_and_go(both):
     assert ours["moved there"] == [[[1001, 1000]], all_of_them]
     assert ours["moved back"] == [[[1000, 1000]], all_of_them]
     assert ours["gone"][1] == "t1"
+
+
+guest(WITHOUT_IPV6, r"""
+sh('''ip link add va type veth peer name vb netns b; ip -n b link add wg0 type wireguard
+ips '' 'link set va up' 'addr add 192.168.9.1/24 dev va' 'addr add 10.0.0.1/24 dev t0'
+ips b 'link set vb up' 'addr add 192.168.9.2/24 dev vb' 'addr add 10.0.0.2/24 dev wg0' \
+    'link set wg0 up' ''')
+ours_set(f"private-key ka listen-port 1000 peer {KB} endpoint [fd09::2]:1000 "
+         "allowed-ips 10.0.0.2/32")
+theirs_set(f"private-key kb listen-port 1000 peer {KA} allowed-ips 10.0.0.1/32")
+sh("ip link set t0 up")
+ours, theirs = udp("10.0.0.1"), udp("10.0.0.2", "b")
+def arrives(sender, to, receiver):
+    sent = answer(lambda: sender.sendto(b"x", to))
+    time.sleep(0.5)
+    return sent, bool(receive(receiver))
+out["to IPv6"] = arrives(ours, THERE, theirs), show("endpoints", tool=TOOL, name="t0")
+out["its transfer"] = show("transfer", 3, TOOL, "t0")
+time.sleep(6)
+receive(theirs)
+ours_set(f"peer {KB} endpoint 192.168.9.2:1000")
+time.sleep(6)
+out["to IPv4"] = bool(receive(theirs)), arrives(ours, THERE, theirs), arrives(theirs, HERE, ours)
+ours_set("listen-port 1001")
+out["another port"] = arrives(ours, THERE, theirs), arrives(theirs, HERE, ours)
+""")
+
+
+@of(WITHOUT_IPV6)
+def test_kernel_without_ipv6(same):
+    """Endpoints may have it, and are where nothing goes."""
+    assert same("to IPv6") == [[1, False], "[fd09::2]:1000"]
+    assert same("its transfer") == "0"
+    waited, there, back = same("to IPv4")
+    assert waited and there == back == [1, True]
+    assert same("another port") == [[1, True], [1, True]]
