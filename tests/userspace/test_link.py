@@ -123,11 +123,11 @@ def empty():
     wire.heard["a"].clear()
     wire.heard["b"].clear()
 def sent(data=b"x", to=THERE, sender=ours, receiver=theirs):
-    "What leaves us for a packet that arrives, and what doesn't."
+    "What leaves us for a packet, if that arrives."
     empty()
-    assert wire.carry(sender, to, receiver, data), (data[:9], to)
+    arrived = wire.carry(sender, to, receiver, data)
     wire.wait(0.1)
-    return wire.heard["a"]
+    return wire.heard["a"] if arrived else []
 def way():
     "Where our next message comes from, and goes."
     message = data_messages(sent())[0]
