@@ -78,8 +78,6 @@ def of(name):
 
 @pytest.fixture(scope="module", name="results")
 def fixture_results(tmp_path_factory, request):
-    folder = tmp_path_factory.mktemp("scripts")
-    (folder / "guest.py").write_text(Path(__file__).with_name("guest.py").read_text())
     wanted = {f"{item.function.script} {kind}" for item in request.session.items
               for kind in KINDS if item.module.__name__ == __name__}
     results = {}
@@ -87,6 +85,8 @@ def fixture_results(tmp_path_factory, request):
         scripts = {name: SCRIPTS[name] for name in SCRIPTS
                    if name in wanted and name.startswith(WITHOUT_IPV6) == bool(disable)}
         if scripts:
+            folder = tmp_path_factory.mktemp("scripts")
+            (folder / "guest.py").write_text(Path(__file__).with_name("guest.py").read_text())
             results |= uml.run_scripts(scripts, folder, "-a", "time-travel=inf-cpu",
                                        "-a", f"ipv6.disable={disable}", seconds=1000)
     return results
