@@ -53,12 +53,11 @@ Peers removed, and namespaces deleted, under load
 """
 
 import errno
-import json
-from pathlib import Path
 
 import pytest
 import uml
 from test_namespaces import ASK
+from uml import of
 
 SCRIPTS = {}
 OPTIONS = {"without IPv6": ("-a", "ipv6.disable=1")}  # of the kernel, for scripts of that name
@@ -66,48 +65,18 @@ OPTIONS = {"without IPv6": ("-a", "ipv6.disable=1")}  # of the kernel, for scrip
 
 def guest(name, text):
     """A script in Python, that fills `out`; it may use guest.py."""
-    SCRIPTS[name] = f"""\
-export PYTHONPATH=$SCRIPTS PYTHONDONTWRITEBYTECODE=1
-ip -all netns del || :
-ip netns add b
-/usr/bin/python3 - <<'END_OF_SCRIPT'
-from guest import *
-out = {{}}
-{text}
-print(json.dumps(out, default=repr))
-END_OF_SCRIPT
-"""
-
-
-def of(name):
-    """Marks a test as one of what a script saw."""
-    def mark(test):
-        test.script = name
-        return test
-    return mark
+    SCRIPTS[name] = text
 
 
 @pytest.fixture(scope="module", name="results")
 def fixture_results(tmp_path_factory, request):
-    """What came of the scripts whose tests are to be run."""
-    boots, found = {}, {}
-    for name in {item.function.script for item in request.session.items
-                 if hasattr(item.function, "script")}:
-        boots.setdefault(OPTIONS.get(name, ()), {})[name] = SCRIPTS[name]
-    for number, (options, scripts) in enumerate(boots.items()):
-        folder = tmp_path_factory.mktemp(f"boot{number}")
-        (folder / "guest.py").write_text(Path(__file__).with_name("guest.py").read_text())
-        found |= uml.run_scripts(scripts, folder, "-a", "time-travel=inf-cpu", *options,
-                                 seconds=1000)
-    return found
+    return uml.see({name: SCRIPTS[name] for name in uml.wanted(request)}, OPTIONS, tmp_path_factory)
 
 
 @pytest.fixture(name="seen")
 def fixture_seen(results, request):
     """What the script saw that a test is of."""
-    result = results[request.function.script]
-    assert result.status == 0, result
-    return json.loads(result.out)
+    return uml.seen(results[request.function.script])
 
 
 guest("wire", r"""
@@ -1192,7 +1161,8 @@ def test_flood_of_handshakes(seen):
 
 
 # Namespaces come and go in any order; a veth in each tells when it is really gone.
-SCRIPTS["namespaces_end"] = r"""
+guest("namespaces_end", r'''
+out["said"] = sh(r"""
 gone() { for _ in $(seq 100); do ip link show "$1" >/dev/null 2>&1 || return 0; sleep 0.1; done; return 1; }
 (umask 077; fwg genkey >key)
 begin() {
@@ -1227,15 +1197,14 @@ ip netns del x; gone vx; echo both
 begin; populate y x; populate x y; ip netns del x & ip netns del y; wait; gone vx; gone vy
 echo each held the other
 begin; populate x x; ip netns del x; gone vx; ip netns del y; gone vy; echo alone
-"""
+""").splitlines()
+''')
 
 
 @of("namespaces_end")
-def test_namespaces_end_in_any_order(results):
+def test_namespaces_end_in_any_order(seen):
     """"wireguard: device: avoid circular netns references", 5.8: a namespace in which an interface
     had been made, and that held one made in the other, was never freed."""
-    result = results["namespaces_end"]
-    assert result.status == 0, result
-    assert result.out.splitlines() == [
+    assert seen["said"] == [
         "birth went first", "NO-CARRIER", "sent", "no socket", "stays down", "both",
         "interface went first", "both", "each held the other", "alone"]

@@ -9,19 +9,17 @@ is said to be here.
 """
 
 import errno
-import json
-from pathlib import Path
 
 import pytest
 import uml
+from uml import of
 
 KINDS = {"forkguard": "fwg", "wireguard": "wg"}
 SCRIPTS = {}
-WITHOUT_IPV6 = "without IPv6"  # a script that wants a kernel that has none
+OPTIONS = {f"without IPv6 {kind}": ("-a", "ipv6.disable=1") for kind in KINDS}  # of the kernel
 
 BEGIN = r"""
 KIND, TOOL = os.environ["KIND"], os.environ["TOOL"]
-out = {}
 sh('''umask 077; wg genkey >ka; wg genkey >kb
 ips '' 'link set lo up' "link add t0 type $KIND"; ip -n b link set lo up''')
 KA, KB = sh("wg pubkey <ka; wg pubkey <kb").split()
@@ -55,50 +53,19 @@ def answer(call):
 def guest(name, text):
     """A script in Python, that fills `out`; it may use guest.py."""
     for kind, tool in KINDS.items():
-        SCRIPTS[f"{name} {kind}"] = f"""\
-export PYTHONPATH=$SCRIPTS PYTHONDONTWRITEBYTECODE=1 KIND={kind} TOOL={tool}
-ip -all netns del || :
-ip netns add b
-/usr/bin/python3 - <<'END_OF_SCRIPT'
-from guest import *
-{BEGIN}
-{text}
-print(json.dumps(out))
-END_OF_SCRIPT
-"""
-
-
-def of(name):
-    """Marks a test as one of what a script saw."""
-    def mark(test):
-        test.script = name
-        return test
-    return mark
+        SCRIPTS[f"{name} {kind}"] = f"os.environ |= {dict(KIND=kind, TOOL=tool)}\n{BEGIN}{text}"
 
 
 @pytest.fixture(scope="module", name="results")
 def fixture_results(tmp_path_factory, request):
-    wanted = {f"{item.function.script} {kind}" for item in request.session.items
-              for kind in KINDS if item.module.__name__ == __name__}
-    results = {}
-    for disable in 0, 1:
-        scripts = {name: SCRIPTS[name] for name in SCRIPTS
-                   if name in wanted and name.startswith(WITHOUT_IPV6) == bool(disable)}
-        if scripts:
-            folder = tmp_path_factory.mktemp("scripts")
-            (folder / "guest.py").write_text(Path(__file__).with_name("guest.py").read_text())
-            results |= uml.run_scripts(scripts, folder, "-a", "time-travel=inf-cpu",
-                                       "-a", f"ipv6.disable={disable}", seconds=1000)
-    return results
+    return uml.see({f"{name} {kind}": SCRIPTS[f"{name} {kind}"]
+                    for name in uml.wanted(request) for kind in KINDS}, OPTIONS, tmp_path_factory)
 
 
 @pytest.fixture(name="both")
 def fixture_both(results, request):
     """What the scripts saw that a test is of: with forkguard, and with stock WireGuard."""
-    found = [results[f"{request.function.script} {kind}"] for kind in KINDS]
-    for result in found:
-        assert result.status == 0, result
-    return [json.loads(result.out) for result in found]
+    return [uml.seen(results[f"{request.function.script} {kind}"]) for kind in KINDS]
 
 
 @pytest.fixture(name="same")
@@ -231,7 +198,9 @@ ours.setsockopt(socket.IPPROTO_IP, socket.IP_TTL, 64)
 
 # Pieces, where the link below is small, or the way behind it.
 def pieces(size=1300):
-    return [len(p.data) for p in sent(bytes(size))]
+    "Of a datagram, or whole; not what IPv6 has to say to its neighbours."
+    return [len(p.data) for p in sent(bytes(size))
+            if (p.data[9] if p.version == 4 else p.data[6]) in (17, 44)]
 def icmp(packet, mtu):
     "An answer to a packet, from a router on the way."
     if packet.version == 4:
@@ -744,7 +713,7 @@ def test_peers_come_and_go(both):
     assert ours["gone"][1] == "t1"
 
 
-guest(WITHOUT_IPV6, r"""
+guest("without IPv6", r"""
 sh('''ip link add va type veth peer name vb netns b; ip -n b link add wg0 type wireguard
 ips '' 'link set va up' 'addr add 192.168.9.1/24 dev va' 'addr add 10.0.0.1/24 dev t0'
 ips b 'link set vb up' 'addr add 192.168.9.2/24 dev vb' 'addr add 10.0.0.2/24 dev wg0' \
@@ -770,7 +739,7 @@ out["another port"] = arrives(ours, THERE, theirs), arrives(theirs, HERE, ours)
 """)
 
 
-@of(WITHOUT_IPV6)
+@of("without IPv6")
 def test_kernel_without_ipv6(same):
     """Endpoints may have it, and are where nothing goes."""
     assert same("to IPv6") == [[1, False], "[fd09::2]:1000"]

@@ -2,6 +2,7 @@
 """Runs what many tests need run on user-mode Linux, where the forkguard module is, in one boot."""
 
 import dataclasses
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -54,3 +55,47 @@ def run_scripts(scripts, folder, *options, seconds=120):
     fields = done.stdout.split("\0")
     return {name.removesuffix(".sh"): Result(int(status), out, err.splitlines())
             for name, status, out, err in zip(*[iter(fields)] * 4)}
+
+
+def of(name):
+    """Marks a test as one of what a script saw."""
+    def mark(test):
+        test.script = name
+        return test
+    return mark
+
+
+def wanted(request):
+    """The names of the scripts that the tests of a module that are to be run are of."""
+    return {item.function.script for item in request.session.items
+            if item.module is request.module and hasattr(item.function, "script")}
+
+
+def see(scripts, options, tmp_path_factory):
+    """What came of {name: script in Python}: the Result of each. They may use guest.py, and fill `out`
+    with what they see. Sleeping takes no time; OPTIONS has what else some of them want of a kernel,
+    each kind of which is booted once."""
+    boots, found = {}, {}
+    for name, text in scripts.items():
+        boots.setdefault(options.get(name, ()), {})[name] = f"""\
+export PYTHONPATH=$SCRIPTS PYTHONDONTWRITEBYTECODE=1
+ip -all netns del || :
+ip netns add b
+/usr/bin/python3 - <<'END_OF_SCRIPT'
+from guest import *
+out = {{}}
+{text}
+print(json.dumps(out, default=repr))
+END_OF_SCRIPT
+"""
+    for more, boot in boots.items():
+        folder = tmp_path_factory.mktemp("boot")
+        (folder / "guest.py").write_text(Path(__file__).with_name("guest.py").read_text())
+        found |= run_scripts(boot, folder, "-a", "time-travel=inf-cpu", *more, seconds=1000)
+    return found
+
+
+def seen(result):
+    """What such a script saw."""
+    assert result.status == 0, result
+    return json.loads(result.out)
