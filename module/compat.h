@@ -31,7 +31,7 @@ static inline struct nlattr *const *compat_dump_attrs(struct netlink_callback *c
 #endif
 }
 
-/* The record of an address, to be used under RCU: until 6.12 it was counted, too. */
+/* The record of an address, to be used under RCU; older kernels count who holds it, too. */
 static inline struct inet_peer *compat_inet_getpeer(struct inet_peer_base *base,
 						    const struct in6_addr *addr)
 {

@@ -23,8 +23,6 @@
 #include <linux/slab.h>
 #include <linux/spinlock.h>
 
-#include "compat.h"
-
 static const u8 construction[] = "Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s";
 static const u8 prologue[] = "WireGuard v1 zx2c4 Jason@zx2c4.com";
 
@@ -974,18 +972,17 @@ int noise_give_cookie(struct noise_local *local, const void *msg, size_t len,
  * noise_take_cookie() - take the answer of a peer that is under load
  * @local: the device that it was sent to
  * @in: the cookie reply
- * @owner: the peer; the caller gets a reference when 0 is returned
  *
  * The cookie goes into messages to come. Whoever waits for an answer sends the
- * next one when its time has come, no sooner.
+ * next one when its time has come, no sooner. It moves no peer, and comes from
+ * none in particular: it is not counted as received.
  *
  * Context: process.
  * Return: 0; -ENOENT when we have sent no such message, or had a cookie for it
  * already; -EBADMSG for a reply that is not authentic; -ESTALE when the machine
  * was forked since the handshake began.
  */
-int noise_take_cookie(struct noise_local *local, const struct message_cookie *in,
-		      struct fg_peer **owner)
+int noise_take_cookie(struct noise_local *local, const struct message_cookie *in)
 {
 	struct noise_cookie cookie = {};
 	struct noise_peer *peer = NULL;
@@ -1027,14 +1024,12 @@ int noise_take_cookie(struct noise_local *local, const struct message_cookie *in
 	} else {
 		peer->cookie = cookie;
 		peer->mac1_sent = false;
-		*owner = peer->owner;
 	}
 	spin_unlock_bh(&peer->lock);
 out:
 	if (err == -ESTALE)
 		generation_notice();
-	if (err)
-		local->ops->release(peer->owner);
+	local->ops->release(peer->owner);
 	memzero_explicit(&cookie, sizeof(cookie));
 	wipe_stack(HANDSHAKE_STACK_KIB);
 	return err;
@@ -1294,6 +1289,7 @@ void noise_local_set_private_key(struct noise_local *local,
 	mac_keys(&local->mac_keys, local->public_key);
 	WRITE_ONCE(local->identity, local->identity + 1);
 	spin_unlock_bh(&local->lock);
+	wipe_stack(HANDSHAKE_STACK_KIB);
 }
 
 /**
@@ -1491,19 +1487,6 @@ void noise_peer_draw(struct noise_peer *peer, void *out, size_t len)
 	struct generation_stamp stamp = generation_read(&peer->scope);
 
 	generation_draw(&stamp, out, len);
-}
-
-/**
- * noise_peer_clear_handshake() - give up the handshake that we began
- * @peer: the peer
- *
- * Context: any but hard interrupts.
- */
-void noise_peer_clear_handshake(struct noise_peer *peer)
-{
-	spin_lock_bh(&peer->lock);
-	retire_pending(peer);
-	spin_unlock_bh(&peer->lock);
 }
 
 /**

@@ -81,7 +81,6 @@ void noise_peer_set_psk(struct noise_peer *peer, const u8 psk[NOISE_SYMMETRIC_KE
 void noise_peer_psk(struct noise_peer *peer, u8 psk[NOISE_SYMMETRIC_KEY_LEN]);
 struct generation_scope *noise_peer_scope(struct noise_peer *peer);
 void noise_peer_draw(struct noise_peer *peer, void *out, size_t len);
-void noise_peer_clear_handshake(struct noise_peer *peer);
 void noise_peer_clear(struct noise_peer *peer);
 enum noise_wiped noise_peer_reset(struct noise_peer *peer);
 
@@ -99,8 +98,7 @@ bool __must_check noise_mac2_valid(struct noise_local *local, const void *msg, s
 				   const struct noise_source *source);
 int __must_check noise_give_cookie(struct noise_local *local, const void *msg, size_t len,
 				   const struct noise_source *source, struct message_cookie *out);
-int __must_check noise_take_cookie(struct noise_local *local, const struct message_cookie *in,
-				   struct fg_peer **owner);
+int noise_take_cookie(struct noise_local *local, const struct message_cookie *in);
 
 /* Sessions. */
 struct noise_session *noise_session_current(struct noise_peer *peer);

@@ -80,20 +80,6 @@ static void receive_response(struct fg_device *device, const struct sk_buff *skb
 	peer_put(peer);
 }
 
-static void receive_cookie(struct fg_device *device, const struct sk_buff *skb)
-{
-	const struct message_cookie *msg = (const void *)skb->data;
-	struct fg_peer *peer;
-
-	/* Whoever sends it has not moved the peer: it need not come from there. */
-	if (noise_take_cookie(device->noise, msg, &peer))
-		return;
-	local_bh_disable();
-	count_received(peer, skb->len);
-	local_bh_enable();
-	peer_put(peer);
-}
-
 /* Too many messages have to wait, or had to a moment ago. */
 static bool under_load(struct fg_device *device)
 {
@@ -155,7 +141,7 @@ static void receive_handshake(struct fg_device *device, const struct sk_buff *sk
 {
 	switch (le32_to_cpu(*(const __le32 *)skb->data)) {
 	case MESSAGE_COOKIE:
-		receive_cookie(device, skb);
+		noise_take_cookie(device->noise, (const void *)skb->data);
 		break;
 	case MESSAGE_INITIATION:
 		if (may_be_answered(device, skb))
@@ -188,8 +174,9 @@ static void queue_handshake(struct fg_device *device, struct sk_buff *skb, size_
 {
 	struct endpoint from;
 
-	if (skb->len != len || skb_linearize(skb) || endpoint_from_skb(&from, skb) ||
-	    skb_queue_len_lockless(&device->handshakes) >= MAX_QUEUED_HANDSHAKES) {
+	if (skb->len != len ||
+	    skb_queue_len_lockless(&device->handshakes) >= MAX_QUEUED_HANDSHAKES ||
+	    skb_linearize(skb) || endpoint_from_skb(&from, skb)) {
 		DEV_STATS_INC(device->dev, rx_dropped);
 		kfree_skb(skb);
 		return;
