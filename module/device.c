@@ -8,7 +8,6 @@
 #include "peer.h"
 #include "receive.h"
 #include "send.h"
-#include "timers.h"
 
 #include <linux/icmp.h>
 #include <linux/icmpv6.h>
@@ -24,15 +23,6 @@
 #include <net/rtnetlink.h>
 
 #define OVERHEAD (sizeof(struct message_data) + NOISE_TAG_LEN + sizeof(struct udphdr))
-
-/*
- * How many of our tunnels a packet may be put into, one inside of the other. All
- * of them are on one stack, of 16 KiB, and cost it some 2 each; sealing and its
- * wiping take 4 more.
- */
-#define MAX_NESTED 3
-
-static DEFINE_PER_CPU(unsigned int, nested);
 
 static DEFINE_MUTEX(devices_lock);
 static LIST_HEAD(devices);
@@ -132,8 +122,7 @@ static netdev_tx_t xmit(struct sk_buff *skb, struct net_device *dev)
 		err = -EPROTONOSUPPORT;
 		goto drop;
 	}
-	/* BHs are disabled: whoever counts on this CPU is further up on this stack. */
-	if (unlikely(__this_cpu_read(nested) >= MAX_NESTED)) {
+	if (unlikely(!socket_may_nest())) {
 		net_dbg_ratelimited("%s: tunnels lead into each other\n", dev->name);
 		err = -ELOOP;
 		goto drop;
@@ -160,9 +149,7 @@ static netdev_tx_t xmit(struct sk_buff *skb, struct net_device *dev)
 	err = segment(skb, &packets);
 	if (unlikely(err))
 		goto drop_unlock;
-	__this_cpu_inc(nested);
 	send_packets(peer, &packets);
-	__this_cpu_dec(nested);
 	rcu_read_unlock();
 	return NETDEV_TX_OK;
 
@@ -415,7 +402,7 @@ static void net_pre_exit(struct net *net)
 		socket_close(device);
 		mutex_lock(&device->lock);
 		list_for_each_entry(peer, &device->peers, list)
-			socket_clear_source(peer);
+			socket_forget_route(peer);
 		mutex_unlock(&device->lock);
 	}
 	mutex_unlock(&devices_lock);

@@ -10,7 +10,6 @@
 #include "generation.h"
 #include "peer.h"
 #include "send.h"
-#include "timers.h"
 
 #include <crypto/algapi.h>
 #include <linux/if.h>

@@ -126,13 +126,22 @@ static void unlink_peer(struct fg_peer *peer)
 	noise_peer_remove(peer->noise);
 }
 
-/* After that grace period. */
-static void finish_removal(struct fg_peer *peer)
+/*
+ * Nothing that the peer has begun goes on. Nor does it hold a route: the namespace
+ * of the sockets may go away, and not wait for an interface without any.
+ */
+static void stop_peer(struct fg_peer *peer)
 {
 	timers_stop(peer);
 	if (cancel_work_sync(&peer->initiation_work))
 		peer_put(peer);
-	socket_clear_source(peer);
+	socket_forget_route(peer);
+}
+
+/* After that grace period. */
+static void finish_removal(struct fg_peer *peer)
+{
+	stop_peer(peer);
 	peer_put(peer);
 }
 
@@ -181,9 +190,7 @@ void peer_remove_all(struct fg_device *device)
  */
 void peer_quiesce(struct fg_peer *peer)
 {
-	timers_stop(peer);
-	if (cancel_work_sync(&peer->initiation_work))
-		peer_put(peer);
+	stop_peer(peer);
 	noise_peer_clear(peer->noise);
 	send_purge(peer);
 	WRITE_ONCE(peer->hurry, true);

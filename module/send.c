@@ -287,7 +287,7 @@ static void transmit(struct fg_peer *peer, struct sk_buff_head *sealed)
 		timers_data_sent(peer);
 }
 
-/* The oldest packets have to go when too many wait. */
+/* The oldest packets have to go when too many wait, segments of a large one among them. */
 static void bound_staged(struct fg_peer *peer)
 {
 	struct sk_buff *skb;

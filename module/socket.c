@@ -12,6 +12,26 @@
 #include <net/udp_tunnel.h>
 
 /*
+ * How many of our tunnels a packet may be put into, one inside of the other. All
+ * of them are on one stack, of 16 KiB, and cost it some 2 each; sealing and its
+ * wiping take 4 more.
+ */
+#define MAX_NESTED 3
+
+/* With BHs disabled, whoever counts on this CPU is further up on this stack. */
+static DEFINE_PER_CPU(unsigned int, nested);
+
+/**
+ * socket_may_nest() - may a packet be put into another tunnel?
+ *
+ * Context: BHs disabled.
+ */
+bool socket_may_nest(void)
+{
+	return __this_cpu_read(nested) < MAX_NESTED;
+}
+
+/*
  * Does the way to a peer lead through the peer itself? Through another one of the
  * same interface it may, and what goes around through several ends in xmit().
  */
@@ -70,7 +90,8 @@ static int send4(const struct endpoint *endpoint, struct dst_cache *route, struc
 			ip_rt_put(rt);
 			return -ELOOP;
 		}
-		if (route)
+		/* A way through ourselves is looked at each time. */
+		if (route && rt->dst.dev != skb->dev)
 			dst_cache_set_ip4(route, &rt->dst, fl.saddr);
 	}
 	udp_tunnel_xmit_skb(rt, sock, skb, fl.saddr, fl.daddr, ds, ip4_dst_hoplimit(&rt->dst), 0,
@@ -104,7 +125,7 @@ static int send6(const struct endpoint *endpoint, struct dst_cache *route, struc
 			dst_release(dst);
 			return -ELOOP;
 		}
-		if (route)
+		if (route && dst->dev != skb->dev)
 			dst_cache_set_ip6(route, dst, &fl.saddr);
 	}
 	udp_tunnel6_xmit_skb(dst, sock, skb, skb->dev, &fl.saddr, &fl.daddr, ds,
@@ -123,6 +144,7 @@ static int send6(const struct endpoint *endpoint, struct dst_cache *route, struc
 static int send_to(struct fg_device *device, const struct endpoint *endpoint,
 		   struct dst_cache *route, struct sk_buff *skb, u8 ds)
 {
+	int err = -EDESTADDRREQ;
 	struct sock *sock;
 
 	skb->dev = device->dev;
@@ -130,15 +152,19 @@ static int send_to(struct fg_device *device, const struct endpoint *endpoint,
 	/* The tunnel's MTU is the sender's to keep, not the path's to refuse. */
 	skb->ignore_df = 1;
 
+	__this_cpu_inc(nested);
 	switch (endpoint->addr.sa_family) {
 	case AF_INET:
 		sock = rcu_dereference_bh(device->sock4);
-		return sock ? send4(endpoint, route, sock, skb, ds) : -ENONET;
+		err = sock ? send4(endpoint, route, sock, skb, ds) : -ENONET;
+		break;
 	case AF_INET6:
 		sock = rcu_dereference_bh(device->sock6);
-		return sock ? send6(endpoint, route, sock, skb, ds) : -ENONET;
+		err = sock ? send6(endpoint, route, sock, skb, ds) : -ENONET;
+		break;
 	}
-	return -EDESTADDRREQ;
+	__this_cpu_dec(nested);
+	return err;
 }
 
 /**
@@ -235,10 +261,23 @@ void socket_set_endpoint(struct fg_peer *peer, const struct endpoint *endpoint)
 }
 
 /**
- * socket_clear_source() - let routing choose from which address we send
- * @peer: to this peer
+ * socket_forget_route() - look for the way to a peer again
+ * @peer: the peer
  *
  * No route is held any more: it must not outlive the namespace of the sockets.
+ *
+ * Context: any but hard interrupts.
+ */
+void socket_forget_route(struct fg_peer *peer)
+{
+	write_lock_bh(&peer->endpoint_lock);
+	dst_cache_reset_now(&peer->route);
+	write_unlock_bh(&peer->endpoint_lock);
+}
+
+/**
+ * socket_clear_source() - let routing choose from which address we send
+ * @peer: to this peer
  *
  * Context: any but hard interrupts.
  */

@@ -37,10 +37,12 @@ struct endpoint {
 
 int socket_open(struct fg_device *device, u16 port);
 void socket_close(struct fg_device *device);
+bool socket_may_nest(void);
 int socket_send(struct fg_peer *peer, struct sk_buff *skb, u8 ds);
 void socket_reply(struct fg_device *device, struct sk_buff *skb, const struct endpoint *to, u8 ds);
 int endpoint_from_skb(struct endpoint *endpoint, const struct sk_buff *skb);
 void socket_set_endpoint(struct fg_peer *peer, const struct endpoint *endpoint);
+void socket_forget_route(struct fg_peer *peer);
 void socket_clear_source(struct fg_peer *peer);
 
 #endif /* _FORKGUARD_SOCKET_H */

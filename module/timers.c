@@ -261,5 +261,5 @@ void timers_recover(struct fg_peer *peer)
  */
 bool timers_recovering(const struct fg_peer *peer)
 {
-	return timer_pending(&peer->timers.recover);
+	return READ_ONCE(peer->recovering) && timer_pending(&peer->timers.recover);
 }

@@ -5,6 +5,7 @@
  */
 
 #include "generation_test.h"
+#include "timers.h"
 
 #include <kunit/test.h>
 #include <linux/delay.h>
@@ -456,8 +457,7 @@ static void padding_gives_nothing_away(struct kunit *test)
 
 /*
  * What is known of the inner packet is not told by the outer one, except its flow,
- * and when it may leave: stock WireGuard lost the flow until 5.8, and until 7.3
- * the clock by which the time is told.
+ * and when it may leave, by which clock: stock WireGuard lost the flow until 5.8.
  */
 static void scrubbed_packet_keeps_flow_and_time(struct kunit *test)
 {
@@ -678,6 +678,35 @@ static int device_test_init(struct kunit *test)
 	return 0;
 }
 
+/*
+ * The namespace of the sockets may go away at the same time as an interface that is
+ * elsewhere, and down: net_pre_exit() need not find that.
+ */
+static void interface_that_is_down_holds_no_route(struct kunit *test)
+{
+	struct rtable *rt;
+	struct tunnel t;
+	__be32 source;
+	int refs;
+
+	tunnel_create(test, &t);
+	tunnel_listen(test, &t);
+	tunnel_connect(test, &t);
+	kfree_skb(tunnel_send(test, &t, inner_packet(test, &t)));
+	local_bh_disable();
+	rt = dst_cache_get_ip4(&t.peer->route, &source);
+	local_bh_enable();
+	KUNIT_ASSERT_NOT_NULL(test, rt);
+	refs = atomic_read(&rt->dst.__refcnt);
+	rtnl_lock();
+	dev_close(t.device->dev);
+	rtnl_unlock();
+	KUNIT_EXPECT_EQ(test, atomic_read(&rt->dst.__refcnt), refs - 1);
+	ip_rt_put(rt);
+	KUNIT_EXPECT_EQ(test, t.peer->endpoint.addr.sa_family, (sa_family_t)AF_INET);
+	tunnel_destroy(&t);
+}
+
 static void device_test_exit(struct kunit *test)
 {
 	generation_id = saved_id;
@@ -700,6 +729,7 @@ static struct kunit_case device_cases[] = {
 	KUNIT_CASE(dropped_packets_are_counted),
 	KUNIT_CASE(old_sessions_are_wiped),
 	KUNIT_CASE(removed_peer_begins_nothing),
+	KUNIT_CASE(interface_that_is_down_holds_no_route),
 	{},
 };
 
