@@ -10,7 +10,7 @@ import time
 
 import pytest
 from forklab import EmulatorError, LabError, audit, kit, report, scenes
-from forklab.guest import Guest, Machine
+from forklab.guest import OURS, Guest, Machine
 from forklab.session import session
 from forklab.timeline import Timeline
 
@@ -129,6 +129,14 @@ def test_one_message_from_two_clones_is_no_fault():
     {"splats": ["WARNING: CPU: 0"]}))
 def test_every_fault_is_found(fault):
     assert len(report.faults(summary(**fault), summary(reused=1))) == 1
+
+
+@pytest.mark.parametrize("line, ours", (
+    ("RIP: 0010:get_generation+0x0/0xd0 [forkguard]", True),
+    (" xmit+0x26/0x800 [forkguard]", True), (" 0xffffffffc0123456", True),
+    (" ? xmit+0x26/0x800 [forkguard]", False), (" tcp_v4_rcv+0x16/0x80", False)))
+def test_what_a_part_in_a_panic_is(line, ours):
+    assert bool(OURS.search(f"[    7.783377] x\n[    7.783397] {line}\n")) == ours
 
 
 @pytest.mark.parametrize("last_command, kind", (

@@ -53,8 +53,9 @@ COUNT_OF_TASK = re.compile(
     r"data-race in (scatterwalk_copychunks|sg_miter_next)\S*( \[crypto_algapi\])?"
     r" / (scatterwalk_copychunks|sg_miter_next)\S*( \[crypto_algapi\])?$")
 RULER = "=" * 40        # ends its report
-# Code of modules, also of one that is gone.
-OURS = re.compile(r"\[forkguard\]|0xffffffff[ac-f][0-9a-f]{7}\b")
+# Code of modules, also of one that is gone; what was once on the stack is marked with a ?.
+OURS = re.compile(r"^(?!\[ *[0-9.]+\]\s+\? ).*(\[forkguard\]|0xffffffff[ac-f][0-9a-f]{7}\b)",
+                  re.M)
 _libc = ctypes.CDLL(None)
 
 
@@ -262,6 +263,7 @@ class Guest:
                     break
             text = self._stream.read(int(line[2])).decode(errors="replace")
         except TimeoutError:
+            self._look_for_the_dead(command)
             raise LabError(f"{self.name}: no answer in {timeout} s: {command}"
                            ) from None
         except OSError:
@@ -272,12 +274,16 @@ class Guest:
         """Like try_run, but a command that fails is an error."""
         output = self.try_run(command, timeout)
         if output.status:
-            for other in guests(self.folder):
-                if not other.alive:
-                    raise other.ended(f"{self.name}'s {command}")
+            self._look_for_the_dead(command)
             raise LabError(f"{self.name}: {command}: exit {output.status}: "
                            f"{output.text.strip()}")
         return output.text
+
+    def _look_for_the_dead(self, command):
+        """Raises an error if it is another guest that made a command fail."""
+        for other in guests(self.folder):
+            if not other.alive:
+                raise other.ended(f"{self.name}'s {command}")
 
     def _ask(self, command, **arguments):
         try:
@@ -288,8 +294,9 @@ class Guest:
     def ended(self, command):
         """What to raise when QEMU is gone: it tells the guest's last words,
         and whether forkguard had a part in them, or in what another guest
-        complained of. QEMU 7.2 now and then loses flags or an address, and
-        then any kernel panics, anywhere: that is kept, to be looked at."""
+        complained of. QEMU 7.2 now and then loses flags or an address, or
+        meets a breakpoint by which the kernel has changed its own code a moment
+        before, and then any kernel panics, anywhere: that is kept, to be looked at."""
         try:
             status = self._process.wait(5)
         except subprocess.TimeoutExpired:
