@@ -121,6 +121,7 @@ class Guests:
         self.bench = Bench(kernel, folder, cpus=1)
         self.facts = {}
         self._matrix = None
+        self._sent = []     # what either has sent since the talk began
         self._rekey_at = 0
 
     def start(self):
@@ -135,6 +136,11 @@ class Guests:
                  f"{tunnel.IP} link add tun type wireguard"))))
         self._matrix.start()
         self.facts["handshake"] = self._matrix.handshake()
+        self._matrix.send_strangers_away()
+        self._sent = [pcap.Reader(guest.captures[0])
+                      for guest in (self.bench.ours, self.bench.stock)]
+        for reader in self._sent:
+            reader.messages()
         self._matrix.begin_talk()
         self._rekey_at = time.monotonic() + matrix.REKEY_AFTER
 
@@ -146,9 +152,8 @@ class Guests:
             time.sleep(2)
         self.facts["rekey"] = self._matrix.rekey()
         self.facts["initiations"] = [sum(
-            m.sent and m.kind == pcap.INITIATION
-            for m in pcap.read(guest.captures[0]))
-                for guest in (self.bench.ours, self.bench.stock)]
+            m.sent and m.kind == pcap.INITIATION for m in reader.messages())
+                for reader in self._sent]
         return self.facts | self._matrix.others()
 
     @property

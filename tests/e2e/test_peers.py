@@ -2,7 +2,6 @@
 """Peers come, go and move on two CPUs while packets fly; what comes of the configuration itself is
 for tests/userspace/test_link.py to say."""
 
-from conftest import ends
 from forklab import audit, pcap, tunnel
 from forklab.guest import all_stopped
 
@@ -10,20 +9,17 @@ RATE = 1000
 ROUNDS = 5
 
 
-def test_peers_change_under_load(bench):
+def test_peers_change_under_load(bench, tunnel_up):
     """Removed, added, replaced, moved to another interface and back, their allowed IPs taken and
     given back: nothing breaks, no nonce is used twice, and the tunnel works as before."""
-    ours, stock = ends()
+    ours, stock = tunnel_up
     rate = RATE // bench.ours.machine.kit.patience
     key, peer = stock.identity.public, (
         f"peer {stock.identity.public} allowed-ips {stock.v4}/32,{stock.v6}/128 "
         f"endpoint {stock.endpoint()}")
     other = f"peer {tunnel.random_key()}"
     ip = tunnel.IP
-    bench.stock.run(stock.bring_up(ours))
-    bench.ours.run(ours.bring_up(stock, stock.endpoint()))
-    bench.ours.run(f"""ping -c 1 -W 20 {stock.v4}
-{ip} link add tun1 type forkguard
+    bench.ours.run(f"""{ip} link add tun1 type forkguard
 umask 077
 fwg showconf tun0 >/tmp/conf
 sed -n s/PrivateKey.=.//p /tmp/conf >/tmp/private
@@ -34,7 +30,7 @@ fwg set tun1 private-key /tmp/private
     reader = pcap.Reader(bench.ours.captures[0])
     reader.messages()
     bench.ours.run(f"""set -e
-while [ ! -e /tmp/done ]; do fwg show all dump; done >/dev/null &
+while [ ! -e /tmp/done ]; do fwg show all dump; done >/dev/null & dumps=$!
 for round in $(seq {ROUNDS}); do
 	fwg set tun0 peer {key} remove
 	fwg set tun0 {peer}
@@ -52,7 +48,7 @@ for round in $(seq {ROUNDS}); do
 	usleep 50000
 done
 touch /tmp/done
-sleep 0.5
+wait $dumps
 rm /tmp/done /tmp/conf /tmp/private
 fwg set tun0 {other} remove
 killall traffic
@@ -62,8 +58,6 @@ killall traffic
     for guest, target in ((bench.ours, stock), (bench.stock, ours)):
         guest.run(f"ping -c 1 -W 20 {target.v4} && ping -c 1 -W 20 {target.v6}")
     assert ours.show(bench.ours, "peers") == key
-    for guest, end in ((bench.ours, ours), (bench.stock, stock)):
-        guest.run(f"{ip} link del {end.interface}")
     assert bench.splats() == []
     with all_stopped(bench.folder):
         verdict = audit.judge([bench.ours.captures[0]])

@@ -4,8 +4,8 @@
  * what a dump of the interface NAME tells: the attributes of each message behind their length. The
  * attributes by which an interface is set are kept in "heard" in the same way, and a number in
  * "refuse" is the error with which they are refused. LINKS is what interfaces there are, with a /
- * between them, NOW the time. A host called "later" is not resolved the first 40 times, and waiting
- * takes no time.
+ * between them, NOW the time. A host called "later" is not resolved the first 40 times, any other
+ * name but localhost never, and waiting takes no time.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -128,8 +128,11 @@ static void hear(const void *attributes, uint32_t len)
 	FILE *refuse = file_of("refuse", "r"), *heard = file_of("heard", "a");
 	int error = 0;
 
-	if (refuse && fscanf(refuse, "%d", &error) == 1)
+	if (refuse) {
+		if (fscanf(refuse, "%d", &error) != 1)
+			error = 0;
 		fclose(refuse);
+	}
 	if (!error) {
 		fwrite(&len, sizeof(len), 1, heard);
 		fwrite(attributes, len, 1, heard);
@@ -193,11 +196,16 @@ int getaddrinfo(const char *host, const char *service, const struct addrinfo *hi
 {
 	int (*resolve)(const char *host, const char *service, const struct addrinfo *hints,
 		       struct addrinfo **found) = dlsym(RTLD_NEXT, "getaddrinfo");
+	struct addrinfo numeric = *hints;
 	static int asked;
 
-	if (!host || strcmp(host, "later"))
-		return resolve(host, service, hints, found);
-	return asked++ < 40 ? EAI_AGAIN : resolve("192.0.2.1", service, hints, found);
+	/* Nobody on the network is asked. */
+	numeric.ai_flags |= AI_NUMERICHOST;
+	if (host && !strcmp(host, "later"))
+		return asked++ < 40 ? EAI_AGAIN : resolve("192.0.2.1", service, hints, found);
+	if (host && strcasecmp(host, "localhost"))
+		hints = &numeric;
+	return resolve(host, service, hints, found);
 }
 
 int usleep(useconds_t us)

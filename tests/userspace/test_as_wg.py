@@ -105,7 +105,7 @@ OTHERWISE = [
     (r"^Name or service not known: `.*:[^0-9]",
      "(Port of endpoint is neither 0-65535 nor a service's name|Name or service not known): `"),
     (r"^Invalid argument: ", None),
-    (r"^Line unrecognized: ", "Line unrecognized: `"),
+    (r"^Line unrecognized: ", "Line unrecognized: (`|what it begins with)"),
     (r"^A peer is missing a public key", "A peer is missing a public key"),
     (r"^Unable to (access|modify) interface: ", None),
     (r"^Unable to retrieve current interface configuration: ", "Unable to access interface"),

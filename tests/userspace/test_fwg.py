@@ -386,6 +386,10 @@ WRONG_FILES = [
      "FILE:14: Key is not the correct length or format: the value of `PresharedKey'"),
     (f"[Interface]\n PrivateKey {KEY}", "FILE:2: Line unrecognized: `PrivateKey' in [Interface]"),
     (f"[Interface]\nKey = {KEY}", "FILE:2: Line unrecognized: `Key' in [Interface]"),
+    # A key file, taken for a configuration, and slips of the finger: no part of a key is told.
+    *((text, f"FILE:{text.count(chr(10)) + 1}: Line unrecognized: what it begins with is too long "
+             "for a name") for text in (KEY, f"[{KEY}", f"[Interface]\nPrivateKey{KEY}",
+                                        f"[Interface]\n{KEY} = PrivateKey")),
     ("[Peer]\n[Interface]", "FILE:2: A peer is missing a public key: no `PublicKey' until here"),
     (EXAMPLE + "[Peer]\n\n", "FILE:15: A peer is missing a public key: no `PublicKey' until here"),
     (EXAMPLE + "; Endpoint", "FILE:14: Line unrecognized: `;' in [Peer]"),

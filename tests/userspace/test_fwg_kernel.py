@@ -390,6 +390,7 @@ fwg show fwg0 allowed-ips; echo --
 fwg set fwg0 peer $A allowed-ips -10.1.0.0/16,+::/0 peer $B allowed-ips 10.0.0.0/8
 fwg show fwg0 allowed-ips; echo --
 printf '[Peer]\\nPublicKey=%s\\nAllowedIPs=-10.0.0.0/8, +10.8.0.0/16\\n' $B >conf
+printf '[Peer]\\nPublicKey=%s\\nAllowedIPs=-::/0\\nAllowedIPs=10.7.0.0/16\\n' $A >>conf
 fwg addconf fwg0 conf
 fwg show fwg0 allowed-ips
 """)
@@ -400,7 +401,7 @@ def test_allowed_ips_that_come_and_go(result):
     assert shown == [
         [["10.0.0.0/8", "10.1.0.0/16", "fd00::/8"], ["0.0.0.0/0", "::/0"], ["10.3.0.0/16"]],
         [["::/0", "fd00::/8"], ["10.0.0.0/8"], ["10.3.0.0/16"]],
-        [["::/0", "fd00::/8"], ["10.8.0.0/16"], ["10.3.0.0/16"]]]
+        [["10.7.0.0/16", "fd00::/8"], ["10.8.0.0/16"], ["10.3.0.0/16"]]]
     assert [line for line in result.errors if "`+10.1.2.3/16'" not in line] == []
 
 

@@ -149,7 +149,7 @@ def echo(count):
     for number in range(count):
         here.sendto(b"%d" % number, ("10.0.0.2", 7))
         came += len(heard(here, 2 / count))
-    return came + len(heard(here))
+    return came + len(heard(here, 2))
 mirror = python('''
 import socket
 s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

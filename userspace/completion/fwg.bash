@@ -49,7 +49,7 @@ _fwg_words() {
 }
 
 _fwg() {
-	# Before the command, it stands for all that may be said behind.
+	# A command with --json before it is completed like one without.
 	if [ "${COMP_WORDS[1]}" = --json ] && [ "$COMP_CWORD" -gt 1 ]; then
 		COMP_WORDS=("${COMP_WORDS[0]}" "${COMP_WORDS[@]:2}")
 		COMP_CWORD=$((COMP_CWORD - 1))

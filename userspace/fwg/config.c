@@ -69,6 +69,15 @@ static int end_section(enum section section, const struct device *dev)
 	return -1;
 }
 
+/* Names no more of a line than its first @word characters, and nothing that may be a key. */
+static void complain_of_line(const char *line, size_t word, const char *what)
+{
+	if (word < sizeof("PersistentKeepalive"))
+		complain("Line unrecognized: `%.*s'%s", (int)word, line, what);
+	else
+		complain("Line unrecognized: what it begins with is too long for a name");
+}
+
 static int begin_section(enum section *section, struct device *dev, const char *line)
 {
 	if (end_section(*section, dev))
@@ -87,12 +96,12 @@ static int begin_section(enum section *section, struct device *dev, const char *
 		*section = PEER;
 		return 0;
 	}
-	complain("Line unrecognized: `%s' is neither [Interface] nor [Peer]", line);
+	complain_of_line(line, strlen(line), " is neither [Interface] nor [Peer]");
 	return -1;
 }
 
 /* NAME=VALUE, without white space; @word characters of it were one word before. */
-static int read_setting(enum section section, struct device *dev, char *line, int word)
+static int read_setting(enum section section, struct device *dev, char *line, size_t word)
 {
 	static const char *const places[] = {
 		[NO_SECTION] = " before any section",
@@ -108,16 +117,14 @@ static int read_setting(enum section section, struct device *dev, char *line, in
 		setting = setting_by_name(line, section == PEER);
 	if (setting && value && *value)
 		return setting_apply(setting, dev, value);
-	/* Not all of the line, for a key may be in it. */
-	complain("Line unrecognized: `%.*s'%s", word, line,
-		 setting ? " needs a value" : places[section]);
+	complain_of_line(line, word, setting ? " needs a value" : places[section]);
 	return -1;
 }
 
 static int read_line(enum section *section, struct device *dev, char *line)
 {
 	static const char spaces[] = " \t\n\v\f\r";
-	int word;
+	size_t word;
 
 	line[strcspn(line, "#")] = '\0';
 	line += strspn(line, spaces);

@@ -46,6 +46,7 @@ struct peer {
 	bool has_preshared_key;
 	bool has_persistent_keepalive;
 	bool replace_allowed_ips;
+	bool has_signs; /* at allowed IPs, of which then none are replaced */
 	bool remove;
 	uint16_t persistent_keepalive;
 	union endpoint endpoint;

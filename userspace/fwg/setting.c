@@ -196,7 +196,7 @@ static int add_allowed_ip(struct peer *peer, const char *text)
 	}
 	ip->line = complaint_line();
 	if (has_sign(text))
-		peer->replace_allowed_ips = false;
+		peer->has_signs = true;
 	if (has_host_bits(ip))
 		complain("Warning: AllowedIP has nonzero host part: `%s'", text);
 	return 0;
@@ -222,9 +222,9 @@ static int parse_allowed_ips(struct peer *peer, const char *value)
 		return -1;
 	}
 	strip_spaces(copy);
-	peer->replace_allowed_ips = true;
 	while (!ret && *copy && (text = strsep(&rest, ",")))
 		ret = add_allowed_ip(peer, text);
+	peer->replace_allowed_ips = !peer->has_signs;
 	free(copy);
 	return ret;
 }

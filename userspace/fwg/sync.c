@@ -21,7 +21,7 @@ static int compare_places(const void *first, const void *second)
 	const struct peer *const *a = first, *const *b = second;
 	const int order = compare(first, second);
 
-	return order ? order : (*a)->line < (*b)->line ? -1 : 1;
+	return order ? order : ((*a)->line > (*b)->line) - ((*a)->line < (*b)->line);
 }
 
 /* The peers of @dev, sorted; NULL after a message when memory is short. */
