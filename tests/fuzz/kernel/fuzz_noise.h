@@ -14,6 +14,8 @@
  * @seen: the blocks of the replay windows, XORed
  * @pending: index of the handshake that we have begun, or 0
  * @timestamp: the latest of the peer
+ * @cookie: the latest of the peer
+ * @awaits_cookie: the latest message that may be answered by a cookie was not
  */
 struct fuzz_noise_state {
 	u32 index[FUZZ_SLOTS];
@@ -21,6 +23,8 @@ struct fuzz_noise_state {
 	u64 next[FUZZ_SLOTS];
 	unsigned long seen[FUZZ_SLOTS];
 	u8 timestamp[NOISE_TIMESTAMP_LEN];
+	u8 cookie[MESSAGE_MAC_LEN];
+	bool awaits_cookie;
 };
 
 void fuzz_noise_restart(void);

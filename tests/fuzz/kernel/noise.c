@@ -99,6 +99,8 @@ void fuzz_noise_state(struct noise_peer *peer, struct fuzz_noise_state *state)
 	if (peer->pending)
 		state->pending = (__force u32)peer->pending->index;
 	memcpy(state->timestamp, peer->last_timestamp, sizeof(state->timestamp));
+	memcpy(state->cookie, peer->cookie.secret, sizeof(state->cookie));
+	state->awaits_cookie = peer->mac1_sent;
 	spin_unlock_bh(&peer->lock);
 }
 
