@@ -54,9 +54,10 @@ def test_help(word):
     done = run(word)
     assert done.returncode == 0 and done.stderr == ""
     for command in COMMANDS:
-        usage = run(command, word)
-        assert usage.returncode == 0
-        assert usage.stdout.startswith(f"Usage: fwg {command}")
+        for words in (command, word), ("--json", command, word), (command, "--json", word):
+            usage = run(*words)
+            assert usage.returncode == 0, words
+            assert usage.stdout.startswith(f"Usage: fwg {command}")
 
 
 @pytest.mark.parametrize("word", ["version", "--version", "-v"])

@@ -50,6 +50,21 @@ static bool is_version(const char *word)
 	return !strcmp(word, "version") || !strcmp(word, "--version") || !strcmp(word, "-v");
 }
 
+/* -h is all that follows the command, but for --json. */
+static bool asks_for_help(int argc, char *argv[])
+{
+	bool asks = false;
+
+	for (int i = 1; i < argc; i++) {
+		if (!strcmp(argv[i], "--json"))
+			continue;
+		if (asks || !is_help(argv[i]))
+			return false;
+		asks = true;
+	}
+	return asks;
+}
+
 static int help(void)
 {
 	printf("Usage: fwg [COMMAND] [ARGUMENTS]\n\n"
@@ -66,7 +81,7 @@ static int run(int argc, char *argv[])
 
 		if (strcmp(argv[0], command->name))
 			continue;
-		if (argc == 2 && is_help(argv[1])) {
+		if (asks_for_help(argc, argv)) {
 			printf("Usage: fwg %s%s\n", command->name, command->arguments);
 			return 0;
 		}
