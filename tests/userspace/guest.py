@@ -195,6 +195,41 @@ class Wire:
         self.change = None
         return answer
 
+    def hold_back(self, sender, to, count, form=b"%d"):
+        """Sends numbers that do not arrive; returns the packets, as bytes, with the messages in
+        which they are."""
+        held = []
+
+        def hold(_, packet):
+            if packet.type != DATA:
+                return [packet.data]
+            held.append(packet.data)
+            return []
+
+        self.change = hold
+        for number in range(count):
+            sender.sendto(form % number, to)
+        self.pump(lambda: len(held) >= count)
+        self.change = None
+        return held
+
+    def refusal(self, device, packet):
+        """Who answers whom with which ICMP type, code and MTU when a packet has come from a tun, and
+        whether that is about this packet."""
+        drain(device)
+        os.write(device, packet)
+        self.wait(0.3)
+        for answer in (p.data for p in drain(device)):
+            at, size, protocol = (20, 4, answer[9]) if answer[0] >> 4 == 4 else (40, 16, answer[6])
+            # Not what the kernel asks its neighbours.
+            if protocol not in (1, 58) or answer[at] > 127:
+                continue
+            pair = slice(at - 2 * size, at)
+            return (*[str(ipaddress.ip_address(answer[pair][n:n + size])) for n in (0, size)],
+                    answer[at], answer[at + 1], int.from_bytes(answer[at + 4:at + 8], "big"),
+                    answer[at + 8:][pair] == packet[pair])
+        return None
+
 
 def couple():
     """fwg0 here and wg0 in "b" get to know each other; both are up."""

@@ -170,30 +170,13 @@ def twice(side, packet):
 for way, (sender, to, receiver) in WAYS.items():
     out["twice, " + way] = [wire.carry(sender, to, receiver, change=twice) is not None,
                             wire.pump(lambda: receive(receiver), 0.3)]
-    held = []
-    def hold(side, packet):
-        if packet.type != DATA:
-            return [packet.data]
-        held.append(packet.data)
-        return []
-    wire.change = hold
-    for number in range(20):
-        sender.sendto(b"%d" % number, to)
-    wire.pump(lambda: len(held) >= 20)
-    wire.change = None
-    for data in reversed(held):
+    for data in reversed(wire.hold_back(sender, to, 20)):
         os.write(wire.ends["a" if receiver is ours else "b"], data)
     arrived = [wire.pump(lambda: receive(receiver)) for _ in range(20)]
     out["reversed, " + way] = [int(item[0]) for item in arrived if item]
 
 # Several messages in one large datagram, as UDP segmentation offload makes them.
-held.clear()
-wire.change = hold
-for number in range(5):
-    theirs.sendto(b"%d" % number, HERE)
-wire.pump(lambda: len(held) >= 5)
-wire.change = None
-messages = [Packet(data).payload for data in held]
+messages = [Packet(data).payload for data in wire.hold_back(theirs, HERE, 5)]
 large = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
 large.setsockopt(17, 103, len(messages[0]))
 large.sendto(b"".join(messages), ("127.0.0.1", 1000))
@@ -205,13 +188,7 @@ out["and back"] = wire.carry(theirs, HERE, ours) is not None, show("endpoints")
 # More of them than the kernel lets wait, which is for root to choose.
 def backlog(packets):
     sh(f"nsenter -t 1 -n sh -c 'echo {packets} >/proc/sys/net/core/netdev_max_backlog'")
-held.clear()
-wire.change = hold
-for number in range(40):
-    theirs.sendto(b"%2d" % number, HERE)
-wire.pump(lambda: len(held) >= 40)
-wire.change = None
-messages = [Packet(data).payload for data in held]
+messages = [Packet(data).payload for data in wire.hold_back(theirs, HERE, 40, b"%2d")]
 backlog(5)
 before, transfer = statistics()["rx"], int(show("transfer"))
 large.sendto(b"".join(messages), ("127.0.0.1", 1000))
@@ -227,14 +204,8 @@ AGAIN = {"received by forkguard": "ips b 'link set wg0 down' 'link set wg0 up' "
                                   "'addr replace fd00::2/64 dev wg0'",
          "received by wireguard": "ips '' 'link set fwg0 down'; " + ADDRESSES.replace(" add", " replace")}
 for way, (sender, to, receiver) in WAYS.items():
-    held.clear()
-    wire.change = hold
-    for number in range(3):
-        sender.sendto(b"%d" % number, to)
-    wire.pump(lambda: len(held) >= 3)
-    wire.change = None
     seen = []
-    for data in held[:3]:
+    for data in wire.hold_back(sender, to, 3)[:3]:
         os.write(wire.ends["a" if receiver is ours else "b"], data)
         seen.append(bool(wire.pump(lambda: receive(receiver), 0.3)))
         sh(AGAIN[way])
@@ -555,19 +526,9 @@ sh("echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/f
    "fwg set fwg0 peer $(fwg genkey | fwg pubkey) allowed-ips 10.0.0.66")
 wire.wait(0.3)
 def refusal(packet):
-    "Who answers whom, with which type and code, and is it about this packet?"
-    drain(lan)
-    os.write(lan, packet)
-    wire.wait(0.3)
-    for answer in (p.data for p in drain(lan)):
-        at, size, protocol = (20, 4, answer[9]) if answer[0] >> 4 == 4 else (40, 16, answer[6])
-        # Not what the kernel asks its neighbours.
-        if protocol not in (1, 58) or answer[at] > 127:
-            continue
-        pair = slice(at - 2 * size, at)
-        return (*[str(ipaddress.ip_address(answer[pair][n:n + size])) for n in (0, size)],
-                answer[at], answer[at + 1], answer[at + 8:][pair] == packet[pair])
-    return None
+    "But for the MTU."
+    told = wire.refusal(lan, packet)
+    return told and told[:4] + told[5:]
 out["nobody's address"] = refusal(build(("172.16.0.9", 9), ("10.0.0.77", 9), b"x"))
 out["no endpoint"] = refusal(build(("172.16.0.9", 9), ("10.0.0.66", 9), b"x"))
 out["nobody's IPv6 address"] = refusal(build(("fd16::9", 9), ("fd77::77", 9), b"x"))

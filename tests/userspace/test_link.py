@@ -254,21 +254,6 @@ sh('''echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all
 ips '' 'link set lan up' 'addr add 172.16.0.1/24 dev lan' 'addr add fd16::1/64 dev lan nodad' ''')
 ours_set(f"peer {sh('wg genkey | wg pubkey')} allowed-ips 10.0.0.66,fd00::66")
 empty()
-def refusal(packet):
-    "Who answers whom with which type, code and MTU, and is it about this packet?"
-    drain(lan)
-    os.write(lan, packet)
-    wire.wait(0.3)
-    for reply in (p.data for p in drain(lan)):
-        at, size, protocol = (20, 4, reply[9]) if reply[0] >> 4 == 4 else (40, 16, reply[6])
-        # Not what the kernel asks its neighbours.
-        if protocol not in (1, 58) or reply[at] > 127:
-            continue
-        pair = slice(at - 2 * size, at)
-        return (*[str(ipaddress.ip_address(reply[pair][n:n + size])) for n in (0, size)],
-                reply[at], reply[at + 1], int.from_bytes(reply[at + 4:at + 8], "big"),
-                reply[at + 8:][pair] == packet[pair])
-    return None
 def undivided(packet):
     "With DF set."
     header = packet[:6] + b"\x40\0" + packet[8:10] + bytes(2) + packet[12:20]
@@ -283,7 +268,7 @@ for name, packet in {
         "too large": undivided(build(lan4, THERE, bytes(1420))),
         "too large6": build(lan6, THERE6, bytes(1420)),
         "goes": build(lan4, THERE, bytes(1000))}.items():
-    out["refusals"][name] = refusal(packet)
+    out["refusals"][name] = wire.refusal(lan, packet)
 out["errors"] = [answer(lambda: end.sendto(b"x", (host, 9))) for end, host in (
     (ours, "10.0.0.77"), (ours6, "fd00::77"), (ours, "10.0.0.66"), (ours6, "fd00::66"))]
 # There is no way to the endpoint.
