@@ -34,11 +34,11 @@ help:
 all: module userspace
 
 packages:
-	@tests/setup/packages.sh
+	@scripts/packages.sh
 
 module: packages
-	@tests/setup/module.sh 6.1
-	@tests/setup/module.sh 6.12
+	@scripts/module.sh 6.1
+	@scripts/module.sh 6.12
 
 userspace: packages
 	@$(MAKE) -s --no-print-directory -C userspace
@@ -79,7 +79,7 @@ check-debug: packages userspace
 	@tests/debug/run --prove
 
 install:
-	install -D -m 644 "$$(tests/setup/module.sh running)" $(MODULE_DIR)/forkguard.ko
+	install -D -m 644 "$$(scripts/module.sh running)" $(MODULE_DIR)/forkguard.ko
 	$(if $(DESTDIR),,depmod)
 	install -D -m 644 userspace/modprobe.d/replace-wireguard.conf \
 		$(DESTDIR)$(PREFIX)/share/forkguard/replace-wireguard.conf

@@ -21,12 +21,12 @@ static const struct rhashtable_params params = {
 	.automatic_shrinking = true,
 };
 
-static struct allowedips_family *family_of(struct allowedips *ips, int family)
+static struct allowedips_family *fwg_family_of(struct allowedips *ips, int family)
 {
 	return family == AF_INET ? &ips->v4 : &ips->v6;
 }
 
-static void make_key(struct allowedip_key *key, int family, const void *addr, u8 cidr)
+static void fwg_make_key(struct allowedip_key *key, int family, const void *addr, u8 cidr)
 {
 	u8 whole = cidr / 8;
 
@@ -39,31 +39,31 @@ static void make_key(struct allowedip_key *key, int family, const void *addr, u8
 }
 
 /**
- * allowedips_init() - no prefixes
+ * fwg_allowedips_init() - no prefixes
  * @ips: the prefixes
  *
  * Context: process.
  * Return: 0 or a negative error.
  */
-int allowedips_init(struct allowedips *ips)
+int fwg_allowedips_init(struct allowedips *ips)
 {
 	memset(ips, 0, sizeof(*ips));
 	return rhashtable_init(&ips->table, &params);
 }
 
 /**
- * allowedips_destroy() - free what has no prefixes any more
+ * fwg_allowedips_destroy() - free what has no prefixes any more
  * @ips: the prefixes
  *
  * Context: process.
  */
-void allowedips_destroy(struct allowedips *ips)
+void fwg_allowedips_destroy(struct allowedips *ips)
 {
 	rhashtable_destroy(&ips->table);
 }
 
 /**
- * allowedips_add() - give a prefix to a peer, and take it from any other
+ * fwg_allowedips_add() - give a prefix to a peer, and take it from any other
  * @ips: the prefixes
  * @family: AF_INET or AF_INET6
  * @addr: struct in_addr or struct in6_addr
@@ -74,16 +74,16 @@ void allowedips_destroy(struct allowedips *ips)
  * Context: process; writers serialized by the caller.
  * Return: 0 or -ENOMEM and the like, and nothing is changed.
  */
-int allowedips_add(struct allowedips *ips, int family, const void *addr, u8 cidr,
-		   struct fg_peer *peer, struct list_head *in_peer)
+int fwg_allowedips_add(struct allowedips *ips, int family, const void *addr, u8 cidr,
+		       struct fwg_peer *peer, struct list_head *in_peer)
 {
-	struct allowedips_family *fam = family_of(ips, family);
+	struct allowedips_family *fam = fwg_family_of(ips, family);
 	struct allowedip *ip, *old;
 
 	ip = kzalloc(sizeof(*ip), GFP_KERNEL);
 	if (!ip)
 		return -ENOMEM;
-	make_key(&ip->key, family, addr, cidr);
+	fwg_make_key(&ip->key, family, addr, cidr);
 	RCU_INIT_POINTER(ip->peer, peer);
 
 	old = rhashtable_lookup_get_insert_fast(&ips->table, &ip->node, params);
@@ -101,9 +101,9 @@ int allowedips_add(struct allowedips *ips, int family, const void *addr, u8 cidr
 	return 0;
 }
 
-static void remove_one(struct allowedips *ips, struct allowedip *ip)
+static void fwg_remove_one(struct allowedips *ips, struct allowedip *ip)
 {
-	struct allowedips_family *fam = family_of(ips, ip->key.family);
+	struct allowedips_family *fam = fwg_family_of(ips, ip->key.family);
 
 	list_del(&ip->in_peer);
 	if (!--fam->count[ip->key.cidr])
@@ -113,7 +113,7 @@ static void remove_one(struct allowedips *ips, struct allowedip *ip)
 }
 
 /**
- * allowedips_remove() - take a prefix from a peer, if it is that peer's
+ * fwg_allowedips_remove() - take a prefix from a peer, if it is that peer's
  * @ips: the prefixes
  * @family: AF_INET or AF_INET6
  * @addr: struct in_addr or struct in6_addr
@@ -122,41 +122,41 @@ static void remove_one(struct allowedips *ips, struct allowedip *ip)
  *
  * Context: process; writers serialized by the caller.
  */
-void allowedips_remove(struct allowedips *ips, int family, const void *addr, u8 cidr,
-		       const struct fg_peer *peer)
+void fwg_allowedips_remove(struct allowedips *ips, int family, const void *addr, u8 cidr,
+			   const struct fwg_peer *peer)
 {
 	struct allowedip_key key;
 	struct allowedip *ip;
 
-	make_key(&key, family, addr, cidr);
+	fwg_make_key(&key, family, addr, cidr);
 	ip = rhashtable_lookup_fast(&ips->table, &key, params);
 	if (ip && rcu_access_pointer(ip->peer) == peer)
-		remove_one(ips, ip);
+		fwg_remove_one(ips, ip);
 }
 
 /**
- * allowedips_remove_all() - take all prefixes from a peer
+ * fwg_allowedips_remove_all() - take all prefixes from a peer
  * @ips: the prefixes
  * @in_peer: the list of the prefixes of the peer
  *
  * Context: process; writers serialized by the caller.
  */
-void allowedips_remove_all(struct allowedips *ips, struct list_head *in_peer)
+void fwg_allowedips_remove_all(struct allowedips *ips, struct list_head *in_peer)
 {
 	struct allowedip *ip, *next;
 
 	list_for_each_entry_safe(ip, next, in_peer, in_peer)
-		remove_one(ips, ip);
+		fwg_remove_one(ips, ip);
 }
 
-static unsigned int next_length(const struct allowedips_family *fam, unsigned int i)
+static unsigned int fwg_next_length(const struct allowedips_family *fam, unsigned int i)
 {
 	/* One that comes or goes meanwhile: the packet was a moment later, or earlier. */
 	return data_race(find_next_bit(fam->lengths, 129, i));
 }
 
 /**
- * allowedips_lookup() - whose address is it?
+ * fwg_allowedips_lookup() - whose address is it?
  * @ips: the prefixes
  * @family: AF_INET or AF_INET6
  * @addr: struct in_addr or struct in6_addr
@@ -164,15 +164,15 @@ static unsigned int next_length(const struct allowedips_family *fam, unsigned in
  * Context: RCU read-side critical section.
  * Return: the peer with the longest prefix, or NULL.
  */
-struct fg_peer *allowedips_lookup(struct allowedips *ips, int family, const void *addr)
+struct fwg_peer *fwg_allowedips_lookup(struct allowedips *ips, int family, const void *addr)
 {
-	struct allowedips_family *fam = family_of(ips, family);
+	struct allowedips_family *fam = fwg_family_of(ips, family);
 	struct allowedip_key key;
 	struct allowedip *ip;
 	unsigned int i;
 
-	for (i = next_length(fam, 0); i < 129; i = next_length(fam, i + 1)) {
-		make_key(&key, family, addr, 128 - i);
+	for (i = fwg_next_length(fam, 0); i < 129; i = fwg_next_length(fam, i + 1)) {
+		fwg_make_key(&key, family, addr, 128 - i);
 		ip = rhashtable_lookup(&ips->table, &key, params);
 		if (ip)
 			return rcu_dereference(ip->peer);
@@ -181,33 +181,33 @@ struct fg_peer *allowedips_lookup(struct allowedips *ips, int family, const void
 }
 
 /**
- * allowedips_lookup_dst() - who is a packet for?
+ * fwg_allowedips_lookup_dst() - who is a packet for?
  * @ips: the prefixes
  * @skb: an IP packet, with its network header set and linear
  *
  * Context: RCU read-side critical section.
  */
-struct fg_peer *allowedips_lookup_dst(struct allowedips *ips, const struct sk_buff *skb)
+struct fwg_peer *fwg_allowedips_lookup_dst(struct allowedips *ips, const struct sk_buff *skb)
 {
 	if (skb->protocol == htons(ETH_P_IP))
-		return allowedips_lookup(ips, AF_INET, &ip_hdr(skb)->daddr);
+		return fwg_allowedips_lookup(ips, AF_INET, &ip_hdr(skb)->daddr);
 	if (skb->protocol == htons(ETH_P_IPV6))
-		return allowedips_lookup(ips, AF_INET6, &ipv6_hdr(skb)->daddr);
+		return fwg_allowedips_lookup(ips, AF_INET6, &ipv6_hdr(skb)->daddr);
 	return NULL;
 }
 
 /**
- * allowedips_lookup_src() - who may have sent a packet?
+ * fwg_allowedips_lookup_src() - who may have sent a packet?
  * @ips: the prefixes
  * @skb: an IP packet, with its network header set and linear
  *
  * Context: RCU read-side critical section.
  */
-struct fg_peer *allowedips_lookup_src(struct allowedips *ips, const struct sk_buff *skb)
+struct fwg_peer *fwg_allowedips_lookup_src(struct allowedips *ips, const struct sk_buff *skb)
 {
 	if (skb->protocol == htons(ETH_P_IP))
-		return allowedips_lookup(ips, AF_INET, &ip_hdr(skb)->saddr);
+		return fwg_allowedips_lookup(ips, AF_INET, &ip_hdr(skb)->saddr);
 	if (skb->protocol == htons(ETH_P_IPV6))
-		return allowedips_lookup(ips, AF_INET6, &ipv6_hdr(skb)->saddr);
+		return fwg_allowedips_lookup(ips, AF_INET6, &ipv6_hdr(skb)->saddr);
 	return NULL;
 }

@@ -11,7 +11,7 @@
 #include <linux/rhashtable.h>
 #include <linux/types.h>
 
-struct fg_peer;
+struct fwg_peer;
 struct sk_buff;
 
 /**
@@ -37,7 +37,7 @@ struct allowedip_key {
 struct allowedip {
 	struct rhash_head node;
 	struct allowedip_key key;
-	struct fg_peer __rcu *peer;
+	struct fwg_peer __rcu *peer;
 	struct list_head in_peer;
 	struct rcu_head rcu;
 };
@@ -64,15 +64,15 @@ struct allowedips {
 	struct allowedips_family v4, v6;
 };
 
-int __must_check allowedips_init(struct allowedips *ips);
-void allowedips_destroy(struct allowedips *ips);
-int __must_check allowedips_add(struct allowedips *ips, int family, const void *addr, u8 cidr,
-				struct fg_peer *peer, struct list_head *in_peer);
-void allowedips_remove(struct allowedips *ips, int family, const void *addr, u8 cidr,
-		       const struct fg_peer *peer);
-void allowedips_remove_all(struct allowedips *ips, struct list_head *in_peer);
-struct fg_peer *allowedips_lookup(struct allowedips *ips, int family, const void *addr);
-struct fg_peer *allowedips_lookup_dst(struct allowedips *ips, const struct sk_buff *skb);
-struct fg_peer *allowedips_lookup_src(struct allowedips *ips, const struct sk_buff *skb);
+int __must_check fwg_allowedips_init(struct allowedips *ips);
+void fwg_allowedips_destroy(struct allowedips *ips);
+int __must_check fwg_allowedips_add(struct allowedips *ips, int family, const void *addr, u8 cidr,
+				    struct fwg_peer *peer, struct list_head *in_peer);
+void fwg_allowedips_remove(struct allowedips *ips, int family, const void *addr, u8 cidr,
+			   const struct fwg_peer *peer);
+void fwg_allowedips_remove_all(struct allowedips *ips, struct list_head *in_peer);
+struct fwg_peer *fwg_allowedips_lookup(struct allowedips *ips, int family, const void *addr);
+struct fwg_peer *fwg_allowedips_lookup_dst(struct allowedips *ips, const struct sk_buff *skb);
+struct fwg_peer *fwg_allowedips_lookup_src(struct allowedips *ips, const struct sk_buff *skb);
 
 #endif /* _FORKGUARD_ALLOWEDIPS_H */

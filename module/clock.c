@@ -36,7 +36,7 @@ static time64_t rtc_zone;
 static struct generation_stamp start;
 
 #if IS_BUILTIN(CONFIG_RTC_CLASS)
-static bool read_rtc(time64_t *seconds)
+static bool fwg_read_rtc(time64_t *seconds)
 {
 	struct rtc_device *rtc = rtc_class_open("rtc0");
 	struct rtc_time tm;
@@ -51,23 +51,23 @@ static bool read_rtc(time64_t *seconds)
 	return ok;
 }
 #else
-static bool read_rtc(time64_t *seconds)
+static bool fwg_read_rtc(time64_t *seconds)
 {
 	return false;
 }
 #endif
 
 /**
- * clock_init() - learn what the RTC shows while the wall clock is right
+ * fwg_clock_init() - learn what the RTC shows while the wall clock is right
  *
  * Context: process.
  */
-void clock_init(void)
+void fwg_clock_init(void)
 {
 	time64_t seconds;
 
-	start = generation_read(&generation_root);
-	rtc_zone = read_rtc(&seconds) ? seconds - ktime_get_real_seconds() : 0;
+	start = fwg_generation_read(&generation_root);
+	rtc_zone = fwg_read_rtc(&seconds) ? seconds - ktime_get_real_seconds() : 0;
 }
 
 /*
@@ -75,8 +75,8 @@ void clock_init(void)
  * The RTC may be in local time, or was put right since: only what both
  * differences agree on is believed.
  */
-static struct timespec64 put_right(struct timespec64 now, u64 boottime,
-				   const struct rtc_reading *rtc, time64_t zone)
+static struct timespec64 fwg_put_right(struct timespec64 now, u64 boottime,
+				       const struct rtc_reading *rtc, time64_t zone)
 {
 	time64_t ahead;
 
@@ -89,20 +89,20 @@ static struct timespec64 put_right(struct timespec64 now, u64 boottime,
 }
 
 /* Reading the RTC is slow: once a second is often enough, but not across a fork. */
-static bool is_fresh(const struct rtc_reading *rtc, u64 boottime)
+static bool fwg_is_fresh(const struct rtc_reading *rtc, u64 boottime)
 {
 	return boottime - rtc->boottime < NSEC_PER_SEC &&
-	       generation_is_current(&generation_root, &rtc->stamp);
+	       fwg_generation_is_current(&generation_root, &rtc->stamp);
 }
 
 /**
- * clock_now() - the wall clock, put right by the RTC where a fork has left it behind
+ * fwg_clock_now() - the wall clock, put right by the RTC where a fork has left it behind
  *
  * As long as there was none, an RTC that has drifted ahead is not believed.
  *
  * Context: process; sleeps.
  */
-struct timespec64 clock_now(void)
+struct timespec64 fwg_clock_now(void)
 {
 	static struct rtc_reading last = { .stamp.epoch = GENERATION_NEVER };
 	static DEFINE_MUTEX(lock);
@@ -110,20 +110,20 @@ struct timespec64 clock_now(void)
 	struct timespec64 now;
 
 	ktime_get_real_ts64(&now);
-	if (generation_is_current(&generation_root, &start))
+	if (fwg_generation_is_current(&generation_root, &start))
 		return now;
 
 	mutex_lock(&lock);
-	if (!is_fresh(&last, ktime_get_boottime_ns())) {
-		last.stamp = generation_read(&generation_root);
-		last.valid = read_rtc(&last.seconds);
+	if (!fwg_is_fresh(&last, ktime_get_boottime_ns())) {
+		last.stamp = fwg_generation_read(&generation_root);
+		last.valid = fwg_read_rtc(&last.seconds);
 		last.boottime = ktime_get_boottime_ns();
 	}
 	rtc = last;
 	mutex_unlock(&lock);
 
 	ktime_get_real_ts64(&now);
-	return put_right(now, ktime_get_boottime_ns(), &rtc, rtc_zone);
+	return fwg_put_right(now, ktime_get_boottime_ns(), &rtc, rtc_zone);
 }
 
 #ifdef FORKGUARD_KUNIT

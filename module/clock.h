@@ -5,7 +5,7 @@
 
 #include <linux/time64.h>
 
-void clock_init(void);
-struct timespec64 clock_now(void);
+void fwg_clock_init(void);
+struct timespec64 fwg_clock_now(void);
 
 #endif /* _FORKGUARD_CLOCK_H */

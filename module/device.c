@@ -27,12 +27,12 @@
 static DEFINE_MUTEX(devices_lock);
 static LIST_HEAD(devices);
 
-static int open(struct net_device *dev)
+static int fwg_open(struct net_device *dev)
 {
 	struct in_device *in4 = __in_dev_get_rtnl(dev);
 	struct inet6_dev *in6 = __in6_dev_get(dev);
-	struct fg_device *device = netdev_priv(dev);
-	struct fg_peer *peer;
+	struct fwg_device *device = netdev_priv(dev);
+	struct fwg_peer *peer;
 	int err;
 
 	if (in4) {
@@ -44,35 +44,35 @@ static int open(struct net_device *dev)
 		in6->cnf.addr_gen_mode = IN6_ADDR_GEN_MODE_NONE;
 
 	mutex_lock(&device->lock);
-	err = socket_open(device, device->port);
+	err = fwg_socket_open(device, device->port);
 	if (!err) {
 		list_for_each_entry(peer, &device->peers, list) {
-			send_staged(peer);
+			fwg_send_staged(peer);
 			if (peer->keepalive_interval)
-				send_keepalive(peer);
+				fwg_send_keepalive(peer);
 		}
 	}
 	mutex_unlock(&device->lock);
 	return err;
 }
 
-static int stop(struct net_device *dev)
+static int fwg_stop(struct net_device *dev)
 {
-	struct fg_device *device = netdev_priv(dev);
-	struct fg_peer *peer;
+	struct fwg_device *device = netdev_priv(dev);
+	struct fwg_peer *peer;
 
 	/* Waits for a grace period; netif_running() is false: no timer is armed after. */
-	socket_close(device);
+	fwg_socket_close(device);
 	skb_queue_purge(&device->handshakes);
 	cancel_work_sync(&device->handshake_work);
 	mutex_lock(&device->lock);
 	list_for_each_entry(peer, &device->peers, list)
-		peer_quiesce(peer);
+		fwg_peer_quiesce(peer);
 	mutex_unlock(&device->lock);
 	return 0;
 }
 
-static void refuse(struct sk_buff *skb, int icmp4, int icmp6)
+static void fwg_refuse(struct sk_buff *skb, int icmp4, int icmp6)
 {
 	if (skb->protocol == htons(ETH_P_IP))
 		icmp_ndo_send(skb, ICMP_DEST_UNREACH, icmp4, 0);
@@ -81,7 +81,7 @@ static void refuse(struct sk_buff *skb, int icmp4, int icmp6)
 }
 
 /* Cut a packet into such as fit the tunnel; consumed unless an error is returned. */
-static int segment(struct sk_buff *skb, struct sk_buff_head *packets)
+static int fwg_segment(struct sk_buff *skb, struct sk_buff_head *packets)
 {
 	struct sk_buff *segs, *next;
 	u32 mtu = skb_valid_dst(skb) ? dst_mtu(skb_dst(skb)) : READ_ONCE(skb->dev->mtu);
@@ -107,11 +107,11 @@ static int segment(struct sk_buff *skb, struct sk_buff_head *packets)
 	return 0;
 }
 
-static netdev_tx_t xmit(struct sk_buff *skb, struct net_device *dev)
+static netdev_tx_t fwg_xmit(struct sk_buff *skb, struct net_device *dev)
 {
-	struct fg_device *device = netdev_priv(dev);
+	struct fwg_device *device = netdev_priv(dev);
 	struct sk_buff_head packets;
-	struct fg_peer *peer;
+	struct fwg_peer *peer;
 	int err;
 
 	/* Who writes to the interface itself need not have said what it is. */
@@ -122,34 +122,34 @@ static netdev_tx_t xmit(struct sk_buff *skb, struct net_device *dev)
 		err = -EPROTONOSUPPORT;
 		goto drop;
 	}
-	if (unlikely(!socket_may_nest())) {
+	if (unlikely(!fwg_socket_may_nest())) {
 		net_dbg_ratelimited("%s: tunnels lead into each other\n", dev->name);
 		err = -ELOOP;
 		goto drop;
 	}
 
 	rcu_read_lock();
-	peer = allowedips_lookup_dst(&device->allowedips, skb);
+	peer = fwg_allowedips_lookup_dst(&device->allowedips, skb);
 	if (unlikely(!peer)) {
 		net_dbg_ratelimited("%s: no peer has the destination among its allowed IPs\n",
 				    dev->name);
-		refuse(skb, ICMP_HOST_UNREACH, ICMPV6_ADDR_UNREACH);
+		fwg_refuse(skb, ICMP_HOST_UNREACH, ICMPV6_ADDR_UNREACH);
 		err = -ENOKEY;
 		goto drop_unlock;
 	}
-	/* Set once, and never zero again: only to tell the sender. socket_send() takes the lock. */
+	/* Set once, and never zero again: only to tell the sender. fwg_socket_send() takes the lock. */
 	if (unlikely(!data_race(peer->endpoint.addr.sa_family))) {
 		net_dbg_ratelimited("%s: the endpoint of a peer is not known\n", dev->name);
-		refuse(skb, ICMP_HOST_UNREACH, ICMPV6_ADDR_UNREACH);
+		fwg_refuse(skb, ICMP_HOST_UNREACH, ICMPV6_ADDR_UNREACH);
 		err = -EDESTADDRREQ;
 		goto drop_unlock;
 	}
 
 	__skb_queue_head_init(&packets);
-	err = segment(skb, &packets);
+	err = fwg_segment(skb, &packets);
 	if (unlikely(err))
 		goto drop_unlock;
-	send_packets(peer, &packets);
+	fwg_send_packets(peer, &packets);
 	rcu_read_unlock();
 	return NETDEV_TX_OK;
 
@@ -163,9 +163,9 @@ drop:
 }
 
 static const struct net_device_ops netdev_ops = {
-	.ndo_open = open,
-	.ndo_stop = stop,
-	.ndo_start_xmit = xmit,
+	.ndo_open = fwg_open,
+	.ndo_stop = fwg_stop,
+	.ndo_start_xmit = fwg_xmit,
 	.ndo_get_stats64 = dev_get_tstats64,
 };
 
@@ -173,9 +173,9 @@ static const struct device_type device_type = { .name = KBUILD_MODNAME };
 static const struct device_type wireguard_type = { .name = WG_GENL_NAME };
 
 /* Runs when nobody holds a reference on the interface any more. */
-static void destruct(struct net_device *dev)
+static void fwg_destruct(struct net_device *dev)
 {
-	struct fg_device *device = netdev_priv(dev);
+	struct fwg_device *device = netdev_priv(dev);
 
 	mutex_lock(&devices_lock);
 	list_del_rcu(&device->list);
@@ -184,9 +184,9 @@ static void destruct(struct net_device *dev)
 	mutex_lock(&device->lock);
 	rcu_assign_pointer(device->birth_net, NULL);
 	mutex_unlock(&device->lock);
-	socket_close(device);
+	fwg_socket_close(device);
 	mutex_lock(&device->lock);
-	peer_remove_all(device);
+	fwg_peer_remove_all(device);
 	mutex_unlock(&device->lock);
 	destroy_workqueue(device->wq);
 	skb_queue_purge(&device->handshakes);
@@ -194,12 +194,12 @@ static void destruct(struct net_device *dev)
 	synchronize_net();
 	rcu_barrier();
 	gro_cells_destroy(&device->gro);
-	allowedips_destroy(&device->allowedips);
+	fwg_allowedips_destroy(&device->allowedips);
 	inetpeer_invalidate_tree(&device->answered);
-	noise_local_destroy(device->noise);
+	fwg_noise_local_destroy(device->noise);
 }
 
-static void setup(struct net_device *dev)
+static void fwg_setup(struct net_device *dev)
 {
 	const netdev_features_t features = NETIF_F_HW_CSUM | NETIF_F_RXCSUM | NETIF_F_SG |
 					   NETIF_F_GSO | NETIF_F_GSO_SOFTWARE | NETIF_F_HIGHDMA;
@@ -225,16 +225,16 @@ static void setup(struct net_device *dev)
 }
 
 /* udev and those who ask it know interfaces by their type. */
-static void setup_wireguard(struct net_device *dev)
+static void fwg_setup_wireguard(struct net_device *dev)
 {
-	setup(dev);
+	fwg_setup(dev);
 	SET_NETDEV_DEVTYPE(dev, &wireguard_type);
 }
 
-static int newlink(struct net *src_net, struct net_device *dev, struct nlattr *tb[],
-		   struct nlattr *data[], struct netlink_ext_ack *extack)
+static int fwg_newlink(struct net *src_net, struct net_device *dev, struct nlattr *tb[],
+		       struct nlattr *data[], struct netlink_ext_ack *extack)
 {
-	struct fg_device *device = netdev_priv(dev);
+	struct fwg_device *device = netdev_priv(dev);
 	int err;
 
 	device->dev = dev;
@@ -244,14 +244,14 @@ static int newlink(struct net *src_net, struct net_device *dev, struct nlattr *t
 	mutex_init(&device->lock);
 	mutex_init(&device->socket_lock);
 	skb_queue_head_init(&device->handshakes);
-	INIT_WORK(&device->handshake_work, receive_handshakes_work);
+	INIT_WORK(&device->handshake_work, fwg_receive_handshakes_work);
 	inet_peer_base_init(&device->answered);
 	spin_lock_init(&device->reset_lock);
 
-	device->noise = noise_local_create(&peer_owner_ops);
+	device->noise = fwg_noise_local_create(&peer_owner_ops);
 	if (IS_ERR(device->noise))
 		return PTR_ERR(device->noise);
-	err = allowedips_init(&device->allowedips);
+	err = fwg_allowedips_init(&device->allowedips);
 	if (err)
 		goto err_noise;
 	err = -ENOMEM;
@@ -268,8 +268,8 @@ static int newlink(struct net *src_net, struct net_device *dev, struct nlattr *t
 	mutex_lock(&devices_lock);
 	list_add_tail_rcu(&device->list, &devices);
 	mutex_unlock(&devices_lock);
-	/* From here on, destruct() cleans up. */
-	dev->priv_destructor = destruct;
+	/* From here on, fwg_destruct() cleans up. */
+	dev->priv_destructor = fwg_destruct;
 	return 0;
 
 err_gro:
@@ -277,37 +277,37 @@ err_gro:
 err_wq:
 	destroy_workqueue(device->wq);
 err_allowedips:
-	allowedips_destroy(&device->allowedips);
+	fwg_allowedips_destroy(&device->allowedips);
 err_noise:
-	noise_local_destroy(device->noise);
+	fwg_noise_local_destroy(device->noise);
 	return err;
 }
 
 static struct rtnl_link_ops link_ops __read_mostly = {
 	.kind = KBUILD_MODNAME,
-	.priv_size = sizeof(struct fg_device),
-	.setup = setup,
-	.newlink = newlink,
+	.priv_size = sizeof(struct fwg_device),
+	.setup = fwg_setup,
+	.newlink = fwg_newlink,
 };
 
 /* The same interface to those who ask for WireGuard's. */
 static struct rtnl_link_ops wireguard_link_ops __read_mostly = {
 	.kind = WG_GENL_NAME,
-	.priv_size = sizeof(struct fg_device),
-	.setup = setup_wireguard,
-	.newlink = newlink,
+	.priv_size = sizeof(struct fwg_device),
+	.setup = fwg_setup_wireguard,
+	.newlink = fwg_newlink,
 };
 
 /**
- * device_is_forkguard() - is an interface one of ours, of either kind?
+ * fwg_device_is_forkguard() - is an interface one of ours, of either kind?
  * @dev: the interface
  */
-bool device_is_forkguard(const struct net_device *dev)
+bool fwg_device_is_forkguard(const struct net_device *dev)
 {
 	return dev->rtnl_link_ops == &link_ops || dev->rtnl_link_ops == &wireguard_link_ops;
 }
 
-static bool in_scope(const struct generation_scope *scope, const struct generation_scope *reset)
+static bool fwg_in_scope(const struct generation_scope *scope, const struct generation_scope *reset)
 {
 	for (; scope; scope = scope->parent) {
 		if (scope == reset)
@@ -316,27 +316,27 @@ static bool in_scope(const struct generation_scope *scope, const struct generati
 	return false;
 }
 
-static void reset_one(struct fg_device *device, const struct generation_scope *scope,
-		      enum forkguard_reset_cause cause)
+static void fwg_reset_one(struct fwg_device *device, const struct generation_scope *scope,
+			  enum forkguard_reset_cause cause)
 {
-	const struct generation_scope *own = noise_local_scope(device->noise);
-	bool ours = in_scope(own, scope);
+	const struct generation_scope *own = fwg_noise_local_scope(device->noise);
+	bool ours = fwg_in_scope(own, scope);
 	const u8 *only_peer = NULL;
 	unsigned int wiped = 0;
-	struct fg_peer *peer;
+	struct fwg_peer *peer;
 
 	/* Resets of one device, however many, cost the peers of others nothing. */
 	if (!ours && scope->parent != own)
 		return;
 	list_for_each_entry_rcu(peer, &device->peers, list) {
-		if (!in_scope(noise_peer_scope(peer->noise), scope))
+		if (!fwg_in_scope(fwg_noise_peer_scope(peer->noise), scope))
 			continue;
 		if (!ours)
-			only_peer = noise_peer_public_key(peer->noise);
-		wiped += peer_reset(peer);
+			only_peer = fwg_noise_peer_public_key(peer->noise);
+		wiped += fwg_peer_reset(peer);
 	}
 	if (ours)
-		noise_local_reset(device->noise);
+		fwg_noise_local_reset(device->noise);
 	if (!ours && !only_peer)
 		return;
 
@@ -345,11 +345,11 @@ static void reset_one(struct fg_device *device, const struct generation_scope *s
 	device->last_reset.cause = cause;
 	ktime_get_real_ts64(&device->last_reset.time);
 	spin_unlock(&device->reset_lock);
-	netlink_tell_reset(device, cause, wiped, only_peer);
+	fwg_netlink_tell_reset(device, cause, wiped, only_peer);
 }
 
 /**
- * device_reset() - wipe what is stale, and start anew (R6, R8)
+ * fwg_device_reset() - wipe what is stale, and start anew (R6, R8)
  * @scope: what was reset: everything, one device or one peer
  * @cause: why
  *
@@ -358,20 +358,20 @@ static void reset_one(struct fg_device *device, const struct generation_scope *s
  *
  * Context: process.
  */
-void device_reset(const struct generation_scope *scope, enum forkguard_reset_cause cause)
+void fwg_device_reset(const struct generation_scope *scope, enum forkguard_reset_cause cause)
 {
-	struct fg_device *device;
+	struct fwg_device *device;
 
 	rcu_read_lock();
 	list_for_each_entry_rcu(device, &devices, list)
-		reset_one(device, scope, cause);
+		fwg_reset_one(device, scope, cause);
 	rcu_read_unlock();
 }
 
 /* None can be made there any more once the namespace is going away. */
-static bool any_born_in(const struct net *net)
+static bool fwg_any_born_in(const struct net *net)
 {
-	const struct fg_device *device;
+	const struct fwg_device *device;
 	bool any = false;
 
 	rcu_read_lock();
@@ -382,13 +382,13 @@ static bool any_born_in(const struct net *net)
 }
 
 /* The namespace in which the sockets live goes away: they go first, and routes with them. */
-static void net_pre_exit(struct net *net)
+static void fwg_net_pre_exit(struct net *net)
 {
-	struct fg_device *device;
-	struct fg_peer *peer;
+	struct fwg_device *device;
+	struct fwg_peer *peer;
 
 	/* Containers come and go all the time: most have none, and wait for nobody. */
-	if (!any_born_in(net))
+	if (!fwg_any_born_in(net))
 		return;
 	rtnl_lock();
 	mutex_lock(&devices_lock);
@@ -399,26 +399,26 @@ static void net_pre_exit(struct net *net)
 		if (device->dev->reg_state == NETREG_REGISTERED)
 			netif_carrier_off(device->dev);
 		rcu_assign_pointer(device->birth_net, NULL);
-		socket_close(device);
+		fwg_socket_close(device);
 		mutex_lock(&device->lock);
 		list_for_each_entry(peer, &device->peers, list)
-			socket_forget_route(peer);
+			fwg_socket_forget_route(peer);
 		mutex_unlock(&device->lock);
 	}
 	mutex_unlock(&devices_lock);
 	rtnl_unlock();
 }
 
-static struct pernet_operations pernet_ops = { .pre_exit = net_pre_exit };
+static struct pernet_operations pernet_ops = { .pre_exit = fwg_net_pre_exit };
 
 /**
- * device_init() - let interfaces be made
+ * fwg_device_init() - let interfaces be made
  * @replace_wireguard: also as if they were WireGuard's
  *
  * Context: process.
  * Return: 0 or a negative error; -EEXIST when WireGuard itself is there.
  */
-int __init device_init(bool replace_wireguard)
+int __init fwg_device_init(bool replace_wireguard)
 {
 	int err;
 
@@ -446,12 +446,12 @@ err_pernet:
 }
 
 /**
- * device_exit() - remove all interfaces
- * @replace_wireguard: as it was for device_init()
+ * fwg_device_exit() - remove all interfaces
+ * @replace_wireguard: as it was for fwg_device_init()
  *
  * Context: process.
  */
-void device_exit(bool replace_wireguard)
+void fwg_device_exit(bool replace_wireguard)
 {
 	rtnl_link_unregister(&link_ops);
 	if (replace_wireguard)

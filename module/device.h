@@ -23,19 +23,19 @@ enum device_limit {
 };
 
 /**
- * struct fg_reset_record - the last reset of a device
+ * struct fwg_reset_record - the last reset of a device
  * @count: resets so far
  * @cause: of the last one
  * @time: of the last one, CLOCK_REALTIME
  */
-struct fg_reset_record {
+struct fwg_reset_record {
 	u64 count;
 	enum forkguard_reset_cause cause;
 	struct timespec64 time;
 };
 
 /**
- * struct fg_device - private part of a network interface
+ * struct fwg_device - private part of a network interface
  * @dev: the interface
  * @list: in the list of all devices; RCU
  * @noise: identity, peers and sessions
@@ -60,7 +60,7 @@ struct fg_reset_record {
  * @reset_lock: guards @last_reset
  * @last_reset: what `fwg show` tells
  */
-struct fg_device {
+struct fwg_device {
 	struct net_device *dev;
 	struct list_head list;
 	struct noise_local *noise;
@@ -84,12 +84,12 @@ struct fg_device {
 	struct gro_cells gro;
 
 	spinlock_t reset_lock; /* last_reset */
-	struct fg_reset_record last_reset;
+	struct fwg_reset_record last_reset;
 };
 
-bool device_is_forkguard(const struct net_device *dev);
-void device_reset(const struct generation_scope *scope, enum forkguard_reset_cause cause);
-int device_init(bool replace_wireguard);
-void device_exit(bool replace_wireguard);
+bool fwg_device_is_forkguard(const struct net_device *dev);
+void fwg_device_reset(const struct generation_scope *scope, enum forkguard_reset_cause cause);
+int fwg_device_init(bool replace_wireguard);
+void fwg_device_exit(bool replace_wireguard);
 
 #endif /* _FORKGUARD_DEVICE_H */

@@ -41,7 +41,7 @@ static enum forkguard_reset_cause seen_cause;
 /* Resets come one at a time; also guards the epochs of all scopes. */
 static DEFINE_MUTEX(reset_mutex);
 
-static void reset_work_fn(struct work_struct *work)
+static void fwg_reset_work_fn(struct work_struct *work)
 {
 	enum forkguard_reset_cause cause;
 
@@ -54,14 +54,14 @@ static void reset_work_fn(struct work_struct *work)
 	mutex_unlock(&reset_mutex);
 }
 
-static DECLARE_WORK(reset_work, reset_work_fn);
+static DECLARE_WORK(reset_work, fwg_reset_work_fn);
 
 /*
  * Queue one reset for each new ID, whoever comes first. Later callers of the
  * same generation find nothing to do, so a notifier that comes late does not
  * undo what has begun since.
  */
-static void notice(enum forkguard_reset_cause cause)
+static void fwg_notice(enum forkguard_reset_cause cause)
 {
 	unsigned long flags;
 	u64 id[2];
@@ -80,45 +80,45 @@ static void notice(enum forkguard_reset_cause cause)
 }
 
 /**
- * generation_notice() - a check of a stamp has failed
+ * fwg_generation_notice() - a check of a stamp has failed
  *
  * Starts a reset when the reason is a generation that none was started for
  * yet; may be called as often as checks fail.
  *
  * Context: any.
  */
-void generation_notice(void)
+void fwg_generation_notice(void)
 {
-	notice(FORKGUARD_RESET_CAUSE_PACKET);
+	fwg_notice(FORKGUARD_RESET_CAUSE_PACKET);
 }
 
-static void advance(struct generation_scope *scope, enum forkguard_reset_cause cause)
+static void fwg_advance(struct generation_scope *scope, enum forkguard_reset_cause cause)
 {
 	mutex_lock(&reset_mutex);
-	/* Pairs with generation_read(): frozen first, the epoch after. */
+	/* Pairs with fwg_generation_read(): frozen first, the epoch after. */
 	smp_wmb();
 	WRITE_ONCE(scope->epoch, scope->epoch + 1);
-	/* Pairs with generation_is_current(): stale first, wiped after. */
+	/* Pairs with fwg_generation_is_current(): stale first, wiped after. */
 	smp_wmb();
 	reset_callback(scope, cause);
 	mutex_unlock(&reset_mutex);
 }
 
 /**
- * generation_force() - reset a scope although the machine was not forked
+ * fwg_generation_force() - reset a scope although the machine was not forked
  * @scope: the scope; everything in it is stale from here on
  *
  * Context: process; sleeps until the reset is done.
  */
-void generation_force(struct generation_scope *scope)
+void fwg_generation_force(struct generation_scope *scope)
 {
-	advance(scope, FORKGUARD_RESET_CAUSE_FORCED);
+	fwg_advance(scope, FORKGUARD_RESET_CAUSE_FORCED);
 }
 
-static int on_vmfork(struct notifier_block *nb, unsigned long action, void *data)
+static int fwg_on_vmfork(struct notifier_block *nb, unsigned long action, void *data)
 {
 	if (generation_id != no_id) {
-		notice(FORKGUARD_RESET_CAUSE_NOTIFIER);
+		fwg_notice(FORKGUARD_RESET_CAUSE_NOTIFIER);
 		return NOTIFY_DONE;
 	}
 
@@ -126,40 +126,40 @@ static int on_vmfork(struct notifier_block *nb, unsigned long action, void *data
 	spin_lock_irq(&seen_lock);
 	forks++;
 	spin_unlock_irq(&seen_lock);
-	advance(&generation_root, FORKGUARD_RESET_CAUSE_NOTIFIER);
+	fwg_advance(&generation_root, FORKGUARD_RESET_CAUSE_NOTIFIER);
 	return NOTIFY_DONE;
 }
 
-static struct notifier_block vmfork_nb = { .notifier_call = on_vmfork };
+static struct notifier_block vmfork_nb = { .notifier_call = fwg_on_vmfork };
 
 /*
  * An image of a sleeping machine can be woken twice, like a snapshot. So
  * nothing in it may be of use: from before the image is made until after it
  * runs again every stamp is stale, and new ones are too.
  */
-static int on_pm(struct notifier_block *nb, unsigned long action, void *data)
+static int fwg_on_pm(struct notifier_block *nb, unsigned long action, void *data)
 {
 	switch (action) {
 	case PM_HIBERNATION_PREPARE:
 	case PM_SUSPEND_PREPARE:
 	case PM_RESTORE_PREPARE:
 		WRITE_ONCE(generation_frozen, true);
-		advance(&generation_root, FORKGUARD_RESET_CAUSE_SUSPEND);
+		fwg_advance(&generation_root, FORKGUARD_RESET_CAUSE_SUSPEND);
 		break;
 	case PM_POST_HIBERNATION:
 	case PM_POST_SUSPEND:
 	case PM_POST_RESTORE:
 		WRITE_ONCE(generation_frozen, false);
-		advance(&generation_root, FORKGUARD_RESET_CAUSE_SUSPEND);
+		fwg_advance(&generation_root, FORKGUARD_RESET_CAUSE_SUSPEND);
 		break;
 	}
 	return NOTIFY_DONE;
 }
 
-static struct notifier_block pm_nb = { .notifier_call = on_pm };
+static struct notifier_block pm_nb = { .notifier_call = fwg_on_pm };
 
 /**
- * generation_draw() - draw random bytes that differ between clones
+ * fwg_generation_draw() - draw random bytes that differ between clones
  * @stamp: the stamp of the secret that is drawn, read before
  * @out: where the bytes go
  * @len: how many, 32 at most
@@ -172,7 +172,7 @@ static struct notifier_block pm_nb = { .notifier_call = on_pm };
  *
  * Context: any.
  */
-void generation_draw(const struct generation_stamp *stamp, void *out, size_t len)
+void fwg_generation_draw(const struct generation_stamp *stamp, void *out, size_t len)
 {
 	struct {
 		struct generation_stamp stamp;
@@ -187,35 +187,35 @@ void generation_draw(const struct generation_stamp *stamp, void *out, size_t len
 }
 
 /**
- * generation_source() - where is the generation read from?
+ * fwg_generation_source() - where is the generation read from?
  *
  * Context: any.
  */
-enum forkguard_generation_source generation_source(void)
+enum forkguard_generation_source fwg_generation_source(void)
 {
 	return generation_id != no_id ? FORKGUARD_GENERATION_SOURCE_ACPI :
 					FORKGUARD_GENERATION_SOURCE_NONE;
 }
 
 /**
- * generation_check() - when is a fork noticed?
+ * fwg_generation_check() - when is a fork noticed?
  *
  * Context: any.
  */
-enum forkguard_generation_check generation_check(void)
+enum forkguard_generation_check fwg_generation_check(void)
 {
 	return check;
 }
 
 /**
- * generation_tag() - a name for the running generation
+ * fwg_generation_tag() - a name for the running generation
  * @tag: a hash of the generation ID. The ID itself seeds the kernel's RNG and
  *	is nobody's business
  *
  * Context: any.
  * Return: false when there is no ID.
  */
-bool generation_tag(u8 tag[FORKGUARD_GENERATION_TAG_LEN])
+bool fwg_generation_tag(u8 tag[FORKGUARD_GENERATION_TAG_LEN])
 {
 	static const u8 label[] = "forkguard generation tag";
 	u64 id[2] = { READ_ONCE(generation_id[0]), READ_ONCE(generation_id[1]) };
@@ -228,11 +228,11 @@ bool generation_tag(u8 tag[FORKGUARD_GENERATION_TAG_LEN])
 }
 
 /**
- * generation_forks() - how many forks were seen since the module was loaded?
+ * fwg_generation_forks() - how many forks were seen since the module was loaded?
  *
  * Context: any.
  */
-u64 generation_forks(void)
+u64 fwg_generation_forks(void)
 {
 	unsigned long flags;
 	u64 n;
@@ -244,7 +244,7 @@ u64 generation_forks(void)
 }
 
 #if IS_ENABLED(CONFIG_ACPI)
-static struct acpi_device *find_device(void)
+static struct acpi_device *fwg_find_device(void)
 {
 	/* The compatible IDs of the VM generation ID specification. */
 	static const char *const ids[] = { "VM_GEN_COUNTER", "VMGENCTR" };
@@ -261,7 +261,7 @@ static struct acpi_device *find_device(void)
  * of its low and high half. The ID is 8-byte aligned memory that the firmware
  * has reserved.
  */
-static const u64 *map_id(struct acpi_device *adev)
+static const u64 *fwg_map_id(struct acpi_device *adev)
 {
 	struct acpi_buffer buffer = { ACPI_ALLOCATE_BUFFER, NULL };
 	union acpi_object *pkg, *half;
@@ -284,14 +284,14 @@ out:
 	return id;
 }
 
-static void find_id(void)
+static void fwg_find_id(void)
 {
-	struct acpi_device *adev = find_device();
+	struct acpi_device *adev = fwg_find_device();
 	const u64 *id;
 
 	if (!adev)
 		return;
-	id = map_id(adev);
+	id = fwg_map_id(adev);
 	acpi_dev_put(adev);
 	if (IS_ENABLED(CONFIG_VMGENID))
 		check = FORKGUARD_GENERATION_CHECK_NOTIFIER;
@@ -301,25 +301,25 @@ static void find_id(void)
 	check = FORKGUARD_GENERATION_CHECK_PACKET;
 }
 
-static void forget_id(void)
+static void fwg_forget_id(void)
 {
 	if (generation_id != no_id)
 		memunmap((void *)generation_id);
 	generation_id = no_id;
 }
 #else
-static void find_id(void)
+static void fwg_find_id(void)
 {
 }
 
-static void forget_id(void)
+static void fwg_forget_id(void)
 {
 }
 #endif
 
 /**
- * generation_init() - find the generation ID and watch it
- * @reset: called for every reset, until generation_exit() has returned
+ * fwg_generation_init() - find the generation ID and watch it
+ * @reset: called for every reset, until fwg_generation_exit() has returned
  *
  * A machine without a generation ID is no error, but gets a warning: its forks
  * are noticed late, or not at all.
@@ -327,12 +327,12 @@ static void forget_id(void)
  * Context: process.
  * Return: 0 or a negative error.
  */
-int __init generation_init(generation_reset_fn reset)
+int __init fwg_generation_init(generation_reset_fn reset)
 {
 	int err;
 
 	reset_callback = reset;
-	find_id();
+	fwg_find_id();
 	seen_id[0] = READ_ONCE(generation_id[0]);
 	seen_id[1] = READ_ONCE(generation_id[1]);
 
@@ -356,23 +356,23 @@ err_vmfork:
 err_id:
 	/* The notifier may have queued a reset already. */
 	cancel_work_sync(&reset_work);
-	forget_id();
+	fwg_forget_id();
 	return err;
 }
 
 /**
- * generation_exit() - stop watching
+ * fwg_generation_exit() - stop watching
  *
  * There must be no user of this layer left but the callback.
  *
  * Context: process.
  */
-void generation_exit(void)
+void fwg_generation_exit(void)
 {
 	unregister_pm_notifier(&pm_nb);
 	unregister_random_vmfork_notifier(&vmfork_nb);
 	cancel_work_sync(&reset_work);
-	forget_id();
+	fwg_forget_id();
 }
 
 #ifdef FORKGUARD_KUNIT

@@ -8,11 +8,11 @@
  * callback when it has changed. It knows nothing of tunnels.
  *
  * How to keep a secret safe across forks:
- *  1. read a stamp with generation_read() before the first random byte of the
- *     secret is drawn, and draw with generation_draw();
+ *  1. read a stamp with fwg_generation_read() before the first random byte of the
+ *     secret is drawn, and draw with fwg_generation_draw();
  *  2. after the last byte of anything computed with the secret, and before
- *     anybody else gets to see it, ask generation_is_current(); on false wipe
- *     the result and call generation_notice().
+ *     anybody else gets to see it, ask fwg_generation_is_current(); on false wipe
+ *     the result and call fwg_generation_notice().
  *
  * A fork before that check makes every clone fail it. A fork after it makes
  * every clone give away the same bytes. There is no third case.
@@ -56,7 +56,7 @@ extern struct generation_scope generation_root;
 extern const u64 *generation_id;
 extern bool generation_frozen;
 
-static inline u64 generation_epoch(const struct generation_scope *scope)
+static inline u64 fwg_generation_epoch(const struct generation_scope *scope)
 {
 	u64 epoch = 0;
 
@@ -67,21 +67,21 @@ static inline u64 generation_epoch(const struct generation_scope *scope)
 }
 
 /**
- * generation_read() - read the stamp of the running generation
+ * fwg_generation_read() - read the stamp of the running generation
  * @scope: the scope in which the secret will live
  *
  * Context: any.
  * Return: the stamp; one that is never current while the machine is about to
  * sleep, so that no image of it holds a secret that is of use.
  */
-static inline struct generation_stamp generation_read(const struct generation_scope *scope)
+static inline struct generation_stamp fwg_generation_read(const struct generation_scope *scope)
 {
 	struct generation_stamp stamp = {
 		.id = { READ_ONCE(generation_id[0]), READ_ONCE(generation_id[1]) },
-		.epoch = generation_epoch(scope),
+		.epoch = fwg_generation_epoch(scope),
 	};
 
-	/* Pairs with advance(). */
+	/* Pairs with fwg_advance(). */
 	smp_rmb();
 	if (unlikely(READ_ONCE(generation_frozen)))
 		stamp.epoch = GENERATION_NEVER;
@@ -91,30 +91,30 @@ static inline struct generation_stamp generation_read(const struct generation_sc
 }
 
 /**
- * generation_is_current() - was a stamp read in the running generation?
+ * fwg_generation_is_current() - was a stamp read in the running generation?
  * @scope: the scope with which the stamp was read
- * @stamp: the stamp; may be revoked meanwhile by generation_revoke()
+ * @stamp: the stamp; may be revoked meanwhile by fwg_generation_revoke()
  *
  * All that the caller has computed before is computed before the check. A fork
  * falls between two instructions of a CPU, so for forks a compiler barrier is
- * enough; the read barrier pairs with that of generation_revoke() and of forced
+ * enough; the read barrier pairs with that of fwg_generation_revoke() and of forced
  * resets, where another CPU wipes the secret.
  *
  * Context: any.
  */
-static inline bool generation_is_current(const struct generation_scope *scope,
-					 const struct generation_stamp *stamp)
+static inline bool fwg_generation_is_current(const struct generation_scope *scope,
+					     const struct generation_stamp *stamp)
 {
 	barrier();
-	/* Pairs with generation_revoke() and advance(). */
+	/* Pairs with fwg_generation_revoke() and fwg_advance(). */
 	smp_rmb();
-	return READ_ONCE(stamp->epoch) == generation_epoch(scope) &&
+	return READ_ONCE(stamp->epoch) == fwg_generation_epoch(scope) &&
 	       stamp->id[0] == READ_ONCE(generation_id[0]) &&
 	       stamp->id[1] == READ_ONCE(generation_id[1]);
 }
 
 /**
- * generation_revoke() - make a stamp stale before its secret is wiped
+ * fwg_generation_revoke() - make a stamp stale before its secret is wiped
  * @stamp: the stamp
  *
  * Whoever still computes with the secret may see it half wiped, but then finds
@@ -122,17 +122,17 @@ static inline bool generation_is_current(const struct generation_scope *scope,
  *
  * Context: any.
  */
-static inline void generation_revoke(struct generation_stamp *stamp)
+static inline void fwg_generation_revoke(struct generation_stamp *stamp)
 {
 	WRITE_ONCE(stamp->epoch, GENERATION_NEVER);
-	/* Pairs with generation_is_current(). */
+	/* Pairs with fwg_generation_is_current(). */
 	smp_wmb();
 }
 
 /**
  * typedef generation_reset_fn - wipe what is stale in a scope
  * @scope: the scope that was reset: the root, or the one that was given to
- *	generation_force()
+ *	fwg_generation_force()
  * @cause: why
  *
  * Called in process context, one call at a time, without any lock that is
@@ -141,16 +141,16 @@ static inline void generation_revoke(struct generation_stamp *stamp)
 typedef void (*generation_reset_fn)(const struct generation_scope *scope,
 				    enum forkguard_reset_cause cause);
 
-int generation_init(generation_reset_fn reset);
-void generation_exit(void);
+int fwg_generation_init(generation_reset_fn reset);
+void fwg_generation_exit(void);
 
-void generation_notice(void);
-void generation_force(struct generation_scope *scope);
-void generation_draw(const struct generation_stamp *stamp, void *out, size_t len);
+void fwg_generation_notice(void);
+void fwg_generation_force(struct generation_scope *scope);
+void fwg_generation_draw(const struct generation_stamp *stamp, void *out, size_t len);
 
-enum forkguard_generation_source generation_source(void);
-enum forkguard_generation_check generation_check(void);
-bool generation_tag(u8 tag[FORKGUARD_GENERATION_TAG_LEN]);
-u64 generation_forks(void);
+enum forkguard_generation_source fwg_generation_source(void);
+enum forkguard_generation_check fwg_generation_check(void);
+bool fwg_generation_tag(u8 tag[FORKGUARD_GENERATION_TAG_LEN]);
+u64 fwg_generation_forks(void);
 
 #endif /* _FORKGUARD_GENERATION_H */

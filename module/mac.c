@@ -9,8 +9,8 @@
 
 #include <linux/string.h>
 
-static void derive(u8 key[NOISE_SYMMETRIC_KEY_LEN], const char label[8],
-		   const u8 public_key[NOISE_PUBLIC_KEY_LEN])
+static void fwg_derive(u8 key[NOISE_SYMMETRIC_KEY_LEN], const char label[8],
+		       const u8 public_key[NOISE_PUBLIC_KEY_LEN])
 {
 	struct blake2s_state state;
 
@@ -21,48 +21,49 @@ static void derive(u8 key[NOISE_SYMMETRIC_KEY_LEN], const char label[8],
 }
 
 /**
- * mac_keys() - the keys that go with an identity
+ * fwg_mac_keys() - the keys that go with an identity
  * @keys: the keys
  * @public_key: the identity
  */
-void mac_keys(struct mac_keys *keys, const u8 public_key[NOISE_PUBLIC_KEY_LEN])
+void fwg_mac_keys(struct mac_keys *keys, const u8 public_key[NOISE_PUBLIC_KEY_LEN])
 {
-	derive(keys->mac1, "mac1----", public_key);
-	derive(keys->cookie, "cookie--", public_key);
+	fwg_derive(keys->mac1, "mac1----", public_key);
+	fwg_derive(keys->cookie, "cookie--", public_key);
 }
 
 /**
- * macs_of() - where the MACs of a message are
+ * fwg_macs_of() - where the MACs of a message are
  * @msg: the message
  * @len: its length, with MACs
  */
-struct message_macs *macs_of(const void *msg, size_t len)
+struct message_macs *fwg_macs_of(const void *msg, size_t len)
 {
 	return (struct message_macs *)(msg + len) - 1;
 }
 
 /**
- * mac1_compute() - the MAC of a message without its MACs
+ * fwg_mac1_compute() - the MAC of a message without its MACs
  * @mac: the MAC
  * @msg: the message
  * @len: its length, with MACs
  * @keys: of the receiver
  */
-void mac1_compute(u8 mac[MESSAGE_MAC_LEN], const void *msg, size_t len, const struct mac_keys *keys)
+void fwg_mac1_compute(u8 mac[MESSAGE_MAC_LEN], const void *msg, size_t len,
+		      const struct mac_keys *keys)
 {
 	blake2s(mac, msg, keys->mac1, MESSAGE_MAC_LEN, len - sizeof(struct message_macs),
 		NOISE_SYMMETRIC_KEY_LEN);
 }
 
 /**
- * mac2_compute() - the MAC of a message with its first MAC
+ * fwg_mac2_compute() - the MAC of a message with its first MAC
  * @mac: the MAC
  * @msg: the message
  * @len: its length, with MACs
  * @cookie: what the receiver has sent to where the message comes from
  */
-void mac2_compute(u8 mac[MESSAGE_MAC_LEN], const void *msg, size_t len,
-		  const u8 cookie[MESSAGE_MAC_LEN])
+void fwg_mac2_compute(u8 mac[MESSAGE_MAC_LEN], const void *msg, size_t len,
+		      const u8 cookie[MESSAGE_MAC_LEN])
 {
 	blake2s(mac, msg, cookie, MESSAGE_MAC_LEN,
 		len - sizeof(struct message_macs) + offsetof(struct message_macs, mac2),

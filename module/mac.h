@@ -18,11 +18,11 @@ struct mac_keys {
 	u8 cookie[NOISE_SYMMETRIC_KEY_LEN];
 };
 
-struct message_macs *macs_of(const void *msg, size_t len);
-void mac_keys(struct mac_keys *keys, const u8 public_key[NOISE_PUBLIC_KEY_LEN]);
-void mac1_compute(u8 mac[MESSAGE_MAC_LEN], const void *msg, size_t len,
-		  const struct mac_keys *keys);
-void mac2_compute(u8 mac[MESSAGE_MAC_LEN], const void *msg, size_t len,
-		  const u8 cookie[MESSAGE_MAC_LEN]);
+struct message_macs *fwg_macs_of(const void *msg, size_t len);
+void fwg_mac_keys(struct mac_keys *keys, const u8 public_key[NOISE_PUBLIC_KEY_LEN]);
+void fwg_mac1_compute(u8 mac[MESSAGE_MAC_LEN], const void *msg, size_t len,
+		      const struct mac_keys *keys);
+void fwg_mac2_compute(u8 mac[MESSAGE_MAC_LEN], const void *msg, size_t len,
+		      const u8 cookie[MESSAGE_MAC_LEN]);
 
 #endif /* _FORKGUARD_MAC_H */

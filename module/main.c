@@ -19,22 +19,22 @@ static int __init forkguard_init(void)
 {
 	int err;
 
-	err = generation_init(device_reset);
+	err = fwg_generation_init(fwg_device_reset);
 	if (err)
 		return err;
-	clock_init();
-	err = device_init(replace_wireguard);
+	fwg_clock_init();
+	err = fwg_device_init(replace_wireguard);
 	if (err)
 		goto err_generation;
-	err = netlink_init(replace_wireguard);
+	err = fwg_netlink_init(replace_wireguard);
 	if (err)
 		goto err_device;
 	return 0;
 
 err_device:
-	device_exit(replace_wireguard);
+	fwg_device_exit(replace_wireguard);
 err_generation:
-	generation_exit();
+	fwg_generation_exit();
 	if (replace_wireguard && err == -EEXIST) {
 		pr_err(KBUILD_MODNAME
 		       ": replace_wireguard is refused while WireGuard itself is there: rmmod wireguard, and blacklist it in /etc/modprobe.d\n");
@@ -46,9 +46,9 @@ err_generation:
 
 static void __exit forkguard_exit(void)
 {
-	device_exit(replace_wireguard);
-	netlink_exit(replace_wireguard);
-	generation_exit();
+	fwg_device_exit(replace_wireguard);
+	fwg_netlink_exit(replace_wireguard);
+	fwg_generation_exit();
 	/* Peers and sessions are freed by RCU. */
 	rcu_barrier();
 }

@@ -52,8 +52,8 @@ static const struct nla_policy device_policy[FORKGUARD_DEVICE_A_MAX + 1] = {
 };
 
 /* The device that a message names by index or by name; the caller puts it. */
-static struct fg_device *find_device(struct net *net, struct nlattr *const *attrs,
-				     struct netlink_ext_ack *extack)
+static struct fwg_device *fwg_find_device(struct net *net, struct nlattr *const *attrs,
+					  struct netlink_ext_ack *extack)
 {
 	const struct nlattr *index = attrs[FORKGUARD_DEVICE_A_IFINDEX];
 	const struct nlattr *name = attrs[FORKGUARD_DEVICE_A_IFNAME];
@@ -69,7 +69,7 @@ static struct fg_device *find_device(struct net *net, struct nlattr *const *attr
 		NL_SET_ERR_MSG_ATTR(extack, index ?: name, "no such interface");
 		return ERR_PTR(-ENODEV);
 	}
-	if (!device_is_forkguard(dev)) {
+	if (!fwg_device_is_forkguard(dev)) {
 		dev_put(dev);
 		NL_SET_ERR_MSG_ATTR(extack, index ?: name, "not a forkguard interface");
 		return ERR_PTR(-EOPNOTSUPP);
@@ -77,22 +77,23 @@ static struct fg_device *find_device(struct net *net, struct nlattr *const *attr
 	return netdev_priv(dev);
 }
 
-static int put_timespec(struct sk_buff *skb, int type, const struct timespec64 *time)
+static int fwg_put_timespec(struct sk_buff *skb, int type, const struct timespec64 *time)
 {
 	const struct __kernel_timespec ts = { .tv_sec = time->tv_sec, .tv_nsec = time->tv_nsec };
 
 	return nla_put(skb, type, sizeof(ts), &ts);
 }
 
-static int put_generation(struct sk_buff *skb)
+static int fwg_put_generation(struct sk_buff *skb)
 {
 	struct nlattr *nest = nla_nest_start(skb, FORKGUARD_DEVICE_A_GENERATION);
 	u8 tag[FORKGUARD_GENERATION_TAG_LEN];
 
-	if (!nest || nla_put_u32(skb, FORKGUARD_GENERATION_A_SOURCE, generation_source()) ||
-	    nla_put_u32(skb, FORKGUARD_GENERATION_A_CHECK, generation_check()) ||
-	    (generation_tag(tag) && nla_put(skb, FORKGUARD_GENERATION_A_TAG, sizeof(tag), tag)) ||
-	    nla_put_u64_64bit(skb, FORKGUARD_GENERATION_A_FORKS, generation_forks(),
+	if (!nest || nla_put_u32(skb, FORKGUARD_GENERATION_A_SOURCE, fwg_generation_source()) ||
+	    nla_put_u32(skb, FORKGUARD_GENERATION_A_CHECK, fwg_generation_check()) ||
+	    (fwg_generation_tag(tag) &&
+	     nla_put(skb, FORKGUARD_GENERATION_A_TAG, sizeof(tag), tag)) ||
+	    nla_put_u64_64bit(skb, FORKGUARD_GENERATION_A_FORKS, fwg_generation_forks(),
 			      FORKGUARD_GENERATION_A_PAD))
 		return -EMSGSIZE;
 	nla_nest_end(skb, nest);
@@ -115,21 +116,21 @@ static int put_generation(struct sk_buff *skb)
  * 64 bits, @seq does not come round.
  */
 struct dump_cursor {
-	struct fg_device *device;
+	struct fwg_device *device;
 	u64 seq;
 	struct list_head *peer, *allowedip;
 	unsigned int peers, allowedips;
 	bool begun;
 };
 
-static struct dump_cursor *cursor_of(struct netlink_callback *cb)
+static struct dump_cursor *fwg_cursor_of(struct netlink_callback *cb)
 {
 	BUILD_BUG_ON(sizeof(struct dump_cursor) > sizeof(cb->ctx));
 	return (struct dump_cursor *)cb->ctx;
 }
 
 /* The entry of a list, or its head, that comes after @n others. */
-static struct list_head *list_at(struct list_head *head, unsigned int n)
+static struct list_head *fwg_list_at(struct list_head *head, unsigned int n)
 {
 	struct list_head *at = head->next;
 
@@ -139,21 +140,21 @@ static struct list_head *list_at(struct list_head *head, unsigned int n)
 }
 
 /* Have the pointers be of what the configuration is now. */
-static void cursor_find(struct dump_cursor *cursor)
+static void fwg_cursor_find(struct dump_cursor *cursor)
 {
-	struct fg_device *device = cursor->device;
+	struct fwg_device *device = cursor->device;
 
 	if (cursor->seq == device->config_seq)
 		return;
 	cursor->seq = device->config_seq;
-	cursor->peer = list_at(&device->peers, cursor->peers);
+	cursor->peer = fwg_list_at(&device->peers, cursor->peers);
 	if (cursor->peer != &device->peers)
 		cursor->allowedip =
-			list_at(&list_entry(cursor->peer, struct fg_peer, list)->allowed,
-				cursor->allowedips);
+			fwg_list_at(&list_entry(cursor->peer, struct fwg_peer, list)->allowed,
+				    cursor->allowedips);
 }
 
-static int put_allowedip(struct sk_buff *skb, const struct allowedip *ip)
+static int fwg_put_allowedip(struct sk_buff *skb, const struct allowedip *ip)
 {
 	struct nlattr *nest = nla_nest_start(skb, 0);
 	bool v4 = ip->key.family == AF_INET;
@@ -171,7 +172,7 @@ static int put_allowedip(struct sk_buff *skb, const struct allowedip *ip)
 	return 0;
 }
 
-static int put_endpoint(struct sk_buff *skb, const struct endpoint *endpoint)
+static int fwg_put_endpoint(struct sk_buff *skb, const struct endpoint *endpoint)
 {
 	if (endpoint->addr.sa_family == AF_INET)
 		return nla_put(skb, FORKGUARD_PEER_A_ENDPOINT, sizeof(endpoint->addr4),
@@ -182,7 +183,7 @@ static int put_endpoint(struct sk_buff *skb, const struct endpoint *endpoint)
 	return 0;
 }
 
-static int put_peer_state(struct sk_buff *skb, struct fg_peer *peer)
+static int fwg_put_peer_state(struct sk_buff *skb, struct fwg_peer *peer)
 {
 	u8 psk[NOISE_SYMMETRIC_KEY_LEN];
 	struct timespec64 last_handshake;
@@ -194,17 +195,18 @@ static int put_peer_state(struct sk_buff *skb, struct fg_peer *peer)
 	last_handshake = peer->last_handshake;
 	read_unlock_bh(&peer->endpoint_lock);
 
-	noise_peer_psk(peer->noise, psk);
+	fwg_noise_peer_psk(peer->noise, psk);
 	err = nla_put(skb, FORKGUARD_PEER_A_PRESHARED_KEY, sizeof(psk), psk);
 	memzero_explicit(psk, sizeof(psk));
-	if (err || put_timespec(skb, FORKGUARD_PEER_A_LAST_HANDSHAKE_TIME, &last_handshake) ||
+	if (err || fwg_put_timespec(skb, FORKGUARD_PEER_A_LAST_HANDSHAKE_TIME, &last_handshake) ||
 	    nla_put_u16(skb, FORKGUARD_PEER_A_PERSISTENT_KEEPALIVE_INTERVAL,
 			peer->keepalive_interval) ||
 	    nla_put_u64_64bit(skb, FORKGUARD_PEER_A_TX_BYTES, atomic64_read(&peer->tx_bytes),
 			      FORKGUARD_PEER_A_PAD) ||
 	    nla_put_u64_64bit(skb, FORKGUARD_PEER_A_RX_BYTES, atomic64_read(&peer->rx_bytes),
 			      FORKGUARD_PEER_A_PAD) ||
-	    nla_put_u32(skb, FORKGUARD_PEER_A_PROTOCOL_VERSION, 1) || put_endpoint(skb, &endpoint))
+	    nla_put_u32(skb, FORKGUARD_PEER_A_PROTOCOL_VERSION, 1) ||
+	    fwg_put_endpoint(skb, &endpoint))
 		return -EMSGSIZE;
 	return 0;
 }
@@ -213,7 +215,7 @@ static int put_peer_state(struct sk_buff *skb, struct fg_peer *peer)
  * Tell of a peer, or of the rest of its allowed IPs. Returns -EMSGSIZE when it
  * is to be continued; then the cursor says where.
  */
-static int put_peer(struct sk_buff *skb, struct fg_peer *peer, struct dump_cursor *cursor)
+static int fwg_put_peer(struct sk_buff *skb, struct fwg_peer *peer, struct dump_cursor *cursor)
 {
 	struct list_head *first, *at;
 	struct nlattr *nest, *ips_nest;
@@ -223,14 +225,14 @@ static int put_peer(struct sk_buff *skb, struct fg_peer *peer, struct dump_curso
 	if (!nest)
 		return -EMSGSIZE;
 	if (nla_put(skb, FORKGUARD_PEER_A_PUBLIC_KEY, NOISE_PUBLIC_KEY_LEN,
-		    noise_peer_public_key(peer->noise)) ||
-	    (!cursor->allowedips && put_peer_state(skb, peer)))
+		    fwg_noise_peer_public_key(peer->noise)) ||
+	    (!cursor->allowedips && fwg_put_peer_state(skb, peer)))
 		goto cancel;
 	ips_nest = nla_nest_start(skb, FORKGUARD_PEER_A_ALLOWEDIPS);
 	if (!ips_nest)
 		goto cancel;
 	for (at = first; at != &peer->allowed; at = at->next) {
-		if (put_allowedip(skb, list_entry(at, struct allowedip, in_peer))) {
+		if (fwg_put_allowedip(skb, list_entry(at, struct allowedip, in_peer))) {
 			/* With nothing to show for it, leave the peer to the next message. */
 			if (at == first)
 				goto cancel;
@@ -250,12 +252,12 @@ cancel:
 	return -EMSGSIZE;
 }
 
-static int put_identity(struct sk_buff *skb, struct fg_device *device)
+static int fwg_put_identity(struct sk_buff *skb, struct fwg_device *device)
 {
 	u8 private_key[NOISE_PUBLIC_KEY_LEN], public_key[NOISE_PUBLIC_KEY_LEN];
 	int err = 0;
 
-	if (noise_local_identity(device->noise, private_key, public_key)) {
+	if (fwg_noise_local_identity(device->noise, private_key, public_key)) {
 		err = nla_put(skb, FORKGUARD_DEVICE_A_PRIVATE_KEY, NOISE_PUBLIC_KEY_LEN,
 			      private_key);
 		if (!err)
@@ -267,54 +269,54 @@ static int put_identity(struct sk_buff *skb, struct fg_device *device)
 }
 
 /* What WireGuard does not have. */
-static int put_fork_state(struct sk_buff *skb, struct fg_device *device)
+static int fwg_put_fork_state(struct sk_buff *skb, struct fwg_device *device)
 {
-	struct fg_reset_record last;
+	struct fwg_reset_record last;
 
 	spin_lock_bh(&device->reset_lock);
 	last = device->last_reset;
 	spin_unlock_bh(&device->reset_lock);
 
-	if (put_generation(skb) ||
+	if (fwg_put_generation(skb) ||
 	    nla_put_u64_64bit(skb, FORKGUARD_DEVICE_A_RESETS, last.count, FORKGUARD_DEVICE_A_PAD) ||
 	    nla_put_u32(skb, FORKGUARD_DEVICE_A_RESET_CAUSE, last.cause) ||
-	    put_timespec(skb, FORKGUARD_DEVICE_A_RESET_TIME, &last.time))
+	    fwg_put_timespec(skb, FORKGUARD_DEVICE_A_RESET_TIME, &last.time))
 		return -EMSGSIZE;
 	return 0;
 }
 
 /* By which was asked. */
-static const struct genl_family *family_of(const struct netlink_callback *cb)
+static const struct genl_family *fwg_family_of(const struct netlink_callback *cb)
 {
 	return cb->nlh->nlmsg_type == wireguard_family.id ? &wireguard_family : &family;
 }
 
-static int put_device_state(struct sk_buff *skb, struct netlink_callback *cb)
+static int fwg_put_device_state(struct sk_buff *skb, struct netlink_callback *cb)
 {
-	struct fg_device *device = cursor_of(cb)->device;
+	struct fwg_device *device = fwg_cursor_of(cb)->device;
 
 	if (nla_put_u16(skb, FORKGUARD_DEVICE_A_LISTEN_PORT, device->port) ||
 	    nla_put_u32(skb, FORKGUARD_DEVICE_A_FWMARK, device->fwmark) ||
-	    put_identity(skb, device))
+	    fwg_put_identity(skb, device))
 		return -EMSGSIZE;
-	return family_of(cb) == &family ? put_fork_state(skb, device) : 0;
+	return fwg_family_of(cb) == &family ? fwg_put_fork_state(skb, device) : 0;
 }
 
-static int get_device_start(struct netlink_callback *cb)
+static int fwg_get_device_start(struct netlink_callback *cb)
 {
-	struct fg_device *device;
+	struct fwg_device *device;
 
-	device = find_device(sock_net(cb->skb->sk), compat_dump_attrs(cb), cb->extack);
+	device = fwg_find_device(sock_net(cb->skb->sk), compat_dump_attrs(cb), cb->extack);
 	if (IS_ERR(device))
 		return PTR_ERR(device);
-	*cursor_of(cb) = (struct dump_cursor){ .device = device };
+	*fwg_cursor_of(cb) = (struct dump_cursor){ .device = device };
 	return 0;
 }
 
-static int get_device_dump(struct sk_buff *skb, struct netlink_callback *cb)
+static int fwg_get_device_dump(struct sk_buff *skb, struct netlink_callback *cb)
 {
-	struct dump_cursor *cursor = cursor_of(cb);
-	struct fg_device *device = cursor->device;
+	struct dump_cursor *cursor = fwg_cursor_of(cb);
+	struct fwg_device *device = cursor->device;
 	struct nlattr *peers_nest;
 	int err = -EMSGSIZE;
 	void *hdr;
@@ -323,26 +325,26 @@ static int get_device_dump(struct sk_buff *skb, struct netlink_callback *cb)
 	mutex_lock(&device->lock);
 	cb->seq = device->config_seq;
 
-	cursor_find(cursor);
+	fwg_cursor_find(cursor);
 	if (cursor->begun && cursor->peer == &device->peers) {
 		err = 0;
 		goto out;
 	}
 
-	hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq, family_of(cb),
+	hdr = genlmsg_put(skb, NETLINK_CB(cb->skb).portid, cb->nlh->nlmsg_seq, fwg_family_of(cb),
 			  NLM_F_MULTI, FORKGUARD_CMD_GET_DEVICE);
 	if (!hdr)
 		goto out;
 	genl_dump_check_consistent(cb, hdr);
 	if (nla_put_u32(skb, FORKGUARD_DEVICE_A_IFINDEX, device->dev->ifindex) ||
 	    nla_put_string(skb, FORKGUARD_DEVICE_A_IFNAME, device->dev->name) ||
-	    (!cursor->begun && put_device_state(skb, cb)))
+	    (!cursor->begun && fwg_put_device_state(skb, cb)))
 		goto cancel;
 	peers_nest = nla_nest_start(skb, FORKGUARD_DEVICE_A_PEERS);
 	if (!peers_nest)
 		goto cancel;
 	for (; cursor->peer != &device->peers; cursor->peer = cursor->peer->next) {
-		if (put_peer(skb, list_entry(cursor->peer, struct fg_peer, list), cursor))
+		if (fwg_put_peer(skb, list_entry(cursor->peer, struct fwg_peer, list), cursor))
 			break;
 		cursor->peers++;
 	}
@@ -359,17 +361,17 @@ out:
 	return err;
 }
 
-static int get_device_done(struct netlink_callback *cb)
+static int fwg_get_device_done(struct netlink_callback *cb)
 {
-	struct fg_device *device = cursor_of(cb)->device;
+	struct fwg_device *device = fwg_cursor_of(cb)->device;
 
 	if (device)
 		dev_put(device->dev);
 	return 0;
 }
 
-static int check_allowedip(const struct nlattr *nest, struct nlattr **attrs,
-			   struct netlink_ext_ack *extack)
+static int fwg_check_allowedip(const struct nlattr *nest, struct nlattr **attrs,
+			       struct netlink_ext_ack *extack)
 {
 	int err =
 		nla_parse_nested(attrs, FORKGUARD_ALLOWEDIP_A_MAX, nest, allowedip_policy, extack);
@@ -409,7 +411,7 @@ static int check_allowedip(const struct nlattr *nest, struct nlattr **attrs,
 	return 0;
 }
 
-static int check_endpoint(const struct nlattr *attr, struct netlink_ext_ack *extack)
+static int fwg_check_endpoint(const struct nlattr *attr, struct netlink_ext_ack *extack)
 {
 	const struct sockaddr *addr = nla_data(attr);
 	int len = nla_len(attr);
@@ -421,8 +423,8 @@ static int check_endpoint(const struct nlattr *attr, struct netlink_ext_ack *ext
 	return -EINVAL;
 }
 
-static int check_peer(const struct nlattr *nest, struct nlattr **attrs,
-		      struct netlink_ext_ack *extack)
+static int fwg_check_peer(const struct nlattr *nest, struct nlattr **attrs,
+			  struct netlink_ext_ack *extack)
 {
 	struct nlattr *ip_attrs[FORKGUARD_ALLOWEDIP_A_MAX + 1];
 	const struct nlattr *ip;
@@ -436,13 +438,13 @@ static int check_peer(const struct nlattr *nest, struct nlattr **attrs,
 		return -EINVAL;
 	}
 	if (attrs[FORKGUARD_PEER_A_ENDPOINT]) {
-		err = check_endpoint(attrs[FORKGUARD_PEER_A_ENDPOINT], extack);
+		err = fwg_check_endpoint(attrs[FORKGUARD_PEER_A_ENDPOINT], extack);
 		if (err)
 			return err;
 	}
 	if (attrs[FORKGUARD_PEER_A_ALLOWEDIPS]) {
 		nla_for_each_nested(ip, attrs[FORKGUARD_PEER_A_ALLOWEDIPS], rem) {
-			err = check_allowedip(ip, ip_attrs, extack);
+			err = fwg_check_allowedip(ip, ip_attrs, extack);
 			if (err)
 				return err;
 		}
@@ -450,9 +452,9 @@ static int check_peer(const struct nlattr *nest, struct nlattr **attrs,
 	return 0;
 }
 
-static int set_port(struct fg_device *device, u16 port)
+static int fwg_set_port(struct fwg_device *device, u16 port)
 {
-	struct fg_peer *peer;
+	struct fwg_peer *peer;
 	int err;
 
 	if (device->port == port)
@@ -461,26 +463,26 @@ static int set_port(struct fg_device *device, u16 port)
 		device->port = port;
 		return 0;
 	}
-	err = socket_open(device, port);
+	err = fwg_socket_open(device, port);
 	if (!err)
 		list_for_each_entry(peer, &device->peers, list)
-			socket_clear_source(peer);
+			fwg_socket_clear_source(peer);
 	return err;
 }
 
-static void set_private_key(struct fg_device *device, const u8 *attr)
+static void fwg_set_private_key(struct fwg_device *device, const u8 *attr)
 {
 	u8 public_key[NOISE_PUBLIC_KEY_LEN], old[NOISE_PUBLIC_KEY_LEN], key[NOISE_PUBLIC_KEY_LEN];
-	struct fg_peer *peer;
+	struct fwg_peer *peer;
 	bool same;
 
 	memcpy(key, attr, sizeof(key));
 	if (crypto_memneq(key, curve25519_null_point, sizeof(key)))
 		curve25519_clamp_secret(key);
-	noise_local_identity(device->noise, old, public_key);
+	fwg_noise_local_identity(device->noise, old, public_key);
 	same = !crypto_memneq(key, old, sizeof(key));
 	if (!same)
-		noise_local_set_private_key(device->noise, key);
+		fwg_noise_local_set_private_key(device->noise, key);
 	memzero_explicit(old, sizeof(old));
 	memzero_explicit(key, sizeof(key));
 	/* Sessions stay when nothing changes. */
@@ -489,27 +491,27 @@ static void set_private_key(struct fg_device *device, const u8 *attr)
 
 	/* Nobody talks to himself; who has no key is nobody. */
 	peer = NULL;
-	if (noise_local_identity(device->noise, NULL, public_key))
-		peer = noise_peer_find(device->noise, public_key);
+	if (fwg_noise_local_identity(device->noise, NULL, public_key))
+		peer = fwg_noise_peer_find(device->noise, public_key);
 	if (peer) {
-		peer_remove(peer);
-		peer_put(peer);
+		fwg_peer_remove(peer);
+		fwg_peer_put(peer);
 	}
 	list_for_each_entry(peer, &device->peers, list) {
-		noise_peer_clear(peer->noise);
+		fwg_noise_peer_clear(peer->noise);
 		/* What waits need not wait for the time that the old key's handshake had. */
 		WRITE_ONCE(peer->hurry, true);
 		if (!netif_running(device->dev))
 			continue;
 		if (peer->keepalive_interval)
-			send_keepalive(peer);
+			fwg_send_keepalive(peer);
 		else
-			send_staged(peer);
+			fwg_send_staged(peer);
 	}
 }
 
-static int set_allowedip(struct fg_peer *peer, const struct nlattr *nest,
-			 struct netlink_ext_ack *extack)
+static int fwg_set_allowedip(struct fwg_peer *peer, const struct nlattr *nest,
+			     struct netlink_ext_ack *extack)
 {
 	struct allowedips *ips = &peer->device->allowedips;
 	struct nlattr *attrs[FORKGUARD_ALLOWEDIP_A_MAX + 1];
@@ -517,7 +519,7 @@ static int set_allowedip(struct fg_peer *peer, const struct nlattr *nest,
 	int family, err;
 	u8 cidr;
 
-	err = check_allowedip(nest, attrs, extack);
+	err = fwg_check_allowedip(nest, attrs, extack);
 	if (err)
 		return err;
 	family = nla_get_u16(attrs[FORKGUARD_ALLOWEDIP_A_FAMILY]);
@@ -525,16 +527,16 @@ static int set_allowedip(struct fg_peer *peer, const struct nlattr *nest,
 	cidr = nla_get_u8(attrs[FORKGUARD_ALLOWEDIP_A_CIDR_MASK]);
 	if (attrs[FORKGUARD_ALLOWEDIP_A_FLAGS] &&
 	    nla_get_u32(attrs[FORKGUARD_ALLOWEDIP_A_FLAGS]) & FORKGUARD_ALLOWEDIP_F_REMOVE_ME) {
-		allowedips_remove(ips, family, addr, cidr, peer);
+		fwg_allowedips_remove(ips, family, addr, cidr, peer);
 		return 0;
 	}
-	err = allowedips_add(ips, family, addr, cidr, peer, &peer->allowed);
+	err = fwg_allowedips_add(ips, family, addr, cidr, peer, &peer->allowed);
 	if (err)
 		NL_SET_BAD_ATTR(extack, nest);
 	return err;
 }
 
-static void set_endpoint(struct fg_peer *peer, const struct nlattr *attr)
+static void fwg_set_endpoint(struct fwg_peer *peer, const struct nlattr *attr)
 {
 	struct endpoint endpoint = {};
 
@@ -543,30 +545,30 @@ static void set_endpoint(struct fg_peer *peer, const struct nlattr *attr)
 		memset(endpoint.addr4.sin_zero, 0, sizeof(endpoint.addr4.sin_zero));
 	else
 		endpoint.addr6.sin6_flowinfo = 0;
-	socket_set_endpoint(peer, &endpoint);
+	fwg_socket_set_endpoint(peer, &endpoint);
 }
 
-static void set_keepalive(struct fg_peer *peer, u16 interval)
+static void fwg_set_keepalive(struct fwg_peer *peer, u16 interval)
 {
 	bool begin = interval && !peer->keepalive_interval && netif_running(peer->device->dev);
 
 	WRITE_ONCE(peer->keepalive_interval, interval);
 	if (begin)
-		send_keepalive(peer);
+		fwg_send_keepalive(peer);
 }
 
-static int set_peer(struct fg_device *device, const struct nlattr *nest,
-		    struct netlink_ext_ack *extack)
+static int fwg_set_peer(struct fwg_device *device, const struct nlattr *nest,
+			struct netlink_ext_ack *extack)
 {
 	struct nlattr *attrs[FORKGUARD_PEER_A_MAX + 1];
 	u8 own_key[NOISE_PUBLIC_KEY_LEN];
 	const u8 *key, *psk = NULL;
 	const struct nlattr *ip;
-	struct fg_peer *peer;
+	struct fwg_peer *peer;
 	u32 flags = 0;
 	int err, rem;
 
-	err = check_peer(nest, attrs, extack);
+	err = fwg_check_peer(nest, attrs, extack);
 	if (err)
 		return err;
 	if (attrs[FORKGUARD_PEER_A_FLAGS])
@@ -575,51 +577,51 @@ static int set_peer(struct fg_device *device, const struct nlattr *nest,
 	if (attrs[FORKGUARD_PEER_A_PRESHARED_KEY])
 		psk = nla_data(attrs[FORKGUARD_PEER_A_PRESHARED_KEY]);
 
-	peer = noise_peer_find(device->noise, key);
+	peer = fwg_noise_peer_find(device->noise, key);
 	if (!peer) {
 		if (flags & (FORKGUARD_PEER_F_REMOVE_ME | FORKGUARD_PEER_F_UPDATE_ONLY))
 			return 0;
-		if (noise_local_identity(device->noise, NULL, own_key) &&
+		if (fwg_noise_local_identity(device->noise, NULL, own_key) &&
 		    !memcmp(key, own_key, sizeof(own_key)))
 			return 0;
-		peer = peer_create(device, key, psk);
+		peer = fwg_peer_create(device, key, psk);
 		if (IS_ERR(peer)) {
 			NL_SET_BAD_ATTR(extack, nest);
 			return PTR_ERR(peer);
 		}
 		/* The device lock keeps it. */
-		if (!peer_hold(peer))
+		if (!fwg_peer_hold(peer))
 			return -ENOENT;
 	}
 	if (flags & FORKGUARD_PEER_F_REMOVE_ME) {
-		peer_remove(peer);
+		fwg_peer_remove(peer);
 		goto out;
 	}
 	if (psk)
-		noise_peer_set_psk(peer->noise, psk);
+		fwg_noise_peer_set_psk(peer->noise, psk);
 	if (attrs[FORKGUARD_PEER_A_ENDPOINT])
-		set_endpoint(peer, attrs[FORKGUARD_PEER_A_ENDPOINT]);
+		fwg_set_endpoint(peer, attrs[FORKGUARD_PEER_A_ENDPOINT]);
 	if (flags & FORKGUARD_PEER_F_REPLACE_ALLOWEDIPS)
-		allowedips_remove_all(&device->allowedips, &peer->allowed);
+		fwg_allowedips_remove_all(&device->allowedips, &peer->allowed);
 	if (attrs[FORKGUARD_PEER_A_ALLOWEDIPS]) {
 		nla_for_each_nested(ip, attrs[FORKGUARD_PEER_A_ALLOWEDIPS], rem) {
-			err = set_allowedip(peer, ip, extack);
+			err = fwg_set_allowedip(peer, ip, extack);
 			if (err)
 				goto out;
 		}
 	}
 	if (attrs[FORKGUARD_PEER_A_PERSISTENT_KEEPALIVE_INTERVAL])
-		set_keepalive(peer,
-			      nla_get_u16(attrs[FORKGUARD_PEER_A_PERSISTENT_KEEPALIVE_INTERVAL]));
+		fwg_set_keepalive(
+			peer, nla_get_u16(attrs[FORKGUARD_PEER_A_PERSISTENT_KEEPALIVE_INTERVAL]));
 	if (netif_running(device->dev))
-		send_staged(peer);
+		fwg_send_staged(peer);
 out:
-	peer_put(peer);
+	fwg_peer_put(peer);
 	return err;
 }
 
 /* Look through a whole message, so that a malformed one changes nothing. */
-static int check_message(struct genl_info *info)
+static int fwg_check_message(struct genl_info *info)
 {
 	struct nlattr *attrs[FORKGUARD_PEER_A_MAX + 1];
 	const struct nlattr *peer;
@@ -628,7 +630,7 @@ static int check_message(struct genl_info *info)
 	if (!info->attrs[FORKGUARD_DEVICE_A_PEERS])
 		return 0;
 	nla_for_each_nested(peer, info->attrs[FORKGUARD_DEVICE_A_PEERS], rem) {
-		err = check_peer(peer, attrs, info->extack);
+		err = fwg_check_peer(peer, attrs, info->extack);
 		if (err)
 			return err;
 	}
@@ -636,7 +638,7 @@ static int check_message(struct genl_info *info)
 }
 
 /* The sockets are of the namespace of birth, which the device may have left. */
-static int check_sockets(struct fg_device *device, struct genl_info *info)
+static int fwg_check_sockets(struct fwg_device *device, struct genl_info *info)
 {
 	const struct nlattr *port = info->attrs[FORKGUARD_DEVICE_A_LISTEN_PORT];
 	const struct nlattr *mark = info->attrs[FORKGUARD_DEVICE_A_FWMARK];
@@ -656,16 +658,16 @@ static int check_sockets(struct fg_device *device, struct genl_info *info)
 	return err;
 }
 
-static int apply_message(struct fg_device *device, struct genl_info *info)
+static int fwg_apply_message(struct fwg_device *device, struct genl_info *info)
 {
 	struct nlattr **attrs = info->attrs;
 	const struct nlattr *nest;
-	struct fg_peer *peer;
+	struct fwg_peer *peer;
 	int err, rem;
 
 	/* What may fail comes first. */
 	if (attrs[FORKGUARD_DEVICE_A_LISTEN_PORT]) {
-		err = set_port(device, nla_get_u16(attrs[FORKGUARD_DEVICE_A_LISTEN_PORT]));
+		err = fwg_set_port(device, nla_get_u16(attrs[FORKGUARD_DEVICE_A_LISTEN_PORT]));
 		if (err) {
 			NL_SET_ERR_MSG_ATTR(info->extack, attrs[FORKGUARD_DEVICE_A_LISTEN_PORT],
 					    "the port could not be opened");
@@ -675,16 +677,16 @@ static int apply_message(struct fg_device *device, struct genl_info *info)
 	if (attrs[FORKGUARD_DEVICE_A_FWMARK]) {
 		WRITE_ONCE(device->fwmark, nla_get_u32(attrs[FORKGUARD_DEVICE_A_FWMARK]));
 		list_for_each_entry(peer, &device->peers, list)
-			socket_clear_source(peer);
+			fwg_socket_clear_source(peer);
 	}
 	if (attrs[FORKGUARD_DEVICE_A_FLAGS] &&
 	    nla_get_u32(attrs[FORKGUARD_DEVICE_A_FLAGS]) & FORKGUARD_DEVICE_F_REPLACE_PEERS)
-		peer_remove_all(device);
+		fwg_peer_remove_all(device);
 	if (attrs[FORKGUARD_DEVICE_A_PRIVATE_KEY])
-		set_private_key(device, nla_data(attrs[FORKGUARD_DEVICE_A_PRIVATE_KEY]));
+		fwg_set_private_key(device, nla_data(attrs[FORKGUARD_DEVICE_A_PRIVATE_KEY]));
 	if (attrs[FORKGUARD_DEVICE_A_PEERS]) {
 		nla_for_each_nested(nest, attrs[FORKGUARD_DEVICE_A_PEERS], rem) {
-			err = set_peer(device, nest, info->extack);
+			err = fwg_set_peer(device, nest, info->extack);
 			if (err)
 				return err;
 		}
@@ -692,80 +694,80 @@ static int apply_message(struct fg_device *device, struct genl_info *info)
 	return 0;
 }
 
-static void wipe(const struct nlattr *attr)
+static void fwg_wipe(const struct nlattr *attr)
 {
 	if (attr)
 		memzero_explicit(nla_data(attr), nla_len(attr));
 }
 
 /* The message is freed after this, as it is: no key may be left in it. */
-static void wipe_message(struct genl_info *info)
+static void fwg_wipe_message(struct genl_info *info)
 {
 	const struct nlattr *peers = info->attrs[FORKGUARD_DEVICE_A_PEERS], *peer, *attr;
 	int rem, peer_rem;
 
-	wipe(info->attrs[FORKGUARD_DEVICE_A_PRIVATE_KEY]);
+	fwg_wipe(info->attrs[FORKGUARD_DEVICE_A_PRIVATE_KEY]);
 	if (!peers)
 		return;
 	nla_for_each_nested(peer, peers, rem)
 		nla_for_each_nested(attr, peer, peer_rem)
 			if (nla_type(attr) == FORKGUARD_PEER_A_PRESHARED_KEY)
-				wipe(attr);
+				fwg_wipe(attr);
 }
 
-static int set_device(struct sk_buff *skb, struct genl_info *info)
+static int fwg_set_device(struct sk_buff *skb, struct genl_info *info)
 {
-	struct fg_device *device;
+	struct fwg_device *device;
 	int err;
 
-	device = find_device(genl_info_net(info), info->attrs, info->extack);
+	device = fwg_find_device(genl_info_net(info), info->attrs, info->extack);
 	if (IS_ERR(device)) {
 		err = PTR_ERR(device);
 		goto out;
 	}
-	err = check_message(info);
+	err = fwg_check_message(info);
 	if (!err) {
 		rtnl_lock();
 		mutex_lock(&device->lock);
 		device->config_seq++;
-		err = check_sockets(device, info) ?: apply_message(device, info);
+		err = fwg_check_sockets(device, info) ?: fwg_apply_message(device, info);
 		mutex_unlock(&device->lock);
 		rtnl_unlock();
 	}
 	dev_put(device->dev);
 out:
-	wipe_message(info);
+	fwg_wipe_message(info);
 	return err;
 }
 
-static int reset(struct sk_buff *skb, struct genl_info *info)
+static int fwg_reset(struct sk_buff *skb, struct genl_info *info)
 {
 	const struct nlattr *key = info->attrs[FORKGUARD_DEVICE_A_PEER_KEY];
-	struct fg_device *device;
-	struct fg_peer *peer;
+	struct fwg_device *device;
+	struct fwg_peer *peer;
 	int err = 0;
 
-	device = find_device(genl_info_net(info), info->attrs, info->extack);
+	device = fwg_find_device(genl_info_net(info), info->attrs, info->extack);
 	if (IS_ERR(device))
 		return PTR_ERR(device);
 	if (!key) {
-		generation_force(noise_local_scope(device->noise));
+		fwg_generation_force(fwg_noise_local_scope(device->noise));
 		goto out;
 	}
-	peer = noise_peer_find(device->noise, nla_data(key));
+	peer = fwg_noise_peer_find(device->noise, nla_data(key));
 	if (!peer) {
 		NL_SET_ERR_MSG_ATTR(info->extack, key, "no such peer");
 		err = -ENOENT;
 		goto out;
 	}
-	generation_force(noise_peer_scope(peer->noise));
-	peer_put(peer);
+	fwg_generation_force(fwg_noise_peer_scope(peer->noise));
+	fwg_peer_put(peer);
 out:
 	dev_put(device->dev);
 	return err;
 }
 
-static int get_generation(struct sk_buff *skb, struct genl_info *info)
+static int fwg_get_generation(struct sk_buff *skb, struct genl_info *info)
 {
 	struct sk_buff *reply = genlmsg_new(NLMSG_DEFAULT_SIZE, GFP_KERNEL);
 	void *hdr;
@@ -773,7 +775,7 @@ static int get_generation(struct sk_buff *skb, struct genl_info *info)
 	if (!reply)
 		return -ENOMEM;
 	hdr = genlmsg_put_reply(reply, info, &family, 0, FORKGUARD_CMD_GET_GENERATION);
-	if (!hdr || put_generation(reply)) {
+	if (!hdr || fwg_put_generation(reply)) {
 		nlmsg_free(reply);
 		return -EMSGSIZE;
 	}
@@ -782,7 +784,7 @@ static int get_generation(struct sk_buff *skb, struct genl_info *info)
 }
 
 /**
- * netlink_tell_reset() - send the event of a reset
+ * fwg_netlink_tell_reset() - send the event of a reset
  * @device: what was reset
  * @cause: why
  * @peers: how many peers something was wiped of
@@ -790,8 +792,8 @@ static int get_generation(struct sk_buff *skb, struct genl_info *info)
  *
  * Context: any but hard interrupts.
  */
-void netlink_tell_reset(struct fg_device *device, enum forkguard_reset_cause cause,
-			unsigned int peers, const u8 *only_peer)
+void fwg_netlink_tell_reset(struct fwg_device *device, enum forkguard_reset_cause cause,
+			    unsigned int peers, const u8 *only_peer)
 {
 	struct net *net = dev_net(device->dev);
 	struct sk_buff *skb;
@@ -805,7 +807,7 @@ void netlink_tell_reset(struct fg_device *device, enum forkguard_reset_cause cau
 	hdr = genlmsg_put(skb, 0, 0, &family, 0, FORKGUARD_CMD_RESET_EVENT);
 	if (!hdr || nla_put_u32(skb, FORKGUARD_DEVICE_A_IFINDEX, device->dev->ifindex) ||
 	    nla_put_string(skb, FORKGUARD_DEVICE_A_IFNAME, device->dev->name) ||
-	    put_generation(skb) || nla_put_u32(skb, FORKGUARD_DEVICE_A_RESET_CAUSE, cause) ||
+	    fwg_put_generation(skb) || nla_put_u32(skb, FORKGUARD_DEVICE_A_RESET_CAUSE, cause) ||
 	    nla_put_u32(skb, FORKGUARD_DEVICE_A_RESET_PEERS, peers) ||
 	    (only_peer &&
 	     nla_put(skb, FORKGUARD_DEVICE_A_PEER_KEY, NOISE_PUBLIC_KEY_LEN, only_peer))) {
@@ -821,24 +823,24 @@ static const struct genl_ops ops[] = {
 	{
 		.cmd = FORKGUARD_CMD_GET_DEVICE,
 		.flags = GENL_UNS_ADMIN_PERM,
-		.start = get_device_start,
-		.dumpit = get_device_dump,
-		.done = get_device_done,
+		.start = fwg_get_device_start,
+		.dumpit = fwg_get_device_dump,
+		.done = fwg_get_device_done,
 	},
 	{
 		.cmd = FORKGUARD_CMD_SET_DEVICE,
 		.flags = GENL_UNS_ADMIN_PERM,
-		.doit = set_device,
+		.doit = fwg_set_device,
 	},
 	{
 		.cmd = FORKGUARD_CMD_RESET,
 		.flags = GENL_UNS_ADMIN_PERM,
-		.doit = reset,
+		.doit = fwg_reset,
 	},
 	{
 		.cmd = FORKGUARD_CMD_GET_GENERATION,
 		.flags = GENL_UNS_ADMIN_PERM,
-		.doit = get_generation,
+		.doit = fwg_get_generation,
 	},
 };
 
@@ -873,13 +875,13 @@ static struct genl_family wireguard_family __ro_after_init = {
 };
 
 /**
- * netlink_init() - register the family
+ * fwg_netlink_init() - register the family
  * @replace_wireguard: and that of WireGuard
  *
  * Context: process.
  * Return: 0 or a negative error; -EEXIST when WireGuard itself is there.
  */
-int __init netlink_init(bool replace_wireguard)
+int __init fwg_netlink_init(bool replace_wireguard)
 {
 	int err;
 
@@ -893,12 +895,12 @@ int __init netlink_init(bool replace_wireguard)
 }
 
 /**
- * netlink_exit() - unregister the family
- * @replace_wireguard: as it was for netlink_init()
+ * fwg_netlink_exit() - unregister the family
+ * @replace_wireguard: as it was for fwg_netlink_init()
  *
  * Context: process.
  */
-void netlink_exit(bool replace_wireguard)
+void fwg_netlink_exit(bool replace_wireguard)
 {
 	if (replace_wireguard)
 		genl_unregister_family(&wireguard_family);

@@ -5,9 +5,9 @@
 
 #include "device.h"
 
-void netlink_tell_reset(struct fg_device *device, enum forkguard_reset_cause cause,
-			unsigned int peers, const u8 *only_peer);
-int netlink_init(bool replace_wireguard);
-void netlink_exit(bool replace_wireguard);
+void fwg_netlink_tell_reset(struct fwg_device *device, enum forkguard_reset_cause cause,
+			    unsigned int peers, const u8 *only_peer);
+int fwg_netlink_init(bool replace_wireguard);
+void fwg_netlink_exit(bool replace_wireguard);
 
 #endif /* _FORKGUARD_NETLINK_H */

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * noise: handshakes and sessions; see noise.h. The guarantee is in seal().
+ * noise: handshakes and sessions; see noise.h. The guarantee is in fwg_seal().
  *
  * Locking: noise_peer.lock guards the handshake and which session is in which
  * slot; noise_local.lock guards the identity. Neither is held during a
@@ -97,7 +97,7 @@ struct noise_peer {
 	u8 public_key[NOISE_PUBLIC_KEY_LEN];
 	struct mac_keys mac_keys;
 	struct noise_local *local;
-	struct fg_peer *owner;
+	struct fwg_peer *owner;
 	struct generation_scope scope;
 
 	spinlock_t lock; /* guards all below */
@@ -141,17 +141,17 @@ enum stack_kib {
  * one-time keys of messages, vector code included, and in portable C the insides
  * of hashes, from which keys can be computed.
  */
-static noinline void wipe_stack(enum stack_kib kib)
+static noinline void fwg_wipe_stack(enum stack_kib kib)
 {
 	u8 leavings[1024] __uninitialized;
 
 	if (kib > 1)
-		wipe_stack(kib - 1);
+		fwg_wipe_stack(kib - 1);
 	memzero_explicit(leavings, sizeof(leavings));
 }
 
 /*
- * seal() - the one door from plaintext to the wire
+ * fwg_seal() - the one door from plaintext to the wire
  *
  * Whatever forkguard sends encrypted was encrypted here: in place, in @len
  * bytes of @sg, which has room for the tag behind them. The stamp is read again
@@ -162,47 +162,47 @@ static noinline void wipe_stack(enum stack_kib kib)
  *
  * The check must stay the last thing that is done here.
  */
-static int __must_check seal(struct scatterlist *sg, size_t len, const u8 *ad, size_t ad_len,
-			     u64 nonce, const u8 key[NOISE_SYMMETRIC_KEY_LEN],
-			     const struct generation_scope *scope,
-			     const struct generation_stamp *stamp)
+static int __must_check fwg_seal(struct scatterlist *sg, size_t len, const u8 *ad, size_t ad_len,
+				 u64 nonce, const u8 key[NOISE_SYMMETRIC_KEY_LEN],
+				 const struct generation_scope *scope,
+				 const struct generation_stamp *stamp)
 {
 	bool sealed = chacha20poly1305_encrypt_sg_inplace(sg, len, ad, ad_len, nonce, key);
 
-	wipe_stack(DATA_STACK_KIB);
-	if (likely(sealed && generation_is_current(scope, stamp)))
+	fwg_wipe_stack(DATA_STACK_KIB);
+	if (likely(sealed && fwg_generation_is_current(scope, stamp)))
 		return 0;
 
 	sg_zero_buffer(sg, sg_nents(sg), len + NOISE_TAG_LEN, 0);
-	generation_notice();
+	fwg_generation_notice();
 	return -ESTALE;
 }
 
 /*
- * seal_cookie() - the same door for cookies, which are sealed with XChaCha20
+ * fwg_seal_cookie() - the same door for cookies, which are sealed with XChaCha20
  *
- * @out has room for the tag. As in seal(), the check must stay the last thing.
+ * @out has room for the tag. As in fwg_seal(), the check must stay the last thing.
  */
-static int __must_check seal_cookie(u8 *out, const u8 cookie[MESSAGE_MAC_LEN],
-				    const u8 mac1[MESSAGE_MAC_LEN],
-				    const u8 nonce[COOKIE_NONCE_LEN],
-				    const u8 key[NOISE_SYMMETRIC_KEY_LEN],
-				    const struct generation_scope *scope,
-				    const struct generation_stamp *stamp)
+static int __must_check fwg_seal_cookie(u8 *out, const u8 cookie[MESSAGE_MAC_LEN],
+					const u8 mac1[MESSAGE_MAC_LEN],
+					const u8 nonce[COOKIE_NONCE_LEN],
+					const u8 key[NOISE_SYMMETRIC_KEY_LEN],
+					const struct generation_scope *scope,
+					const struct generation_stamp *stamp)
 {
 	xchacha20poly1305_encrypt(out, cookie, MESSAGE_MAC_LEN, mac1, MESSAGE_MAC_LEN, nonce, key);
-	wipe_stack(DATA_STACK_KIB);
-	if (likely(generation_is_current(scope, stamp)))
+	fwg_wipe_stack(DATA_STACK_KIB);
+	if (likely(fwg_generation_is_current(scope, stamp)))
 		return 0;
 
 	memzero_explicit(out, MESSAGE_MAC_LEN + NOISE_TAG_LEN);
-	generation_notice();
+	fwg_generation_notice();
 	return -ESTALE;
 }
 
 /* HMAC-BLAKE2s (RFC 2104), of two inputs in a row. */
-static void hmac(u8 out[NOISE_HASH_LEN], const u8 key[NOISE_HASH_LEN], const u8 *in, size_t len,
-		 const u8 *in2, size_t len2)
+static void fwg_hmac(u8 out[NOISE_HASH_LEN], const u8 key[NOISE_HASH_LEN], const u8 *in, size_t len,
+		     const u8 *in2, size_t len2)
 {
 	struct blake2s_state state;
 	u8 pad[BLAKE2S_BLOCK_SIZE] __aligned(sizeof(u32)) = {};
@@ -235,15 +235,15 @@ static void hmac(u8 out[NOISE_HASH_LEN], const u8 key[NOISE_HASH_LEN], const u8 
  * those that are NULL are computed and forgotten. An output may be the
  * chaining key itself.
  */
-static void kdf(u8 *const out[], u8 n, const u8 chaining_key[NOISE_HASH_LEN], const u8 *in,
-		size_t len)
+static void fwg_kdf(u8 *const out[], u8 n, const u8 chaining_key[NOISE_HASH_LEN], const u8 *in,
+		    size_t len)
 {
 	u8 temp[NOISE_HASH_LEN], last[NOISE_HASH_LEN] = {};
 	u8 i;
 
-	hmac(temp, chaining_key, in, len, NULL, 0);
+	fwg_hmac(temp, chaining_key, in, len, NULL, 0);
 	for (i = 1; i <= n; i++) {
-		hmac(last, temp, last, i > 1 ? sizeof(last) : 0, &i, 1);
+		fwg_hmac(last, temp, last, i > 1 ? sizeof(last) : 0, &i, 1);
 		if (out[i - 1])
 			memcpy(out[i - 1], last, NOISE_HASH_LEN);
 	}
@@ -251,7 +251,7 @@ static void kdf(u8 *const out[], u8 n, const u8 chaining_key[NOISE_HASH_LEN], co
 	memzero_explicit(last, sizeof(last));
 }
 
-static void mix_hash(struct noise_handshake *hs, const u8 *in, size_t len)
+static void fwg_mix_hash(struct noise_handshake *hs, const u8 *in, size_t len)
 {
 	struct blake2s_state state;
 
@@ -261,155 +261,156 @@ static void mix_hash(struct noise_handshake *hs, const u8 *in, size_t len)
 	blake2s_final(&state, hs->hash);
 }
 
-static void mix_key(struct noise_handshake *hs, const u8 *in, size_t len)
+static void fwg_mix_key(struct noise_handshake *hs, const u8 *in, size_t len)
 {
-	kdf((u8 *const[]){ hs->chaining_key, hs->key }, 2, hs->chaining_key, in, len);
+	fwg_kdf((u8 *const[]){ hs->chaining_key, hs->key }, 2, hs->chaining_key, in, len);
 }
 
-static void mix_psk(struct noise_handshake *hs, const u8 psk[NOISE_SYMMETRIC_KEY_LEN])
+static void fwg_mix_psk(struct noise_handshake *hs, const u8 psk[NOISE_SYMMETRIC_KEY_LEN])
 {
 	u8 temp[NOISE_HASH_LEN];
 
-	kdf((u8 *const[]){ hs->chaining_key, temp, hs->key }, 3, hs->chaining_key, psk,
-	    NOISE_SYMMETRIC_KEY_LEN);
-	mix_hash(hs, temp, sizeof(temp));
+	fwg_kdf((u8 *const[]){ hs->chaining_key, temp, hs->key }, 3, hs->chaining_key, psk,
+		NOISE_SYMMETRIC_KEY_LEN);
+	fwg_mix_hash(hs, temp, sizeof(temp));
 	memzero_explicit(temp, sizeof(temp));
 }
 
 /* A public key of low order gives a shared secret of zero: no handshake. */
-static int __must_check mix_dh(struct noise_handshake *hs,
-			       const u8 private_key[NOISE_PUBLIC_KEY_LEN],
-			       const u8 public_key[NOISE_PUBLIC_KEY_LEN])
+static int __must_check fwg_mix_dh(struct noise_handshake *hs,
+				   const u8 private_key[NOISE_PUBLIC_KEY_LEN],
+				   const u8 public_key[NOISE_PUBLIC_KEY_LEN])
 {
 	u8 shared[NOISE_PUBLIC_KEY_LEN];
 	bool ok = curve25519(shared, private_key, public_key);
 
 	if (ok)
-		mix_key(hs, shared, sizeof(shared));
+		fwg_mix_key(hs, shared, sizeof(shared));
 	memzero_explicit(shared, sizeof(shared));
 	return ok ? 0 : -EKEYREJECTED;
 }
 
 /* The ephemeral of either side; with a PSK in the pattern, it is a key too. */
-static void mix_ephemeral(struct noise_handshake *hs, const u8 public_key[NOISE_PUBLIC_KEY_LEN])
+static void fwg_mix_ephemeral(struct noise_handshake *hs, const u8 public_key[NOISE_PUBLIC_KEY_LEN])
 {
-	mix_hash(hs, public_key, NOISE_PUBLIC_KEY_LEN);
-	mix_key(hs, public_key, NOISE_PUBLIC_KEY_LEN);
+	fwg_mix_hash(hs, public_key, NOISE_PUBLIC_KEY_LEN);
+	fwg_mix_key(hs, public_key, NOISE_PUBLIC_KEY_LEN);
 }
 
 /* @out has room for the tag and, being mapped, is not on a stack. */
-static int __must_check encrypt_and_hash(struct noise_handshake *hs,
-					 const struct generation_scope *scope, u8 *out,
-					 const u8 *in, size_t len)
+static int __must_check fwg_encrypt_and_hash(struct noise_handshake *hs,
+					     const struct generation_scope *scope, u8 *out,
+					     const u8 *in, size_t len)
 {
 	struct scatterlist sg;
 	int err;
 
 	sg_init_one(&sg, out, len + NOISE_TAG_LEN);
 	memcpy(out, in, len);
-	err = seal(&sg, len, hs->hash, NOISE_HASH_LEN, 0, hs->key, scope, &hs->stamp);
+	err = fwg_seal(&sg, len, hs->hash, NOISE_HASH_LEN, 0, hs->key, scope, &hs->stamp);
 	if (!err)
-		mix_hash(hs, out, len + NOISE_TAG_LEN);
+		fwg_mix_hash(hs, out, len + NOISE_TAG_LEN);
 	return err;
 }
 
-static int __must_check decrypt_and_hash(struct noise_handshake *hs, u8 *out, const u8 *in,
-					 size_t len)
+static int __must_check fwg_decrypt_and_hash(struct noise_handshake *hs, u8 *out, const u8 *in,
+					     size_t len)
 {
 	if (!chacha20poly1305_decrypt(out, in, len, hs->hash, NOISE_HASH_LEN, 0, hs->key))
 		return -EBADMSG;
-	mix_hash(hs, in, len);
+	fwg_mix_hash(hs, in, len);
 	return 0;
 }
 
-static void handshake_begin(struct noise_handshake *hs, const u8 *prologue, size_t len,
-			    const u8 responder[NOISE_PUBLIC_KEY_LEN])
+static void fwg_handshake_begin(struct noise_handshake *hs, const u8 *prologue, size_t len,
+				const u8 responder[NOISE_PUBLIC_KEY_LEN])
 {
 	blake2s(hs->chaining_key, construction, NULL, NOISE_HASH_LEN, sizeof(construction) - 1, 0);
 	memcpy(hs->hash, hs->chaining_key, NOISE_HASH_LEN);
-	mix_hash(hs, prologue, len);
-	mix_hash(hs, responder, NOISE_PUBLIC_KEY_LEN);
+	fwg_mix_hash(hs, prologue, len);
+	fwg_mix_hash(hs, responder, NOISE_PUBLIC_KEY_LEN);
 }
 
 /* Draw the ephemeral of a handshake, whose stamp was read before. */
-static int __must_check draw_ephemeral(struct noise_handshake *hs,
-				       u8 public_key[NOISE_PUBLIC_KEY_LEN])
+static int __must_check fwg_draw_ephemeral(struct noise_handshake *hs,
+					   u8 public_key[NOISE_PUBLIC_KEY_LEN])
 {
-	generation_draw(&hs->stamp, hs->ephemeral_private, NOISE_PUBLIC_KEY_LEN);
+	fwg_generation_draw(&hs->stamp, hs->ephemeral_private, NOISE_PUBLIC_KEY_LEN);
 	curve25519_clamp_secret(hs->ephemeral_private);
 	return curve25519_generate_public(public_key, hs->ephemeral_private) ? 0 : -EKEYREJECTED;
 }
 
-static void split(struct noise_keys *keys, const struct noise_handshake *hs)
+static void fwg_split(struct noise_keys *keys, const struct noise_handshake *hs)
 {
-	kdf((u8 *const[]){ keys->initiator, keys->responder }, 2, hs->chaining_key, NULL, 0);
+	fwg_kdf((u8 *const[]){ keys->initiator, keys->responder }, 2, hs->chaining_key, NULL, 0);
 }
 
 /* Messages: e, es, s, ss, payload ... */
-static int __must_check write_initiation(struct noise_handshake *hs,
-					 const struct generation_scope *scope,
-					 const u8 private_key[NOISE_PUBLIC_KEY_LEN],
-					 const u8 public_key[NOISE_PUBLIC_KEY_LEN],
-					 const u8 responder[NOISE_PUBLIC_KEY_LEN], u8 *ephemeral,
-					 u8 *encrypted_static, u8 *encrypted_payload,
-					 const u8 *payload, size_t len)
+static int __must_check fwg_write_initiation(struct noise_handshake *hs,
+					     const struct generation_scope *scope,
+					     const u8 private_key[NOISE_PUBLIC_KEY_LEN],
+					     const u8 public_key[NOISE_PUBLIC_KEY_LEN],
+					     const u8 responder[NOISE_PUBLIC_KEY_LEN],
+					     u8 *ephemeral, u8 *encrypted_static,
+					     u8 *encrypted_payload, const u8 *payload, size_t len)
 {
 	int err;
 
-	mix_ephemeral(hs, ephemeral);
-	err = mix_dh(hs, hs->ephemeral_private, responder);
+	fwg_mix_ephemeral(hs, ephemeral);
+	err = fwg_mix_dh(hs, hs->ephemeral_private, responder);
 	if (err)
 		return err;
-	err = encrypt_and_hash(hs, scope, encrypted_static, public_key, NOISE_PUBLIC_KEY_LEN);
+	err = fwg_encrypt_and_hash(hs, scope, encrypted_static, public_key, NOISE_PUBLIC_KEY_LEN);
 	if (err)
 		return err;
-	err = mix_dh(hs, private_key, responder);
+	err = fwg_mix_dh(hs, private_key, responder);
 	if (err)
 		return err;
-	return encrypt_and_hash(hs, scope, encrypted_payload, payload, len);
+	return fwg_encrypt_and_hash(hs, scope, encrypted_payload, payload, len);
 }
 
 /* ... and e, ee, se, psk, payload. */
-static int __must_check write_response(struct noise_handshake *hs,
-				       const struct generation_scope *scope,
-				       const u8 initiator[NOISE_PUBLIC_KEY_LEN],
-				       const u8 initiator_ephemeral[NOISE_PUBLIC_KEY_LEN],
-				       const u8 psk[NOISE_SYMMETRIC_KEY_LEN], u8 *ephemeral,
-				       u8 *encrypted_payload, const u8 *payload, size_t len)
+static int __must_check fwg_write_response(struct noise_handshake *hs,
+					   const struct generation_scope *scope,
+					   const u8 initiator[NOISE_PUBLIC_KEY_LEN],
+					   const u8 initiator_ephemeral[NOISE_PUBLIC_KEY_LEN],
+					   const u8 psk[NOISE_SYMMETRIC_KEY_LEN], u8 *ephemeral,
+					   u8 *encrypted_payload, const u8 *payload, size_t len)
 {
 	int err;
 
-	mix_ephemeral(hs, ephemeral);
-	err = mix_dh(hs, hs->ephemeral_private, initiator_ephemeral);
+	fwg_mix_ephemeral(hs, ephemeral);
+	err = fwg_mix_dh(hs, hs->ephemeral_private, initiator_ephemeral);
 	if (err)
 		return err;
-	err = mix_dh(hs, hs->ephemeral_private, initiator);
+	err = fwg_mix_dh(hs, hs->ephemeral_private, initiator);
 	if (err)
 		return err;
-	mix_psk(hs, psk);
-	return encrypt_and_hash(hs, scope, encrypted_payload, payload, len);
+	fwg_mix_psk(hs, psk);
+	return fwg_encrypt_and_hash(hs, scope, encrypted_payload, payload, len);
 }
 
-static int __must_check read_response(struct noise_handshake *hs,
-				      const u8 private_key[NOISE_PUBLIC_KEY_LEN],
-				      const u8 psk[NOISE_SYMMETRIC_KEY_LEN], const u8 *ephemeral,
-				      u8 *payload, const u8 *encrypted_payload, size_t len)
+static int __must_check fwg_read_response(struct noise_handshake *hs,
+					  const u8 private_key[NOISE_PUBLIC_KEY_LEN],
+					  const u8 psk[NOISE_SYMMETRIC_KEY_LEN],
+					  const u8 *ephemeral, u8 *payload,
+					  const u8 *encrypted_payload, size_t len)
 {
 	int err;
 
-	mix_ephemeral(hs, ephemeral);
-	err = mix_dh(hs, hs->ephemeral_private, ephemeral);
+	fwg_mix_ephemeral(hs, ephemeral);
+	err = fwg_mix_dh(hs, hs->ephemeral_private, ephemeral);
 	if (err)
 		return err;
-	err = mix_dh(hs, private_key, ephemeral);
+	err = fwg_mix_dh(hs, private_key, ephemeral);
 	if (err)
 		return err;
-	mix_psk(hs, psk);
-	return decrypt_and_hash(hs, payload, encrypted_payload, len);
+	fwg_mix_psk(hs, psk);
+	return fwg_decrypt_and_hash(hs, payload, encrypted_payload, len);
 }
 
 /* TAI64N, as 8 and 4 bytes big endian. */
-static void encode_timestamp(u8 out[NOISE_TIMESTAMP_LEN], const struct timespec64 *time)
+static void fwg_encode_timestamp(u8 out[NOISE_TIMESTAMP_LEN], const struct timespec64 *time)
 {
 	__be64 sec = cpu_to_be64(0x400000000000000aULL + time->tv_sec);
 	__be32 nsec = cpu_to_be32(time->tv_nsec);
@@ -422,8 +423,8 @@ static void encode_timestamp(u8 out[NOISE_TIMESTAMP_LEN], const struct timespec6
  * The time to claim in an initiation: coarse, to give away nothing about the
  * timing of what this machine computes, and always later than the last.
  */
-static void claim_time(struct noise_peer *peer, struct timespec64 now,
-		       u8 timestamp[NOISE_TIMESTAMP_LEN])
+static void fwg_claim_time(struct noise_peer *peer, struct timespec64 now,
+			   u8 timestamp[NOISE_TIMESTAMP_LEN])
 {
 	lockdep_assert_held(&peer->lock);
 
@@ -434,11 +435,11 @@ static void claim_time(struct noise_peer *peer, struct timespec64 now,
 		timespec64_add_ns(&now, 1);
 	}
 	peer->last_claimed = now;
-	encode_timestamp(timestamp, &now);
+	fwg_encode_timestamp(timestamp, &now);
 }
 
-static struct noise_session *session_create(struct noise_peer *peer,
-					    const struct generation_stamp *stamp)
+static struct noise_session *fwg_session_create(struct noise_peer *peer,
+						const struct generation_stamp *stamp)
 {
 	struct noise_session *session = kzalloc(sizeof(*session), GFP_KERNEL);
 	int err;
@@ -447,9 +448,9 @@ static struct noise_session *session_create(struct noise_peer *peer,
 		return NULL;
 	session->peer = peer;
 	session->stamp = *stamp;
-	replay_init(&session->replay);
+	fwg_replay_init(&session->replay);
 	do {
-		generation_draw(stamp, &session->index, sizeof(session->index));
+		fwg_generation_draw(stamp, &session->index, sizeof(session->index));
 		err = rhashtable_lookup_insert_fast(&peer->local->sessions, &session->node,
 						    session_params);
 	} while (err == -EEXIST);
@@ -464,12 +465,12 @@ static struct noise_session *session_create(struct noise_peer *peer,
  * Wipe a session at once. Whoever is using it finds its stamp revoked by the
  * time it could see a wiped key or counter.
  */
-static void session_retire(struct noise_session *session)
+static void fwg_session_retire(struct noise_session *session)
 {
 	if (!session)
 		return;
 	rhashtable_remove_fast(&session->peer->local->sessions, &session->node, session_params);
-	generation_revoke(&session->stamp);
+	fwg_generation_revoke(&session->stamp);
 	memzero_explicit(session->send_key, sizeof(session->send_key));
 	memzero_explicit(session->receive_key, sizeof(session->receive_key));
 	atomic64_set(&session->nonce, 0);
@@ -480,26 +481,26 @@ static void session_retire(struct noise_session *session)
 	kfree_rcu(session, rcu);
 }
 
-static struct noise_session *in_slot(struct noise_peer *peer, enum slot slot)
+static struct noise_session *fwg_in_slot(struct noise_peer *peer, enum slot slot)
 {
 	return rcu_dereference_protected(peer->slots[slot], lockdep_is_held(&peer->lock));
 }
 
-static void retire_pending(struct noise_peer *peer)
+static void fwg_retire_pending(struct noise_peer *peer)
 {
 	lockdep_assert_held(&peer->lock);
 
-	session_retire(peer->pending);
+	fwg_session_retire(peer->pending);
 	peer->pending = NULL;
 	memzero_explicit(&peer->handshake, sizeof(peer->handshake));
 }
 
 /* Give a session its keys, and its slot by the rules of section 6.2. */
-static void establish(struct noise_peer *peer, struct noise_session *session,
-		      const struct noise_keys *keys, __le32 remote_index, bool initiator)
+static void fwg_establish(struct noise_peer *peer, struct noise_session *session,
+			  const struct noise_keys *keys, __le32 remote_index, bool initiator)
 {
-	struct noise_session *previous = in_slot(peer, SLOT_PREVIOUS);
-	struct noise_session *next = in_slot(peer, SLOT_NEXT);
+	struct noise_session *previous = fwg_in_slot(peer, SLOT_PREVIOUS);
+	struct noise_session *next = fwg_in_slot(peer, SLOT_NEXT);
 
 	session->remote_index = remote_index;
 	session->initiator = initiator;
@@ -508,31 +509,31 @@ static void establish(struct noise_peer *peer, struct noise_session *session,
 	       NOISE_SYMMETRIC_KEY_LEN);
 	memcpy(session->receive_key, initiator ? keys->responder : keys->initiator,
 	       NOISE_SYMMETRIC_KEY_LEN);
-	/* Pairs with noise_session_find(). */
+	/* Pairs with fwg_noise_session_find(). */
 	smp_store_release(&session->established, true);
 
 	if (!initiator) {
 		/* Not to be sent with until the peer has shown that it has it. */
 		rcu_assign_pointer(peer->slots[SLOT_NEXT], session);
-		session_retire(next);
+		fwg_session_retire(next);
 		return;
 	}
 	if (next) {
 		rcu_assign_pointer(peer->slots[SLOT_PREVIOUS], next);
 		rcu_assign_pointer(peer->slots[SLOT_NEXT], NULL);
-		session_retire(previous);
-		previous = in_slot(peer, SLOT_CURRENT);
+		fwg_session_retire(previous);
+		previous = fwg_in_slot(peer, SLOT_CURRENT);
 	} else {
-		rcu_assign_pointer(peer->slots[SLOT_PREVIOUS], in_slot(peer, SLOT_CURRENT));
+		rcu_assign_pointer(peer->slots[SLOT_PREVIOUS], fwg_in_slot(peer, SLOT_CURRENT));
 	}
 	rcu_assign_pointer(peer->slots[SLOT_CURRENT], session);
-	session_retire(previous);
+	fwg_session_retire(previous);
 }
 
 /* A copy of the identity for one handshake. */
-static int __must_check copy_identity(struct noise_local *local, struct noise_handshake *hs,
-				      u8 private_key[NOISE_PUBLIC_KEY_LEN],
-				      u8 public_key[NOISE_PUBLIC_KEY_LEN])
+static int __must_check fwg_copy_identity(struct noise_local *local, struct noise_handshake *hs,
+					  u8 private_key[NOISE_PUBLIC_KEY_LEN],
+					  u8 public_key[NOISE_PUBLIC_KEY_LEN])
 {
 	bool ok;
 
@@ -546,7 +547,7 @@ static int __must_check copy_identity(struct noise_local *local, struct noise_ha
 }
 
 /* May what was computed with @hs be put into place still? */
-static int __must_check still_valid(struct noise_peer *peer, const struct noise_handshake *hs)
+static int __must_check fwg_still_valid(struct noise_peer *peer, const struct noise_handshake *hs)
 {
 	lockdep_assert_held(&peer->lock);
 
@@ -554,11 +555,11 @@ static int __must_check still_valid(struct noise_peer *peer, const struct noise_
 		return -ENOKEY;
 	if (READ_ONCE(peer->local->identity) != hs->identity)
 		return -ESTALE;
-	return generation_is_current(&peer->scope, &hs->stamp) ? 0 : -ESTALE;
+	return fwg_generation_is_current(&peer->scope, &hs->stamp) ? 0 : -ESTALE;
 }
 
 /**
- * noise_initiate() - begin a handshake
+ * fwg_noise_initiate() - begin a handshake
  * @peer: the responder; a handshake with it that is not finished is given up
  * @msg: the message to send, without type and MACs; not on a stack
  *
@@ -568,7 +569,7 @@ static int __must_check still_valid(struct noise_peer *peer, const struct noise_
  * peer was removed; -EKEYREJECTED for a public key of low order; -ENOMEM;
  * -ERESTARTSYS when interrupted.
  */
-int noise_initiate(struct noise_peer *peer, struct message_initiation *msg)
+int fwg_noise_initiate(struct noise_peer *peer, struct message_initiation *msg)
 {
 	u8 private_key[NOISE_PUBLIC_KEY_LEN], public_key[NOISE_PUBLIC_KEY_LEN];
 	u8 timestamp[NOISE_TIMESTAMP_LEN];
@@ -582,36 +583,36 @@ int noise_initiate(struct noise_peer *peer, struct message_initiation *msg)
 	if (err)
 		return err;
 	/* R1: before the first random byte. */
-	hs.stamp = generation_read(&peer->scope);
+	hs.stamp = fwg_generation_read(&peer->scope);
 
-	err = copy_identity(peer->local, &hs, private_key, public_key);
+	err = fwg_copy_identity(peer->local, &hs, private_key, public_key);
 	if (err)
 		goto out;
 	err = -ENOMEM;
-	session = session_create(peer, &hs.stamp);
+	session = fwg_session_create(peer, &hs.stamp);
 	if (!session)
 		goto out;
 
-	now = clock_now();
+	now = fwg_clock_now();
 	spin_lock_bh(&peer->lock);
-	claim_time(peer, now, timestamp);
+	fwg_claim_time(peer, now, timestamp);
 	spin_unlock_bh(&peer->lock);
 
-	handshake_begin(&hs, prologue, sizeof(prologue) - 1, peer->public_key);
-	err = draw_ephemeral(&hs, msg->ephemeral);
+	fwg_handshake_begin(&hs, prologue, sizeof(prologue) - 1, peer->public_key);
+	err = fwg_draw_ephemeral(&hs, msg->ephemeral);
 	if (err)
 		goto out;
-	err = write_initiation(&hs, &peer->scope, private_key, public_key, peer->public_key,
-			       msg->ephemeral, msg->encrypted_static, msg->encrypted_timestamp,
-			       timestamp, sizeof(timestamp));
+	err = fwg_write_initiation(&hs, &peer->scope, private_key, public_key, peer->public_key,
+				   msg->ephemeral, msg->encrypted_static, msg->encrypted_timestamp,
+				   timestamp, sizeof(timestamp));
 	if (err)
 		goto out;
 	msg->sender_index = session->index;
 
 	spin_lock_bh(&peer->lock);
-	err = still_valid(peer, &hs);
+	err = fwg_still_valid(peer, &hs);
 	if (!err) {
-		retire_pending(peer);
+		fwg_retire_pending(peer);
 		peer->pending = session;
 		peer->handshake = hs;
 		session = NULL;
@@ -620,15 +621,15 @@ int noise_initiate(struct noise_peer *peer, struct message_initiation *msg)
 out:
 	if (err)
 		memzero_explicit(msg, sizeof(*msg));
-	session_retire(session);
+	fwg_session_retire(session);
 	memzero_explicit(&hs, sizeof(hs));
 	memzero_explicit(private_key, sizeof(private_key));
-	wipe_stack(HANDSHAKE_STACK_KIB);
+	fwg_wipe_stack(HANDSHAKE_STACK_KIB);
 	return err;
 }
 
 /**
- * noise_respond() - answer the initiation of a handshake
+ * fwg_noise_respond() - answer the initiation of a handshake
  * @local: the device that it was sent to
  * @in: the initiation
  * @out: the response to send, without type and MACs; not on a stack
@@ -641,8 +642,8 @@ out:
  * -EKEYREJECTED for a public key of low order; -EALREADY for a replay; -EBUSY
  * for the next of too many; -ENOMEM; -ERESTARTSYS when interrupted.
  */
-int noise_respond(struct noise_local *local, const struct message_initiation *in,
-		  struct message_response *out, struct fg_peer **owner)
+int fwg_noise_respond(struct noise_local *local, const struct message_initiation *in,
+		      struct message_response *out, struct fwg_peer **owner)
 {
 	u8 private_key[NOISE_PUBLIC_KEY_LEN], public_key[NOISE_PUBLIC_KEY_LEN];
 	u8 initiator[NOISE_PUBLIC_KEY_LEN], psk[NOISE_SYMMETRIC_KEY_LEN];
@@ -660,17 +661,18 @@ int noise_respond(struct noise_local *local, const struct message_initiation *in
 	err = wait_for_random_bytes();
 	if (err)
 		return err;
-	begun = generation_read(&local->scope);
+	begun = fwg_generation_read(&local->scope);
 
-	err = copy_identity(local, &hs, private_key, public_key);
+	err = fwg_copy_identity(local, &hs, private_key, public_key);
 	if (err)
 		goto out;
-	handshake_begin(&hs, prologue, sizeof(prologue) - 1, public_key);
-	mix_ephemeral(&hs, in->ephemeral);
-	err = mix_dh(&hs, private_key, in->ephemeral);
+	fwg_handshake_begin(&hs, prologue, sizeof(prologue) - 1, public_key);
+	fwg_mix_ephemeral(&hs, in->ephemeral);
+	err = fwg_mix_dh(&hs, private_key, in->ephemeral);
 	if (err)
 		goto out;
-	err = decrypt_and_hash(&hs, initiator, in->encrypted_static, sizeof(in->encrypted_static));
+	err = fwg_decrypt_and_hash(&hs, initiator, in->encrypted_static,
+				   sizeof(in->encrypted_static));
 	if (err)
 		goto out;
 
@@ -683,18 +685,18 @@ int noise_respond(struct noise_local *local, const struct message_initiation *in
 	if (!peer)
 		goto out;
 
-	err = mix_dh(&hs, private_key, initiator);
+	err = fwg_mix_dh(&hs, private_key, initiator);
 	if (err)
 		goto out;
-	err = decrypt_and_hash(&hs, timestamp, in->encrypted_timestamp,
-			       sizeof(in->encrypted_timestamp));
+	err = fwg_decrypt_and_hash(&hs, timestamp, in->encrypted_timestamp,
+				   sizeof(in->encrypted_timestamp));
 	if (err)
 		goto out;
 
 	/* R1: before the first random byte, and still in the generation of the start. */
-	hs.stamp = generation_read(&peer->scope);
+	hs.stamp = fwg_generation_read(&peer->scope);
 	err = -ESTALE;
-	if (!generation_is_current(&local->scope, &begun))
+	if (!fwg_generation_is_current(&local->scope, &begun))
 		goto out;
 
 	now = ktime_get_coarse_boottime_ns();
@@ -711,28 +713,28 @@ int noise_respond(struct noise_local *local, const struct message_initiation *in
 		goto out;
 
 	err = -ENOMEM;
-	session = session_create(peer, &hs.stamp);
+	session = fwg_session_create(peer, &hs.stamp);
 	if (!session)
 		goto out;
-	err = draw_ephemeral(&hs, out->ephemeral);
+	err = fwg_draw_ephemeral(&hs, out->ephemeral);
 	if (err)
 		goto out;
-	err = write_response(&hs, &peer->scope, initiator, in->ephemeral, psk, out->ephemeral,
-			     out->encrypted_nothing, NULL, 0);
+	err = fwg_write_response(&hs, &peer->scope, initiator, in->ephemeral, psk, out->ephemeral,
+				 out->encrypted_nothing, NULL, 0);
 	if (err)
 		goto out;
 	out->sender_index = session->index;
 	out->receiver_index = in->sender_index;
-	split(&keys, &hs);
+	fwg_split(&keys, &hs);
 
 	spin_lock_bh(&peer->lock);
-	err = still_valid(peer, &hs);
+	err = fwg_still_valid(peer, &hs);
 	if (!err && memcmp(timestamp, peer->last_timestamp, sizeof(timestamp)) <= 0)
 		err = -EALREADY;
 	if (!err) {
 		memcpy(peer->last_timestamp, timestamp, sizeof(timestamp));
 		peer->last_initiation = now;
-		establish(peer, session, &keys, in->sender_index, false);
+		fwg_establish(peer, session, &keys, in->sender_index, false);
 		session = NULL;
 		*owner = peer->owner;
 	}
@@ -741,30 +743,30 @@ out:
 	if (err)
 		memzero_explicit(out, sizeof(*out));
 	if (err == -ESTALE)
-		generation_notice();
-	session_retire(session);
+		fwg_generation_notice();
+	fwg_session_retire(session);
 	if (err && peer)
 		local->ops->release(peer->owner);
 	memzero_explicit(&hs, sizeof(hs));
 	memzero_explicit(&keys, sizeof(keys));
 	memzero_explicit(psk, sizeof(psk));
 	memzero_explicit(private_key, sizeof(private_key));
-	wipe_stack(HANDSHAKE_STACK_KIB);
+	fwg_wipe_stack(HANDSHAKE_STACK_KIB);
 	return err;
 }
 
 /**
- * noise_finish() - take the response to an initiation of ours
+ * fwg_noise_finish() - take the response to an initiation of ours
  * @local: the device that it was sent to
  * @in: the response
  * @owner: the responder; the caller gets a reference when 0 is returned
  *
  * Context: process.
  * Return: 0, and there is a session to send with; -ENOENT when it answers no
- * handshake that we have begun; otherwise as noise_respond().
+ * handshake that we have begun; otherwise as fwg_noise_respond().
  */
-int noise_finish(struct noise_local *local, const struct message_response *in,
-		 struct fg_peer **owner)
+int fwg_noise_finish(struct noise_local *local, const struct message_response *in,
+		     struct fwg_peer **owner)
 {
 	u8 private_key[NOISE_PUBLIC_KEY_LEN], public_key[NOISE_PUBLIC_KEY_LEN];
 	u8 psk[NOISE_SYMMETRIC_KEY_LEN];
@@ -788,25 +790,25 @@ int noise_finish(struct noise_local *local, const struct message_response *in,
 	if (peer->pending && peer->pending->index == in->receiver_index) {
 		hs = peer->handshake;
 		memcpy(psk, peer->psk, sizeof(psk));
-		err = still_valid(peer, &hs);
+		err = fwg_still_valid(peer, &hs);
 	}
 	spin_unlock_bh(&peer->lock);
 	if (err)
 		goto out;
 
 	identity = hs.identity;
-	err = copy_identity(local, &hs, private_key, public_key);
+	err = fwg_copy_identity(local, &hs, private_key, public_key);
 	if (err)
 		goto out;
 	hs.identity = identity;
-	err = read_response(&hs, private_key, psk, in->ephemeral, NULL, in->encrypted_nothing,
-			    sizeof(in->encrypted_nothing));
+	err = fwg_read_response(&hs, private_key, psk, in->ephemeral, NULL, in->encrypted_nothing,
+				sizeof(in->encrypted_nothing));
 	if (err)
 		goto out;
-	split(&keys, &hs);
+	fwg_split(&keys, &hs);
 
 	spin_lock_bh(&peer->lock);
-	err = still_valid(peer, &hs);
+	err = fwg_still_valid(peer, &hs);
 	/* Another initiation may have taken the place of this one. */
 	if (!err && (!peer->pending || crypto_memneq(peer->handshake.ephemeral_private,
 						     hs.ephemeral_private, NOISE_PUBLIC_KEY_LEN)))
@@ -815,64 +817,64 @@ int noise_finish(struct noise_local *local, const struct message_response *in,
 		session = peer->pending;
 		peer->pending = NULL;
 		memzero_explicit(&peer->handshake, sizeof(peer->handshake));
-		establish(peer, session, &keys, in->sender_index, true);
+		fwg_establish(peer, session, &keys, in->sender_index, true);
 		*owner = peer->owner;
 	}
 	spin_unlock_bh(&peer->lock);
 out:
 	if (err == -ESTALE)
-		generation_notice();
+		fwg_generation_notice();
 	if (err && peer)
 		local->ops->release(peer->owner);
 	memzero_explicit(&hs, sizeof(hs));
 	memzero_explicit(&keys, sizeof(keys));
 	memzero_explicit(psk, sizeof(psk));
 	memzero_explicit(private_key, sizeof(private_key));
-	wipe_stack(HANDSHAKE_STACK_KIB);
+	fwg_wipe_stack(HANDSHAKE_STACK_KIB);
 	return err;
 }
 
-static bool cookie_is_fresh(const struct noise_cookie *cookie, const struct generation_scope *scope,
-			    u64 seconds)
+static bool fwg_cookie_is_fresh(const struct noise_cookie *cookie,
+				const struct generation_scope *scope, u64 seconds)
 {
 	return cookie->birth &&
 	       ktime_get_coarse_boottime_ns() - cookie->birth < seconds * NSEC_PER_SEC &&
-	       generation_is_current(scope, &cookie->stamp);
+	       fwg_generation_is_current(scope, &cookie->stamp);
 }
 
 /**
- * noise_add_macs() - finish a handshake message
+ * fwg_noise_add_macs() - finish a handshake message
  * @peer: to this peer
  * @msg: the message
  * @len: its length, with MACs
  *
  * Context: any but hard interrupts.
  */
-void noise_add_macs(struct noise_peer *peer, void *msg, size_t len)
+void fwg_noise_add_macs(struct noise_peer *peer, void *msg, size_t len)
 {
-	struct message_macs *macs = macs_of(msg, len);
+	struct message_macs *macs = fwg_macs_of(msg, len);
 
-	mac1_compute(macs->mac1, msg, len, &peer->mac_keys);
+	fwg_mac1_compute(macs->mac1, msg, len, &peer->mac_keys);
 	memset(macs->mac2, 0, sizeof(macs->mac2));
 	spin_lock_bh(&peer->lock);
 	memcpy(peer->last_mac1, macs->mac1, sizeof(macs->mac1));
 	peer->mac1_sent = true;
 	/* One that goes out of date on the way would be of no use. */
-	if (cookie_is_fresh(&peer->cookie, &peer->scope, COOKIE_TIME - COOKIE_LATENCY))
-		mac2_compute(macs->mac2, msg, len, peer->cookie.secret);
+	if (fwg_cookie_is_fresh(&peer->cookie, &peer->scope, COOKIE_TIME - COOKIE_LATENCY))
+		fwg_mac2_compute(macs->mac2, msg, len, peer->cookie.secret);
 	spin_unlock_bh(&peer->lock);
-	wipe_stack(HANDSHAKE_STACK_KIB);
+	fwg_wipe_stack(HANDSHAKE_STACK_KIB);
 }
 
 /**
- * noise_mac1_valid() - does the sender of a message know who we are?
+ * fwg_noise_mac1_valid() - does the sender of a message know who we are?
  * @local: the device that it was sent to
  * @msg: the message
  * @len: its length, with MACs
  *
  * Context: any but hard interrupts.
  */
-bool noise_mac1_valid(struct noise_local *local, const void *msg, size_t len)
+bool fwg_noise_mac1_valid(struct noise_local *local, const void *msg, size_t len)
 {
 	u8 mac[MESSAGE_MAC_LEN];
 	struct mac_keys keys;
@@ -882,13 +884,13 @@ bool noise_mac1_valid(struct noise_local *local, const void *msg, size_t len)
 	ok = local->has_identity;
 	keys = local->mac_keys;
 	spin_unlock_bh(&local->lock);
-	mac1_compute(mac, msg, len, &keys);
-	return ok && !crypto_memneq(mac, macs_of(msg, len)->mac1, sizeof(mac));
+	fwg_mac1_compute(mac, msg, len, &keys);
+	return ok && !crypto_memneq(mac, fwg_macs_of(msg, len)->mac1, sizeof(mac));
 }
 
 /* The cookie of a source, of the secret that there is. */
-static void make_cookie(const struct noise_local *local, const struct noise_source *source,
-			u8 cookie[MESSAGE_MAC_LEN])
+static void fwg_make_cookie(const struct noise_local *local, const struct noise_source *source,
+			    u8 cookie[MESSAGE_MAC_LEN])
 {
 	lockdep_assert_held(&local->lock);
 
@@ -897,7 +899,7 @@ static void make_cookie(const struct noise_local *local, const struct noise_sour
 }
 
 /**
- * noise_mac2_valid() - does the sender of a message get what we send it?
+ * fwg_noise_mac2_valid() - does the sender of a message get what we send it?
  * @local: the device that it was sent to
  * @msg: the message
  * @len: its length, with MACs
@@ -906,24 +908,24 @@ static void make_cookie(const struct noise_local *local, const struct noise_sour
  * Context: any but hard interrupts.
  * Return: true when it has a cookie that we have sent there lately.
  */
-bool noise_mac2_valid(struct noise_local *local, const void *msg, size_t len,
-		      const struct noise_source *source)
+bool fwg_noise_mac2_valid(struct noise_local *local, const void *msg, size_t len,
+			  const struct noise_source *source)
 {
 	u8 mac[MESSAGE_MAC_LEN], cookie[MESSAGE_MAC_LEN];
 	bool fresh;
 
 	spin_lock_bh(&local->lock);
-	fresh = cookie_is_fresh(&local->cookie_secret, &local->scope, COOKIE_TIME);
-	make_cookie(local, source, cookie);
+	fresh = fwg_cookie_is_fresh(&local->cookie_secret, &local->scope, COOKIE_TIME);
+	fwg_make_cookie(local, source, cookie);
 	spin_unlock_bh(&local->lock);
-	mac2_compute(mac, msg, len, cookie);
+	fwg_mac2_compute(mac, msg, len, cookie);
 	memzero_explicit(cookie, sizeof(cookie));
-	wipe_stack(HANDSHAKE_STACK_KIB);
-	return fresh && !crypto_memneq(mac, macs_of(msg, len)->mac2, sizeof(mac));
+	fwg_wipe_stack(HANDSHAKE_STACK_KIB);
+	return fresh && !crypto_memneq(mac, fwg_macs_of(msg, len)->mac2, sizeof(mac));
 }
 
 /**
- * noise_give_cookie() - answer a handshake message with a cookie
+ * fwg_noise_give_cookie() - answer a handshake message with a cookie
  * @local: the device that it was sent to
  * @msg: the message; its first MAC is valid
  * @len: its length, with MACs
@@ -934,8 +936,8 @@ bool noise_mac2_valid(struct noise_local *local, const void *msg, size_t len,
  * Return: 0; -ESTALE when the machine was forked meanwhile, and @out is of no
  * use; -ERESTARTSYS when interrupted.
  */
-int noise_give_cookie(struct noise_local *local, const void *msg, size_t len,
-		      const struct noise_source *source, struct message_cookie *out)
+int fwg_noise_give_cookie(struct noise_local *local, const void *msg, size_t len,
+			  const struct noise_source *source, struct message_cookie *out)
 {
 	struct noise_cookie *secret = &local->cookie_secret;
 	u8 cookie[MESSAGE_MAC_LEN], key[NOISE_SYMMETRIC_KEY_LEN];
@@ -947,29 +949,29 @@ int noise_give_cookie(struct noise_local *local, const void *msg, size_t len,
 	if (err)
 		return err;
 	/* R1: before the first random byte. */
-	stamp = generation_read(&local->scope);
+	stamp = fwg_generation_read(&local->scope);
 
 	spin_lock_bh(&local->lock);
-	if (!cookie_is_fresh(secret, &local->scope, COOKIE_TIME)) {
+	if (!fwg_cookie_is_fresh(secret, &local->scope, COOKIE_TIME)) {
 		secret->stamp = stamp;
 		secret->birth = ktime_get_coarse_boottime_ns();
-		generation_draw(&stamp, secret->secret, sizeof(secret->secret));
+		fwg_generation_draw(&stamp, secret->secret, sizeof(secret->secret));
 	}
-	make_cookie(local, source, cookie);
+	fwg_make_cookie(local, source, cookie);
 	memcpy(key, local->mac_keys.cookie, sizeof(key));
 	spin_unlock_bh(&local->lock);
 
 	/* Two clones of one secret never share this one (R2). */
-	generation_draw(&stamp, out->nonce, sizeof(out->nonce));
-	err = seal_cookie(out->encrypted_cookie, cookie, macs_of(msg, len)->mac1, out->nonce, key,
-			  &local->scope, &stamp);
+	fwg_generation_draw(&stamp, out->nonce, sizeof(out->nonce));
+	err = fwg_seal_cookie(out->encrypted_cookie, cookie, fwg_macs_of(msg, len)->mac1,
+			      out->nonce, key, &local->scope, &stamp);
 	memzero_explicit(cookie, sizeof(cookie));
-	wipe_stack(HANDSHAKE_STACK_KIB);
+	fwg_wipe_stack(HANDSHAKE_STACK_KIB);
 	return err;
 }
 
 /**
- * noise_take_cookie() - take the answer of a peer that is under load
+ * fwg_noise_take_cookie() - take the answer of a peer that is under load
  * @local: the device that it was sent to
  * @in: the cookie reply
  *
@@ -982,7 +984,7 @@ int noise_give_cookie(struct noise_local *local, const void *msg, size_t len,
  * already; -EBADMSG for a reply that is not authentic; -ESTALE when the machine
  * was forked since the handshake began.
  */
-int noise_take_cookie(struct noise_local *local, const struct message_cookie *in)
+int fwg_noise_take_cookie(struct noise_local *local, const struct message_cookie *in)
 {
 	struct noise_cookie cookie = {};
 	struct noise_peer *peer = NULL;
@@ -1019,7 +1021,7 @@ int noise_take_cookie(struct noise_local *local, const struct message_cookie *in
 
 	spin_lock_bh(&peer->lock);
 	/* R5: a message of the past asked for it. */
-	if (peer->removed || !generation_is_current(&peer->scope, &cookie.stamp)) {
+	if (peer->removed || !fwg_generation_is_current(&peer->scope, &cookie.stamp)) {
 		err = -ESTALE;
 	} else {
 		peer->cookie = cookie;
@@ -1028,105 +1030,105 @@ int noise_take_cookie(struct noise_local *local, const struct message_cookie *in
 	spin_unlock_bh(&peer->lock);
 out:
 	if (err == -ESTALE)
-		generation_notice();
+		fwg_generation_notice();
 	local->ops->release(peer->owner);
 	memzero_explicit(&cookie, sizeof(cookie));
-	wipe_stack(HANDSHAKE_STACK_KIB);
+	fwg_wipe_stack(HANDSHAKE_STACK_KIB);
 	return err;
 }
 
 /**
- * noise_session_current() - the session to send with
+ * fwg_noise_session_current() - the session to send with
  * @peer: the peer
  *
  * Context: RCU read-side critical section.
  * Return: the session, usable or not, or NULL.
  */
-struct noise_session *noise_session_current(struct noise_peer *peer)
+struct noise_session *fwg_noise_session_current(struct noise_peer *peer)
 {
 	return rcu_dereference(peer->slots[SLOT_CURRENT]);
 }
 
 /**
- * noise_session_find() - the session that a data message is for
+ * fwg_noise_session_find() - the session that a data message is for
  * @local: the device that it was sent to
  * @index: its receiver index
  *
  * Context: RCU read-side critical section.
  * Return: the session, or NULL when there is none with keys.
  */
-struct noise_session *noise_session_find(struct noise_local *local, __le32 index)
+struct noise_session *fwg_noise_session_find(struct noise_local *local, __le32 index)
 {
 	struct noise_session *session;
 
 	session = rhashtable_lookup(&local->sessions, &index, session_params);
-	/* Pairs with establish(). */
+	/* Pairs with fwg_establish(). */
 	return session && smp_load_acquire(&session->established) ? session : NULL;
 }
 
 /**
- * noise_session_owner() - whose session is it?
+ * fwg_noise_session_owner() - whose session is it?
  * @session: the session
  *
  * Context: RCU read-side critical section.
  */
-struct fg_peer *noise_session_owner(const struct noise_session *session)
+struct fwg_peer *fwg_noise_session_owner(const struct noise_session *session)
 {
 	return session->peer->owner;
 }
 
-static bool older_than(const struct noise_session *session, u64 seconds)
+static bool fwg_older_than(const struct noise_session *session, u64 seconds)
 {
 	return ktime_get_coarse_boottime_ns() - session->birth >= seconds * NSEC_PER_SEC;
 }
 
-static bool session_is_current(const struct noise_session *session)
+static bool fwg_session_is_current(const struct noise_session *session)
 {
-	if (likely(generation_is_current(&session->peer->scope, &session->stamp)))
+	if (likely(fwg_generation_is_current(&session->peer->scope, &session->stamp)))
 		return true;
-	generation_notice();
+	fwg_generation_notice();
 	return false;
 }
 
 /**
- * noise_session_usable() - may be sent with, for all that is known now?
+ * fwg_noise_session_usable() - may be sent with, for all that is known now?
  * @session: the session
  *
- * A cheap check that keeps the plaintext (R4). noise_seal() decides.
+ * A cheap check that keeps the plaintext (R4). fwg_noise_seal() decides.
  *
  * Context: any.
  */
-bool noise_session_usable(const struct noise_session *session)
+bool fwg_noise_session_usable(const struct noise_session *session)
 {
-	return session_is_current(session) && !older_than(session, REJECT_AFTER_TIME) &&
+	return fwg_session_is_current(session) && !fwg_older_than(session, REJECT_AFTER_TIME) &&
 	       (u64)atomic64_read(&session->nonce) < REJECT_AFTER_MESSAGES;
 }
 
 /**
- * noise_session_old_to_send() - is it time for a new handshake, when sending?
+ * fwg_noise_session_old_to_send() - is it time for a new handshake, when sending?
  * @session: the session
  */
-bool noise_session_old_to_send(const struct noise_session *session)
+bool fwg_noise_session_old_to_send(const struct noise_session *session)
 {
 	return (u64)atomic64_read(&session->nonce) >= REKEY_AFTER_MESSAGES ||
-	       (session->initiator && older_than(session, REKEY_AFTER_TIME));
+	       (session->initiator && fwg_older_than(session, REKEY_AFTER_TIME));
 }
 
 /**
- * noise_session_old_to_receive() - is it time for one, when receiving?
+ * fwg_noise_session_old_to_receive() - is it time for one, when receiving?
  * @session: the session
  *
  * Context: RCU read-side critical section.
  */
-bool noise_session_old_to_receive(const struct noise_session *session)
+bool fwg_noise_session_old_to_receive(const struct noise_session *session)
 {
 	return session->initiator &&
 	       rcu_access_pointer(session->peer->slots[SLOT_CURRENT]) == session &&
-	       older_than(session, REJECT_AFTER_TIME - KEEPALIVE_TIMEOUT - REKEY_TIMEOUT);
+	       fwg_older_than(session, REJECT_AFTER_TIME - KEEPALIVE_TIMEOUT - REKEY_TIMEOUT);
 }
 
 /**
- * noise_seal() - encrypt a data message
+ * fwg_noise_seal() - encrypt a data message
  * @session: the session
  * @sg: the plaintext, encrypted in place, and room for the tag behind it
  * @len: of the plaintext, padded
@@ -1137,12 +1139,12 @@ bool noise_session_old_to_receive(const struct noise_session *session)
  * and may go through another; -ESTALE when the machine was forked, or the
  * session ended, meanwhile: the plaintext is wiped.
  */
-int noise_seal(struct noise_session *session, struct scatterlist *sg, size_t len,
-	       struct message_data *header)
+int fwg_noise_seal(struct noise_session *session, struct scatterlist *sg, size_t len,
+		   struct message_data *header)
 {
 	u64 nonce;
 
-	if (unlikely(!noise_session_usable(session)))
+	if (unlikely(!fwg_noise_session_usable(session)))
 		return -EAGAIN;
 	/* Sticks at the limit, however many try: it can't wrap. */
 	nonce = atomic64_fetch_add_unless(&session->nonce, 1, REJECT_AFTER_MESSAGES);
@@ -1152,13 +1154,13 @@ int noise_seal(struct noise_session *session, struct scatterlist *sg, size_t len
 	header->type = cpu_to_le32(MESSAGE_DATA);
 	header->receiver_index = session->remote_index;
 	header->counter = cpu_to_le64(nonce);
-	return seal(sg, len, NULL, 0, nonce, session->send_key, &session->peer->scope,
-		    &session->stamp);
+	return fwg_seal(sg, len, NULL, 0, nonce, session->send_key, &session->peer->scope,
+			&session->stamp);
 }
 
 /**
- * noise_open() - authenticate and decrypt a data message
- * @session: the session that noise_session_find() found for it
+ * fwg_noise_open() - authenticate and decrypt a data message
+ * @session: the session that fwg_noise_session_find() found for it
  * @sg: the ciphertext with its tag, decrypted in place
  * @len: of the ciphertext with its tag
  * @header: the header of the message
@@ -1167,35 +1169,36 @@ int noise_seal(struct noise_session *session, struct scatterlist *sg, size_t len
  * Return: 0; -ESTALE for a session that is of no use any more; -EBADMSG for a
  * message that is not authentic; -EALREADY for a replay.
  */
-int noise_open(struct noise_session *session, struct scatterlist *sg, size_t len,
-	       const struct message_data *header)
+int fwg_noise_open(struct noise_session *session, struct scatterlist *sg, size_t len,
+		   const struct message_data *header)
 {
 	u64 counter = le64_to_cpu(header->counter);
 	bool opened;
 
-	if (unlikely(!session_is_current(session) || older_than(session, REJECT_AFTER_TIME) ||
+	if (unlikely(!fwg_session_is_current(session) ||
+		     fwg_older_than(session, REJECT_AFTER_TIME) ||
 		     counter >= REJECT_AFTER_MESSAGES))
 		return -ESTALE;
 	opened = chacha20poly1305_decrypt_sg_inplace(sg, len, NULL, 0, counter,
 						     session->receive_key);
-	wipe_stack(DATA_STACK_KIB);
+	fwg_wipe_stack(DATA_STACK_KIB);
 	if (unlikely(!opened))
 		return -EBADMSG;
-	if (unlikely(!replay_accept(&session->replay, counter)))
+	if (unlikely(!fwg_replay_accept(&session->replay, counter)))
 		return -EALREADY;
 	/* R5: nor under a key, or by a window, that was wiped meanwhile. */
-	return likely(session_is_current(session)) ? 0 : -ESTALE;
+	return likely(fwg_session_is_current(session)) ? 0 : -ESTALE;
 }
 
 /**
- * noise_session_confirm() - the peer has shown that it has a session's keys
+ * fwg_noise_session_confirm() - the peer has shown that it has a session's keys
  * @session: the session that an authentic message came for
  *
  * Context: RCU read-side critical section, BHs disabled.
  * Return: true when we may send with the session from now on, and could not
  * before.
  */
-bool noise_session_confirm(struct noise_session *session)
+bool fwg_noise_session_confirm(struct noise_session *session)
 {
 	struct noise_peer *peer = session->peer;
 	bool confirmed;
@@ -1204,10 +1207,10 @@ bool noise_session_confirm(struct noise_session *session)
 		return false;
 
 	spin_lock_bh(&peer->lock);
-	confirmed = in_slot(peer, SLOT_NEXT) == session;
+	confirmed = fwg_in_slot(peer, SLOT_NEXT) == session;
 	if (confirmed) {
-		session_retire(in_slot(peer, SLOT_PREVIOUS));
-		rcu_assign_pointer(peer->slots[SLOT_PREVIOUS], in_slot(peer, SLOT_CURRENT));
+		fwg_session_retire(fwg_in_slot(peer, SLOT_PREVIOUS));
+		rcu_assign_pointer(peer->slots[SLOT_PREVIOUS], fwg_in_slot(peer, SLOT_CURRENT));
 		rcu_assign_pointer(peer->slots[SLOT_CURRENT], session);
 		rcu_assign_pointer(peer->slots[SLOT_NEXT], NULL);
 	}
@@ -1216,13 +1219,13 @@ bool noise_session_confirm(struct noise_session *session)
 }
 
 /**
- * noise_local_create() - a device without identity and peers
+ * fwg_noise_local_create() - a device without identity and peers
  * @ops: references on the owners of its peers
  *
  * Context: process.
  * Return: the device, or an error pointer.
  */
-struct noise_local *noise_local_create(const struct noise_owner_ops *ops)
+struct noise_local *fwg_noise_local_create(const struct noise_owner_ops *ops)
 {
 	struct noise_local *local = kzalloc(sizeof(*local), GFP_KERNEL);
 	int err;
@@ -1248,13 +1251,13 @@ err_free:
 }
 
 /**
- * noise_local_destroy() - wipe and free a device
+ * fwg_noise_local_destroy() - wipe and free a device
  * @local: the device; all its peers have been removed, and a grace period has
  *	passed since
  *
  * Context: process.
  */
-void noise_local_destroy(struct noise_local *local)
+void fwg_noise_local_destroy(struct noise_local *local)
 {
 	rhashtable_destroy(&local->sessions);
 	rhashtable_destroy(&local->peers);
@@ -1262,16 +1265,16 @@ void noise_local_destroy(struct noise_local *local)
 }
 
 /**
- * noise_local_set_private_key() - give a device an identity, or take it away
+ * fwg_noise_local_set_private_key() - give a device an identity, or take it away
  * @local: the device
  * @private_key: the key; all zero for none
  *
- * Handshakes under way fail; sessions stay until noise_peer_clear().
+ * Handshakes under way fail; sessions stay until fwg_noise_peer_clear().
  *
  * Context: process.
  */
-void noise_local_set_private_key(struct noise_local *local,
-				 const u8 private_key[NOISE_PUBLIC_KEY_LEN])
+void fwg_noise_local_set_private_key(struct noise_local *local,
+				     const u8 private_key[NOISE_PUBLIC_KEY_LEN])
 {
 	spin_lock_bh(&local->lock);
 	memcpy(local->private_key, private_key, NOISE_PUBLIC_KEY_LEN);
@@ -1286,14 +1289,14 @@ void noise_local_set_private_key(struct noise_local *local,
 		memzero_explicit(local->private_key, NOISE_PUBLIC_KEY_LEN);
 		memset(local->public_key, 0, NOISE_PUBLIC_KEY_LEN);
 	}
-	mac_keys(&local->mac_keys, local->public_key);
+	fwg_mac_keys(&local->mac_keys, local->public_key);
 	WRITE_ONCE(local->identity, local->identity + 1);
 	spin_unlock_bh(&local->lock);
-	wipe_stack(HANDSHAKE_STACK_KIB);
+	fwg_wipe_stack(HANDSHAKE_STACK_KIB);
 }
 
 /**
- * noise_local_identity() - the keys of a device
+ * fwg_noise_local_identity() - the keys of a device
  * @local: the device
  * @private_key: the private key, for its owner to see, or NULL
  * @public_key: the public key
@@ -1301,8 +1304,8 @@ void noise_local_set_private_key(struct noise_local *local,
  * Context: process.
  * Return: false when there is none.
  */
-bool noise_local_identity(struct noise_local *local, u8 private_key[NOISE_PUBLIC_KEY_LEN],
-			  u8 public_key[NOISE_PUBLIC_KEY_LEN])
+bool fwg_noise_local_identity(struct noise_local *local, u8 private_key[NOISE_PUBLIC_KEY_LEN],
+			      u8 public_key[NOISE_PUBLIC_KEY_LEN])
 {
 	bool ok;
 
@@ -1316,47 +1319,47 @@ bool noise_local_identity(struct noise_local *local, u8 private_key[NOISE_PUBLIC
 }
 
 /**
- * noise_local_scope() - the scope of all secrets of a device
+ * fwg_noise_local_scope() - the scope of all secrets of a device
  * @local: the device
  */
-struct generation_scope *noise_local_scope(struct noise_local *local)
+struct generation_scope *fwg_noise_local_scope(struct noise_local *local)
 {
 	return &local->scope;
 }
 
 /**
- * noise_local_reset() - wipe what is stale of a device itself (R6)
+ * fwg_noise_local_reset() - wipe what is stale of a device itself (R6)
  * @local: the device
  *
  * Context: any but hard interrupts.
  */
-void noise_local_reset(struct noise_local *local)
+void fwg_noise_local_reset(struct noise_local *local)
 {
 	spin_lock_bh(&local->lock);
-	if (!generation_is_current(&local->scope, &local->cookie_secret.stamp))
+	if (!fwg_generation_is_current(&local->scope, &local->cookie_secret.stamp))
 		memzero_explicit(&local->cookie_secret, sizeof(local->cookie_secret));
 	spin_unlock_bh(&local->lock);
 }
 
 /**
- * noise_peer_create() - a peer that may speak
+ * fwg_noise_peer_create() - a peer that may speak
  * @local: the device
- * @owner: what noise_respond() and the like tell of it
+ * @owner: what fwg_noise_respond() and the like tell of it
  * @public_key: its identity
  * @psk: the pre-shared key, or NULL for none
  *
  * Context: process.
- * Return: the peer, which nobody finds before noise_peer_publish(), or NULL.
+ * Return: the peer, which nobody finds before fwg_noise_peer_publish(), or NULL.
  */
-struct noise_peer *noise_peer_create(struct noise_local *local, struct fg_peer *owner,
-				     const u8 public_key[NOISE_PUBLIC_KEY_LEN], const u8 *psk)
+struct noise_peer *fwg_noise_peer_create(struct noise_local *local, struct fwg_peer *owner,
+					 const u8 public_key[NOISE_PUBLIC_KEY_LEN], const u8 *psk)
 {
 	struct noise_peer *peer = kzalloc(sizeof(*peer), GFP_KERNEL);
 
 	if (!peer)
 		return NULL;
 	memcpy(peer->public_key, public_key, NOISE_PUBLIC_KEY_LEN);
-	mac_keys(&peer->mac_keys, public_key);
+	fwg_mac_keys(&peer->mac_keys, public_key);
 	if (psk)
 		memcpy(peer->psk, psk, NOISE_SYMMETRIC_KEY_LEN);
 	peer->local = local;
@@ -1367,39 +1370,39 @@ struct noise_peer *noise_peer_create(struct noise_local *local, struct fg_peer *
 }
 
 /**
- * noise_peer_publish() - have handshakes with a peer begin
+ * fwg_noise_peer_publish() - have handshakes with a peer begin
  * @peer: the peer; its owner is complete
  *
  * Context: process.
  * Return: 0; -EEXIST for a key that a peer has; -ENOMEM.
  */
-int noise_peer_publish(struct noise_peer *peer)
+int fwg_noise_peer_publish(struct noise_peer *peer)
 {
 	return rhashtable_lookup_insert_fast(&peer->local->peers, &peer->node, peer_params);
 }
 
 /**
- * noise_peer_remove() - the peer may not speak any more
- * @peer: the peer; stays until noise_peer_free(), without sessions
+ * fwg_noise_peer_remove() - the peer may not speak any more
+ * @peer: the peer; stays until fwg_noise_peer_free(), without sessions
  *
  * Context: process.
  */
-void noise_peer_remove(struct noise_peer *peer)
+void fwg_noise_peer_remove(struct noise_peer *peer)
 {
 	rhashtable_remove_fast(&peer->local->peers, &peer->node, peer_params);
 	spin_lock_bh(&peer->lock);
 	peer->removed = true;
 	spin_unlock_bh(&peer->lock);
-	noise_peer_clear(peer);
+	fwg_noise_peer_clear(peer);
 }
 
 /**
- * noise_peer_free() - wipe and free a peer that has been removed, or never published
+ * fwg_noise_peer_free() - wipe and free a peer that has been removed, or never published
  * @peer: the peer
  *
  * Context: any; RCU readers may still look at the peer.
  */
-void noise_peer_free(struct noise_peer *peer)
+void fwg_noise_peer_free(struct noise_peer *peer)
 {
 	memzero_explicit(peer->psk, sizeof(peer->psk));
 	memzero_explicit(&peer->cookie, sizeof(peer->cookie));
@@ -1407,17 +1410,17 @@ void noise_peer_free(struct noise_peer *peer)
 }
 
 /**
- * noise_peer_find() - find a peer by its identity
+ * fwg_noise_peer_find() - find a peer by its identity
  * @local: the device
  * @public_key: the identity
  *
  * Context: any.
  * Return: the owner, with a reference, or NULL.
  */
-struct fg_peer *noise_peer_find(struct noise_local *local,
-				const u8 public_key[NOISE_PUBLIC_KEY_LEN])
+struct fwg_peer *fwg_noise_peer_find(struct noise_local *local,
+				     const u8 public_key[NOISE_PUBLIC_KEY_LEN])
 {
-	struct fg_peer *owner = NULL;
+	struct fwg_peer *owner = NULL;
 	struct noise_peer *peer;
 
 	rcu_read_lock();
@@ -1429,22 +1432,22 @@ struct fg_peer *noise_peer_find(struct noise_local *local,
 }
 
 /**
- * noise_peer_public_key() - the identity of a peer
+ * fwg_noise_peer_public_key() - the identity of a peer
  * @peer: the peer
  */
-const u8 *noise_peer_public_key(const struct noise_peer *peer)
+const u8 *fwg_noise_peer_public_key(const struct noise_peer *peer)
 {
 	return peer->public_key;
 }
 
 /**
- * noise_peer_set_psk() - set the pre-shared key for handshakes to come
+ * fwg_noise_peer_set_psk() - set the pre-shared key for handshakes to come
  * @peer: the peer
  * @psk: the key; all zero for none
  *
  * Context: any.
  */
-void noise_peer_set_psk(struct noise_peer *peer, const u8 psk[NOISE_SYMMETRIC_KEY_LEN])
+void fwg_noise_peer_set_psk(struct noise_peer *peer, const u8 psk[NOISE_SYMMETRIC_KEY_LEN])
 {
 	spin_lock_bh(&peer->lock);
 	memcpy(peer->psk, psk, NOISE_SYMMETRIC_KEY_LEN);
@@ -1452,13 +1455,13 @@ void noise_peer_set_psk(struct noise_peer *peer, const u8 psk[NOISE_SYMMETRIC_KE
 }
 
 /**
- * noise_peer_psk() - the pre-shared key, for its owner to see
+ * fwg_noise_peer_psk() - the pre-shared key, for its owner to see
  * @peer: the peer
  * @psk: the key
  *
  * Context: any.
  */
-void noise_peer_psk(struct noise_peer *peer, u8 psk[NOISE_SYMMETRIC_KEY_LEN])
+void fwg_noise_peer_psk(struct noise_peer *peer, u8 psk[NOISE_SYMMETRIC_KEY_LEN])
 {
 	spin_lock_bh(&peer->lock);
 	memcpy(psk, peer->psk, NOISE_SYMMETRIC_KEY_LEN);
@@ -1466,53 +1469,53 @@ void noise_peer_psk(struct noise_peer *peer, u8 psk[NOISE_SYMMETRIC_KEY_LEN])
 }
 
 /**
- * noise_peer_scope() - the scope of all secrets shared with a peer
+ * fwg_noise_peer_scope() - the scope of all secrets shared with a peer
  * @peer: the peer
  */
-struct generation_scope *noise_peer_scope(struct noise_peer *peer)
+struct generation_scope *fwg_noise_peer_scope(struct noise_peer *peer)
 {
 	return &peer->scope;
 }
 
 /**
- * noise_peer_draw() - random bytes that differ between clones
+ * fwg_noise_peer_draw() - random bytes that differ between clones
  * @peer: the peer that they are for
  * @out: where they go
  * @len: how many, 32 at most
  *
  * Context: any.
  */
-void noise_peer_draw(struct noise_peer *peer, void *out, size_t len)
+void fwg_noise_peer_draw(struct noise_peer *peer, void *out, size_t len)
 {
-	struct generation_stamp stamp = generation_read(&peer->scope);
+	struct generation_stamp stamp = fwg_generation_read(&peer->scope);
 
-	generation_draw(&stamp, out, len);
+	fwg_generation_draw(&stamp, out, len);
 }
 
 /**
- * noise_peer_clear() - wipe the handshake and all sessions with a peer, and its cookie
+ * fwg_noise_peer_clear() - wipe the handshake and all sessions with a peer, and its cookie
  * @peer: the peer
  *
  * Context: any but hard interrupts.
  */
-void noise_peer_clear(struct noise_peer *peer)
+void fwg_noise_peer_clear(struct noise_peer *peer)
 {
 	struct noise_session *session;
 	enum slot i;
 
 	spin_lock_bh(&peer->lock);
-	retire_pending(peer);
+	fwg_retire_pending(peer);
 	memzero_explicit(&peer->cookie, sizeof(peer->cookie));
 	for (i = 0; i < SLOTS; i++) {
-		session = in_slot(peer, i);
+		session = fwg_in_slot(peer, i);
 		RCU_INIT_POINTER(peer->slots[i], NULL);
-		session_retire(session);
+		fwg_session_retire(session);
 	}
 	spin_unlock_bh(&peer->lock);
 }
 
 /**
- * noise_peer_reset() - wipe what is stale of a peer (R6)
+ * fwg_noise_peer_reset() - wipe what is stale of a peer (R6)
  * @peer: the peer
  *
  * What has begun in the running generation stays (R7).
@@ -1520,7 +1523,7 @@ void noise_peer_clear(struct noise_peer *peer)
  * Context: any but hard interrupts.
  * Return: what was wiped.
  */
-enum noise_wiped noise_peer_reset(struct noise_peer *peer)
+enum noise_wiped fwg_noise_peer_reset(struct noise_peer *peer)
 {
 	enum noise_wiped wiped = NOISE_WIPED_NOTHING;
 	struct noise_session *session;
@@ -1528,27 +1531,28 @@ enum noise_wiped noise_peer_reset(struct noise_peer *peer)
 	enum slot i;
 
 	spin_lock_bh(&peer->lock);
-	if (!generation_is_current(&peer->scope, &peer->cookie.stamp))
+	if (!fwg_generation_is_current(&peer->scope, &peer->cookie.stamp))
 		memzero_explicit(&peer->cookie, sizeof(peer->cookie));
-	if (peer->pending && !generation_is_current(&peer->scope, &peer->handshake.stamp)) {
-		retire_pending(peer);
+	if (peer->pending && !fwg_generation_is_current(&peer->scope, &peer->handshake.stamp)) {
+		fwg_retire_pending(peer);
 		wiped = NOISE_WIPED_LIVE;
 	}
 	begun = peer->pending;
 	for (i = 0; i < SLOTS; i++) {
-		session = in_slot(peer, i);
+		session = fwg_in_slot(peer, i);
 		if (!session)
 			continue;
-		if (generation_is_current(&peer->scope, &session->stamp)) {
+		if (fwg_generation_is_current(&peer->scope, &session->stamp)) {
 			/* The next session may be one that a sibling got first. */
 			begun |= i == SLOT_CURRENT;
 			continue;
 		}
-		wiped = max(wiped, i == SLOT_PREVIOUS || older_than(session, REJECT_AFTER_TIME) ?
-					   NOISE_WIPED_OLD :
-					   NOISE_WIPED_LIVE);
+		wiped = max(wiped,
+			    i == SLOT_PREVIOUS || fwg_older_than(session, REJECT_AFTER_TIME) ?
+				    NOISE_WIPED_OLD :
+				    NOISE_WIPED_LIVE);
 		RCU_INIT_POINTER(peer->slots[i], NULL);
-		session_retire(session);
+		fwg_session_retire(session);
 	}
 	spin_unlock_bh(&peer->lock);
 	return begun ? min(wiped, NOISE_WIPED_OLD) : wiped;

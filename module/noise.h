@@ -5,9 +5,9 @@
  * Handshakes (Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s as in the WireGuard
  * whitepaper, section 5.4) and the sessions that come of them. All types are
  * opaque; no secret leaves this layer but identity keys that their owner asks
- * for. The functions that give away ciphertext are noise_initiate(),
- * noise_respond(), noise_seal() and noise_give_cookie(), and all of it goes
- * through seal() and seal_cookie() in noise.c, where the guarantee is.
+ * for. The functions that give away ciphertext are fwg_noise_initiate(),
+ * fwg_noise_respond(), fwg_noise_seal() and fwg_noise_give_cookie(), and all of it goes
+ * through fwg_seal() and fwg_seal_cookie() in noise.c, where the guarantee is.
  *
  * Sessions are found and used within one RCU read-side critical section.
  */
@@ -18,7 +18,7 @@
 
 #include <linux/in6.h>
 
-struct fg_peer;
+struct fwg_peer;
 struct generation_scope;
 struct noise_local;
 struct noise_peer;
@@ -31,8 +31,8 @@ struct scatterlist;
  * @release: give it back
  */
 struct noise_owner_ops {
-	bool (*hold)(struct fg_peer *owner);
-	void (*release)(struct fg_peer *owner);
+	bool (*hold)(struct fwg_peer *owner);
+	void (*release)(struct fwg_peer *owner);
 };
 
 /**
@@ -46,7 +46,7 @@ struct noise_source {
 } __packed;
 
 /**
- * enum noise_wiped - what noise_peer_reset() found stale and wiped
+ * enum noise_wiped - what fwg_noise_peer_reset() found stale and wiped
  * @NOISE_WIPED_NOTHING: nothing
  * @NOISE_WIPED_OLD: nothing that was of use still, or has been followed
  *	already by a handshake in the running generation
@@ -59,58 +59,59 @@ enum noise_wiped {
 };
 
 /* The identity of a device, and its peers and sessions. */
-struct noise_local *noise_local_create(const struct noise_owner_ops *ops);
-void noise_local_destroy(struct noise_local *local);
-void noise_local_set_private_key(struct noise_local *local,
-				 const u8 private_key[NOISE_PUBLIC_KEY_LEN]);
-bool noise_local_identity(struct noise_local *local, u8 private_key[NOISE_PUBLIC_KEY_LEN],
-			  u8 public_key[NOISE_PUBLIC_KEY_LEN]);
-struct generation_scope *noise_local_scope(struct noise_local *local);
-void noise_local_reset(struct noise_local *local);
+struct noise_local *fwg_noise_local_create(const struct noise_owner_ops *ops);
+void fwg_noise_local_destroy(struct noise_local *local);
+void fwg_noise_local_set_private_key(struct noise_local *local,
+				     const u8 private_key[NOISE_PUBLIC_KEY_LEN]);
+bool fwg_noise_local_identity(struct noise_local *local, u8 private_key[NOISE_PUBLIC_KEY_LEN],
+			      u8 public_key[NOISE_PUBLIC_KEY_LEN]);
+struct generation_scope *fwg_noise_local_scope(struct noise_local *local);
+void fwg_noise_local_reset(struct noise_local *local);
 
 /* One peer of a device: its identity, its handshake and its sessions. */
-struct noise_peer *noise_peer_create(struct noise_local *local, struct fg_peer *owner,
-				     const u8 public_key[NOISE_PUBLIC_KEY_LEN], const u8 *psk);
-int __must_check noise_peer_publish(struct noise_peer *peer);
-void noise_peer_remove(struct noise_peer *peer);
-void noise_peer_free(struct noise_peer *peer);
-struct fg_peer *noise_peer_find(struct noise_local *local,
-				const u8 public_key[NOISE_PUBLIC_KEY_LEN]);
-const u8 *noise_peer_public_key(const struct noise_peer *peer);
-void noise_peer_set_psk(struct noise_peer *peer, const u8 psk[NOISE_SYMMETRIC_KEY_LEN]);
-void noise_peer_psk(struct noise_peer *peer, u8 psk[NOISE_SYMMETRIC_KEY_LEN]);
-struct generation_scope *noise_peer_scope(struct noise_peer *peer);
-void noise_peer_draw(struct noise_peer *peer, void *out, size_t len);
-void noise_peer_clear(struct noise_peer *peer);
-enum noise_wiped noise_peer_reset(struct noise_peer *peer);
+struct noise_peer *fwg_noise_peer_create(struct noise_local *local, struct fwg_peer *owner,
+					 const u8 public_key[NOISE_PUBLIC_KEY_LEN], const u8 *psk);
+int __must_check fwg_noise_peer_publish(struct noise_peer *peer);
+void fwg_noise_peer_remove(struct noise_peer *peer);
+void fwg_noise_peer_free(struct noise_peer *peer);
+struct fwg_peer *fwg_noise_peer_find(struct noise_local *local,
+				     const u8 public_key[NOISE_PUBLIC_KEY_LEN]);
+const u8 *fwg_noise_peer_public_key(const struct noise_peer *peer);
+void fwg_noise_peer_set_psk(struct noise_peer *peer, const u8 psk[NOISE_SYMMETRIC_KEY_LEN]);
+void fwg_noise_peer_psk(struct noise_peer *peer, u8 psk[NOISE_SYMMETRIC_KEY_LEN]);
+struct generation_scope *fwg_noise_peer_scope(struct noise_peer *peer);
+void fwg_noise_peer_draw(struct noise_peer *peer, void *out, size_t len);
+void fwg_noise_peer_clear(struct noise_peer *peer);
+enum noise_wiped fwg_noise_peer_reset(struct noise_peer *peer);
 
 /* Handshakes. */
-int __must_check noise_initiate(struct noise_peer *peer, struct message_initiation *msg);
-int __must_check noise_respond(struct noise_local *local, const struct message_initiation *in,
-			       struct message_response *out, struct fg_peer **owner);
-int __must_check noise_finish(struct noise_local *local, const struct message_response *in,
-			      struct fg_peer **owner);
+int __must_check fwg_noise_initiate(struct noise_peer *peer, struct message_initiation *msg);
+int __must_check fwg_noise_respond(struct noise_local *local, const struct message_initiation *in,
+				   struct message_response *out, struct fwg_peer **owner);
+int __must_check fwg_noise_finish(struct noise_local *local, const struct message_response *in,
+				  struct fwg_peer **owner);
 
 /* What handshake messages end in, and cookies, of which the second MAC is made. */
-void noise_add_macs(struct noise_peer *peer, void *msg, size_t len);
-bool __must_check noise_mac1_valid(struct noise_local *local, const void *msg, size_t len);
-bool __must_check noise_mac2_valid(struct noise_local *local, const void *msg, size_t len,
-				   const struct noise_source *source);
-int __must_check noise_give_cookie(struct noise_local *local, const void *msg, size_t len,
-				   const struct noise_source *source, struct message_cookie *out);
-int noise_take_cookie(struct noise_local *local, const struct message_cookie *in);
+void fwg_noise_add_macs(struct noise_peer *peer, void *msg, size_t len);
+bool __must_check fwg_noise_mac1_valid(struct noise_local *local, const void *msg, size_t len);
+bool __must_check fwg_noise_mac2_valid(struct noise_local *local, const void *msg, size_t len,
+				       const struct noise_source *source);
+int __must_check fwg_noise_give_cookie(struct noise_local *local, const void *msg, size_t len,
+				       const struct noise_source *source,
+				       struct message_cookie *out);
+int fwg_noise_take_cookie(struct noise_local *local, const struct message_cookie *in);
 
 /* Sessions. */
-struct noise_session *noise_session_current(struct noise_peer *peer);
-struct noise_session *noise_session_find(struct noise_local *local, __le32 index);
-struct fg_peer *noise_session_owner(const struct noise_session *session);
-bool noise_session_usable(const struct noise_session *session);
-bool noise_session_confirm(struct noise_session *session);
-bool noise_session_old_to_send(const struct noise_session *session);
-bool noise_session_old_to_receive(const struct noise_session *session);
-int __must_check noise_seal(struct noise_session *session, struct scatterlist *sg, size_t len,
-			    struct message_data *header);
-int __must_check noise_open(struct noise_session *session, struct scatterlist *sg, size_t len,
-			    const struct message_data *header);
+struct noise_session *fwg_noise_session_current(struct noise_peer *peer);
+struct noise_session *fwg_noise_session_find(struct noise_local *local, __le32 index);
+struct fwg_peer *fwg_noise_session_owner(const struct noise_session *session);
+bool fwg_noise_session_usable(const struct noise_session *session);
+bool fwg_noise_session_confirm(struct noise_session *session);
+bool fwg_noise_session_old_to_send(const struct noise_session *session);
+bool fwg_noise_session_old_to_receive(const struct noise_session *session);
+int __must_check fwg_noise_seal(struct noise_session *session, struct scatterlist *sg, size_t len,
+				struct message_data *header);
+int __must_check fwg_noise_open(struct noise_session *session, struct scatterlist *sg, size_t len,
+				const struct message_data *header);
 
 #endif /* _FORKGUARD_NOISE_H */

@@ -13,51 +13,51 @@
 #include <linux/ktime.h>
 #include <linux/slab.h>
 
-static void free_rcu_fn(struct rcu_head *rcu)
+static void fwg_free_rcu_fn(struct rcu_head *rcu)
 {
-	struct fg_peer *peer = container_of(rcu, struct fg_peer, rcu);
+	struct fwg_peer *peer = container_of(rcu, struct fwg_peer, rcu);
 
-	send_purge(peer);
+	fwg_send_purge(peer);
 	dst_cache_destroy(&peer->route);
 	kfree(peer);
 }
 
-static void release(struct kref *refs)
+static void fwg_release(struct kref *refs)
 {
-	struct fg_peer *peer = container_of(refs, struct fg_peer, refs);
+	struct fwg_peer *peer = container_of(refs, struct fwg_peer, refs);
 
-	noise_peer_free(peer->noise);
-	call_rcu(&peer->rcu, free_rcu_fn);
+	fwg_noise_peer_free(peer->noise);
+	call_rcu(&peer->rcu, fwg_free_rcu_fn);
 }
 
 /**
- * peer_hold() - take a reference
+ * fwg_peer_hold() - take a reference
  * @peer: the peer, found under RCU
  *
  * Return: false when it is going away.
  */
-bool peer_hold(struct fg_peer *peer)
+bool fwg_peer_hold(struct fwg_peer *peer)
 {
 	return kref_get_unless_zero(&peer->refs);
 }
 
 /**
- * peer_put() - give a reference back
+ * fwg_peer_put() - give a reference back
  * @peer: the peer, or NULL
  */
-void peer_put(struct fg_peer *peer)
+void fwg_peer_put(struct fwg_peer *peer)
 {
 	if (peer)
-		kref_put(&peer->refs, release);
+		kref_put(&peer->refs, fwg_release);
 }
 
 const struct noise_owner_ops peer_owner_ops = {
-	.hold = peer_hold,
-	.release = peer_put,
+	.hold = fwg_peer_hold,
+	.release = fwg_peer_put,
 };
 
 /**
- * peer_create() - add a peer to a device
+ * fwg_peer_create() - add a peer to a device
  * @device: the device
  * @public_key: its identity
  * @psk: the pre-shared key, or NULL for none
@@ -65,10 +65,10 @@ const struct noise_owner_ops peer_owner_ops = {
  * Context: process; the device's lock is held.
  * Return: the peer, in the device's list, or an error pointer.
  */
-struct fg_peer *peer_create(struct fg_device *device, const u8 public_key[NOISE_PUBLIC_KEY_LEN],
-			    const u8 *psk)
+struct fwg_peer *fwg_peer_create(struct fwg_device *device,
+				 const u8 public_key[NOISE_PUBLIC_KEY_LEN], const u8 *psk)
 {
-	struct fg_peer *peer;
+	struct fwg_peer *peer;
 	int err;
 
 	lockdep_assert_held(&device->lock);
@@ -83,24 +83,24 @@ struct fg_peer *peer_create(struct fg_device *device, const u8 public_key[NOISE_
 	INIT_LIST_HEAD(&peer->allowed);
 	rwlock_init(&peer->endpoint_lock);
 	skb_queue_head_init(&peer->staged);
-	INIT_WORK(&peer->initiation_work, send_initiation_work);
+	INIT_WORK(&peer->initiation_work, fwg_send_initiation_work);
 	WRITE_ONCE(peer->hurry, true);
-	timers_init(peer);
+	fwg_timers_init(peer);
 	err = dst_cache_init(&peer->route, GFP_KERNEL);
 	if (err)
 		goto err_free;
 	err = -ENOMEM;
-	peer->noise = noise_peer_create(device->noise, peer, public_key, psk);
+	peer->noise = fwg_noise_peer_create(device->noise, peer, public_key, psk);
 	if (!peer->noise)
 		goto err_route;
 	/* Whoever speaks as this peer finds it complete, and resets find it before. */
 	list_add_tail_rcu(&peer->list, &device->peers);
 	device->num_peers++;
-	err = noise_peer_publish(peer->noise);
+	err = fwg_noise_peer_publish(peer->noise);
 	if (err) {
 		list_del_rcu(&peer->list);
 		device->num_peers--;
-		peer_put(peer);
+		fwg_peer_put(peer);
 		return ERR_PTR(err);
 	}
 	return peer;
@@ -113,7 +113,7 @@ err_free:
 }
 
 /* Nothing finds the peer any more after a grace period. */
-static void unlink_peer(struct fg_peer *peer)
+static void fwg_unlink_peer(struct fwg_peer *peer)
 {
 	lockdep_assert_held(&peer->device->lock);
 
@@ -121,52 +121,52 @@ static void unlink_peer(struct fg_peer *peer)
 	peer->device->config_seq++;
 	list_del_rcu(&peer->list);
 	peer->device->num_peers--;
-	allowedips_remove_all(&peer->device->allowedips, &peer->allowed);
+	fwg_allowedips_remove_all(&peer->device->allowedips, &peer->allowed);
 	WRITE_ONCE(peer->dead, true);
-	noise_peer_remove(peer->noise);
+	fwg_noise_peer_remove(peer->noise);
 }
 
 /*
  * Nothing that the peer has begun goes on. Nor does it hold a route: the namespace
  * of the sockets may go away, and not wait for an interface without any.
  */
-static void stop_peer(struct fg_peer *peer)
+static void fwg_stop_peer(struct fwg_peer *peer)
 {
-	timers_stop(peer);
+	fwg_timers_stop(peer);
 	if (cancel_work_sync(&peer->initiation_work))
-		peer_put(peer);
-	socket_forget_route(peer);
+		fwg_peer_put(peer);
+	fwg_socket_forget_route(peer);
 }
 
 /* After that grace period. */
-static void finish_removal(struct fg_peer *peer)
+static void fwg_finish_removal(struct fwg_peer *peer)
 {
-	stop_peer(peer);
-	peer_put(peer);
+	fwg_stop_peer(peer);
+	fwg_peer_put(peer);
 }
 
 /**
- * peer_remove() - remove a peer from its device
+ * fwg_peer_remove() - remove a peer from its device
  * @peer: the peer; the caller's reference, if any, stays
  *
  * Context: process; the device's lock is held. Waits for a grace period.
  */
-void peer_remove(struct fg_peer *peer)
+void fwg_peer_remove(struct fwg_peer *peer)
 {
-	unlink_peer(peer);
+	fwg_unlink_peer(peer);
 	synchronize_net();
-	finish_removal(peer);
+	fwg_finish_removal(peer);
 }
 
 /**
- * peer_remove_all() - remove all peers from a device
+ * fwg_peer_remove_all() - remove all peers from a device
  * @device: the device
  *
  * Context: process; the device's lock is held. Waits for a grace period.
  */
-void peer_remove_all(struct fg_device *device)
+void fwg_peer_remove_all(struct fwg_device *device)
 {
-	struct fg_peer *peer, *next;
+	struct fwg_peer *peer, *next;
 	LIST_HEAD(removed);
 
 	lockdep_assert_held(&device->lock);
@@ -174,30 +174,30 @@ void peer_remove_all(struct fg_device *device)
 	if (list_empty(&device->peers))
 		return;
 	list_for_each_entry_safe(peer, next, &device->peers, list) {
-		unlink_peer(peer);
+		fwg_unlink_peer(peer);
 		list_add_tail(&peer->removed, &removed);
 	}
 	synchronize_net();
 	list_for_each_entry_safe(peer, next, &removed, removed)
-		finish_removal(peer);
+		fwg_finish_removal(peer);
 }
 
 /**
- * peer_quiesce() - forget all that a peer that is down has begun
+ * fwg_peer_quiesce() - forget all that a peer that is down has begun
  * @peer: the peer
  *
  * Context: process; the interface is down.
  */
-void peer_quiesce(struct fg_peer *peer)
+void fwg_peer_quiesce(struct fwg_peer *peer)
 {
-	stop_peer(peer);
-	noise_peer_clear(peer->noise);
-	send_purge(peer);
+	fwg_stop_peer(peer);
+	fwg_noise_peer_clear(peer->noise);
+	fwg_send_purge(peer);
 	WRITE_ONCE(peer->hurry, true);
 }
 
 /**
- * peer_reset() - wipe what is stale, and recover what was in use (R6, R8)
+ * fwg_peer_reset() - wipe what is stale, and recover what was in use (R6, R8)
  * @peer: the peer
  *
  * Packets that wait for a session go on waiting (R4).
@@ -205,33 +205,33 @@ void peer_quiesce(struct fg_peer *peer)
  * Context: RCU read-side critical section.
  * Return: true when something was wiped.
  */
-bool peer_reset(struct fg_peer *peer)
+bool fwg_peer_reset(struct fwg_peer *peer)
 {
-	enum noise_wiped wiped = noise_peer_reset(peer->noise);
+	enum noise_wiped wiped = fwg_noise_peer_reset(peer->noise);
 
 	/* Who had given up a handshake may be where somebody answers. */
-	if (wiped == NOISE_WIPED_LIVE || timers_recovering(peer)) {
+	if (wiped == NOISE_WIPED_LIVE || fwg_timers_recovering(peer)) {
 		/* A clone need not leave by the address that its origin had. */
-		socket_clear_source(peer);
-		timers_recover(peer);
+		fwg_socket_clear_source(peer);
+		fwg_timers_recover(peer);
 	}
 	return wiped != NOISE_WIPED_NOTHING;
 }
 
 /**
- * peer_has_session() - is there a session to send with?
+ * fwg_peer_has_session() - is there a session to send with?
  * @peer: the peer
  *
  * Context: any but hard interrupts.
  */
-bool peer_has_session(struct fg_peer *peer)
+bool fwg_peer_has_session(struct fwg_peer *peer)
 {
 	struct noise_session *session;
 	bool usable;
 
 	rcu_read_lock();
-	session = noise_session_current(peer->noise);
-	usable = session && noise_session_usable(session);
+	session = fwg_noise_session_current(peer->noise);
+	usable = session && fwg_noise_session_usable(session);
 	rcu_read_unlock();
 	return usable;
 }

@@ -11,7 +11,7 @@
 #include <net/dst_cache.h>
 
 /**
- * struct fg_peer - a peer of a device
+ * struct fwg_peer - a peer of a device
  * @device: the device; outlives the peer
  * @noise: its identity and its sessions
  * @list: in the peers of the device; RCU
@@ -36,8 +36,8 @@
  * @rx_bytes: received from it, authentic
  * @tx_bytes: sent to it
  */
-struct fg_peer {
-	struct fg_device *device;
+struct fwg_peer {
+	struct fwg_device *device;
 	struct noise_peer *noise;
 	struct list_head list;
 	struct list_head removed;
@@ -71,14 +71,14 @@ struct fg_peer {
 
 extern const struct noise_owner_ops peer_owner_ops;
 
-struct fg_peer *peer_create(struct fg_device *device, const u8 public_key[NOISE_PUBLIC_KEY_LEN],
-			    const u8 *psk);
-bool __must_check peer_hold(struct fg_peer *peer);
-void peer_put(struct fg_peer *peer);
-void peer_remove(struct fg_peer *peer);
-void peer_remove_all(struct fg_device *device);
-void peer_quiesce(struct fg_peer *peer);
-bool peer_reset(struct fg_peer *peer);
-bool peer_has_session(struct fg_peer *peer);
+struct fwg_peer *fwg_peer_create(struct fwg_device *device,
+				 const u8 public_key[NOISE_PUBLIC_KEY_LEN], const u8 *psk);
+bool __must_check fwg_peer_hold(struct fwg_peer *peer);
+void fwg_peer_put(struct fwg_peer *peer);
+void fwg_peer_remove(struct fwg_peer *peer);
+void fwg_peer_remove_all(struct fwg_device *device);
+void fwg_peer_quiesce(struct fwg_peer *peer);
+bool fwg_peer_reset(struct fwg_peer *peer);
+bool fwg_peer_has_session(struct fwg_peer *peer);
 
 #endif /* _FORKGUARD_PEER_H */

@@ -31,57 +31,57 @@ struct receive_cb {
 /* To one source under load; six at once if it was silent. */
 #define ANSWERS_PER_SECOND 20
 
-static void count_received(struct fg_peer *peer, size_t len)
+static void fwg_count_received(struct fwg_peer *peer, size_t len)
 {
 	dev_sw_netstats_rx_add(peer->device->dev, len);
 	atomic64_add(len, &peer->rx_bytes);
 }
 
 /* An authentic message moves the peer to where it came from. */
-static void count_handshake(struct fg_peer *peer, const struct sk_buff *skb)
+static void fwg_count_handshake(struct fwg_peer *peer, const struct sk_buff *skb)
 {
-	socket_set_endpoint(peer, &RECEIVE_CB(skb)->from);
+	fwg_socket_set_endpoint(peer, &RECEIVE_CB(skb)->from);
 	local_bh_disable();
-	count_received(peer, skb->len);
+	fwg_count_received(peer, skb->len);
 	local_bh_enable();
-	timers_any_received(peer);
+	fwg_timers_any_received(peer);
 }
 
-static void receive_initiation(struct fg_device *device, const struct sk_buff *skb)
+static void fwg_receive_initiation(struct fwg_device *device, const struct sk_buff *skb)
 {
 	const struct message_initiation *msg = (const void *)skb->data;
 	struct sk_buff *response;
-	struct fg_peer *peer;
+	struct fwg_peer *peer;
 
-	response = send_alloc_handshake(sizeof(struct message_response));
+	response = fwg_send_alloc_handshake(sizeof(struct message_response));
 	if (!response)
 		return;
-	if (noise_respond(device->noise, msg, (void *)response->data, &peer)) {
+	if (fwg_noise_respond(device->noise, msg, (void *)response->data, &peer)) {
 		kfree_skb(response);
 		return;
 	}
-	count_handshake(peer, skb);
-	send_response(peer, response);
-	peer_put(peer);
+	fwg_count_handshake(peer, skb);
+	fwg_send_response(peer, response);
+	fwg_peer_put(peer);
 }
 
-static void receive_response(struct fg_device *device, const struct sk_buff *skb)
+static void fwg_receive_response(struct fwg_device *device, const struct sk_buff *skb)
 {
 	const struct message_response *msg = (const void *)skb->data;
-	struct fg_peer *peer;
+	struct fwg_peer *peer;
 
-	if (noise_finish(device->noise, msg, &peer))
+	if (fwg_noise_finish(device->noise, msg, &peer))
 		return;
-	count_handshake(peer, skb);
-	timers_session_derived(peer);
-	timers_handshake_complete(peer);
+	fwg_count_handshake(peer, skb);
+	fwg_timers_session_derived(peer);
+	fwg_timers_handshake_complete(peer);
 	/* The responder sends nothing until it has heard us use the session. */
-	send_keepalive(peer);
-	peer_put(peer);
+	fwg_send_keepalive(peer);
+	fwg_peer_put(peer);
 }
 
 /* Too many messages have to wait, or had to a moment ago. */
-static bool under_load(struct fg_device *device)
+static bool fwg_under_load(struct fwg_device *device)
 {
 	u64 now = ktime_get_coarse_boottime_ns();
 
@@ -90,7 +90,7 @@ static bool under_load(struct fg_device *device)
 	return device->last_overload && now - device->last_overload < NSEC_PER_SEC;
 }
 
-static void source_of(const struct endpoint *from, struct noise_source *source)
+static void fwg_source_of(const struct endpoint *from, struct noise_source *source)
 {
 	if (from->addr.sa_family == AF_INET) {
 		ipv6_addr_set_v4mapped(from->addr4.sin_addr.s_addr, &source->addr);
@@ -102,7 +102,7 @@ static void source_of(const struct endpoint *from, struct noise_source *source)
 }
 
 /* A token bucket for each source, which is a /64 if IPv6: it has proved that it is there. */
-static bool within_rate(struct fg_device *device, const struct noise_source *source)
+static bool fwg_within_rate(struct fwg_device *device, const struct noise_source *source)
 {
 	struct in6_addr prefix = source->addr;
 	struct inet_peer *record;
@@ -121,62 +121,62 @@ static bool within_rate(struct fg_device *device, const struct noise_source *sou
  * Is a handshake message worth a Diffie-Hellman? Under load only if its sender
  * has shown, by a cookie, that it is where it says, and not too often.
  */
-static bool may_be_answered(struct fg_device *device, const struct sk_buff *skb)
+static bool fwg_may_be_answered(struct fwg_device *device, const struct sk_buff *skb)
 {
 	const struct endpoint *from = &RECEIVE_CB(skb)->from;
 	struct noise_source source;
 
-	if (!noise_mac1_valid(device->noise, skb->data, skb->len))
+	if (!fwg_noise_mac1_valid(device->noise, skb->data, skb->len))
 		return false;
-	if (!under_load(device))
+	if (!fwg_under_load(device))
 		return true;
-	source_of(from, &source);
-	if (noise_mac2_valid(device->noise, skb->data, skb->len, &source))
-		return within_rate(device, &source);
-	send_cookie(device, skb, from, &source);
+	fwg_source_of(from, &source);
+	if (fwg_noise_mac2_valid(device->noise, skb->data, skb->len, &source))
+		return fwg_within_rate(device, &source);
+	fwg_send_cookie(device, skb, from, &source);
 	return false;
 }
 
-static void receive_handshake(struct fg_device *device, const struct sk_buff *skb)
+static void fwg_receive_handshake(struct fwg_device *device, const struct sk_buff *skb)
 {
 	switch (le32_to_cpu(*(const __le32 *)skb->data)) {
 	case MESSAGE_COOKIE:
-		noise_take_cookie(device->noise, (const void *)skb->data);
+		fwg_noise_take_cookie(device->noise, (const void *)skb->data);
 		break;
 	case MESSAGE_INITIATION:
-		if (may_be_answered(device, skb))
-			receive_initiation(device, skb);
+		if (fwg_may_be_answered(device, skb))
+			fwg_receive_initiation(device, skb);
 		break;
 	case MESSAGE_RESPONSE:
-		if (may_be_answered(device, skb))
-			receive_response(device, skb);
+		if (fwg_may_be_answered(device, skb))
+			fwg_receive_response(device, skb);
 		break;
 	}
 }
 
 /**
- * receive_handshakes_work() - answer the handshake messages that wait
+ * fwg_receive_handshakes_work() - answer the handshake messages that wait
  * @work: handshake_work of a device
  */
-void receive_handshakes_work(struct work_struct *work)
+void fwg_receive_handshakes_work(struct work_struct *work)
 {
-	struct fg_device *device = container_of(work, struct fg_device, handshake_work);
+	struct fwg_device *device = container_of(work, struct fwg_device, handshake_work);
 	struct sk_buff *skb;
 
 	while ((skb = skb_dequeue(&device->handshakes))) {
-		receive_handshake(device, skb);
+		fwg_receive_handshake(device, skb);
 		consume_skb(skb);
 		cond_resched();
 	}
 }
 
-static void queue_handshake(struct fg_device *device, struct sk_buff *skb, size_t len)
+static void fwg_queue_handshake(struct fwg_device *device, struct sk_buff *skb, size_t len)
 {
 	struct endpoint from;
 
 	if (skb->len != len ||
 	    skb_queue_len_lockless(&device->handshakes) >= MAX_QUEUED_HANDSHAKES ||
-	    skb_linearize(skb) || endpoint_from_skb(&from, skb)) {
+	    skb_linearize(skb) || fwg_endpoint_from_skb(&from, skb)) {
 		DEV_STATS_INC(device->dev, rx_dropped);
 		kfree_skb(skb);
 		return;
@@ -192,7 +192,7 @@ static void queue_handshake(struct fg_device *device, struct sk_buff *skb, size_
  * Decrypt a data message in place; the inner packet remains. The outer network
  * header stays where it was.
  */
-static int open_message(struct noise_session *session, struct sk_buff *skb)
+static int fwg_open_message(struct noise_session *session, struct sk_buff *skb)
 {
 	struct scatterlist sg[MAX_SKB_FRAGS + 8];
 	struct message_data header;
@@ -210,7 +210,7 @@ static int open_message(struct noise_session *session, struct sk_buff *skb)
 	err = skb_to_sgvec(skb, sg, 0, skb->len);
 	if (unlikely(err < 0))
 		return err;
-	err = noise_open(session, sg, skb->len, &header);
+	err = fwg_noise_open(session, sg, skb->len, &header);
 	if (unlikely(err))
 		return err;
 	return pskb_trim(skb, skb->len - NOISE_TAG_LEN);
@@ -221,7 +221,7 @@ static int open_message(struct noise_session *session, struct sk_buff *skb)
  * has met on its way. Nobody vouches for that: a mark that the sender can't have
  * asked for changes nothing, and drops nothing. Returns false for no IP packet.
  */
-static bool fit_packet(struct sk_buff *skb, u8 ds)
+static bool fwg_fit_packet(struct sk_buff *skb, u8 ds)
 {
 	unsigned int len;
 
@@ -248,22 +248,22 @@ static bool fit_packet(struct sk_buff *skb, u8 ds)
 }
 
 /* Hand an inner packet to the stack, if the peer may send it. */
-static void deliver(struct fg_peer *peer, struct sk_buff *skb, u8 ds)
+static void fwg_deliver(struct fwg_peer *peer, struct sk_buff *skb, u8 ds)
 {
 	struct net_device *dev = peer->device->dev;
 	size_t len = skb->len + sizeof(struct message_data) + NOISE_TAG_LEN;
 
 	/* What is known of the outer packet is not true of the inner one. */
-	send_scrub(skb);
+	fwg_send_scrub(skb);
 	skb_clear_hash(skb);
 	skb_set_queue_mapping(skb, 0);
 	skb->dev = dev;
-	if (unlikely(!fit_packet(skb, ds))) {
+	if (unlikely(!fwg_fit_packet(skb, ds))) {
 		DEV_STATS_INC(dev, rx_errors);
 		DEV_STATS_INC(dev, rx_length_errors);
 		goto drop;
 	}
-	if (unlikely(allowedips_lookup_src(&peer->device->allowedips, skb) != peer)) {
+	if (unlikely(fwg_allowedips_lookup_src(&peer->device->allowedips, skb) != peer)) {
 		net_dbg_ratelimited("%s: packet with a source that its peer is not allowed\n",
 				    dev->name);
 		DEV_STATS_INC(dev, rx_errors);
@@ -277,43 +277,43 @@ static void deliver(struct fg_peer *peer, struct sk_buff *skb, u8 ds)
 	skb_reset_mac_header(skb);
 	skb_reset_transport_header(skb);
 	if (likely(gro_cells_receive(&peer->device->gro, skb) == NET_RX_SUCCESS))
-		count_received(peer, len);
+		fwg_count_received(peer, len);
 	return;
 drop:
 	kfree_skb(skb);
 }
 
-static void receive_data(struct fg_device *device, struct sk_buff *skb)
+static void fwg_receive_data(struct fwg_device *device, struct sk_buff *skb)
 {
 	const struct message_data *header = (const void *)skb->data;
 	struct noise_session *session;
 	struct endpoint from;
-	struct fg_peer *peer;
+	struct fwg_peer *peer;
 	u8 ds;
 
-	session = noise_session_find(device->noise, header->receiver_index);
-	if (unlikely(!session || endpoint_from_skb(&from, skb)))
+	session = fwg_noise_session_find(device->noise, header->receiver_index);
+	if (unlikely(!session || fwg_endpoint_from_skb(&from, skb)))
 		goto drop;
-	peer = noise_session_owner(session);
+	peer = fwg_noise_session_owner(session);
 	ds = ip_tunnel_get_dsfield(ip_hdr(skb), skb);
-	if (unlikely(open_message(session, skb)))
+	if (unlikely(fwg_open_message(session, skb)))
 		goto drop;
 
-	socket_set_endpoint(peer, &from);
-	if (unlikely(noise_session_confirm(session))) {
-		timers_handshake_complete(peer);
-		send_staged(peer);
+	fwg_socket_set_endpoint(peer, &from);
+	if (unlikely(fwg_noise_session_confirm(session))) {
+		fwg_timers_handshake_complete(peer);
+		fwg_send_staged(peer);
 	}
-	if (unlikely(noise_session_old_to_receive(session)))
-		send_queue_initiation(peer, false);
-	timers_any_received(peer);
+	if (unlikely(fwg_noise_session_old_to_receive(session)))
+		fwg_send_queue_initiation(peer, false);
+	fwg_timers_any_received(peer);
 
 	if (skb->len) {
-		timers_data_received(peer);
-		deliver(peer, skb, ds);
+		fwg_timers_data_received(peer);
+		fwg_deliver(peer, skb, ds);
 	} else {
 		/* A keepalive. */
-		count_received(peer, sizeof(*header) + NOISE_TAG_LEN);
+		fwg_count_received(peer, sizeof(*header) + NOISE_TAG_LEN);
 		consume_skb(skb);
 	}
 	return;
@@ -323,7 +323,7 @@ drop:
 }
 
 /* Make the UDP payload what the skb holds, at least a data message without data. */
-static int pull_udp(struct sk_buff *skb)
+static int fwg_pull_udp(struct sk_buff *skb)
 {
 	const size_t udp = sizeof(struct udphdr);
 	size_t len;
@@ -339,34 +339,34 @@ static int pull_udp(struct sk_buff *skb)
 }
 
 /**
- * receive_message() - take what has come on a socket of the device
+ * fwg_receive_message() - take what has come on a socket of the device
  * @device: the device
  * @skb: a UDP datagram; consumed
  *
  * Context: softirq, RCU read-side critical section.
  */
-void receive_message(struct fg_device *device, struct sk_buff *skb)
+void fwg_receive_message(struct fwg_device *device, struct sk_buff *skb)
 {
 	skb = skb_share_check(skb, GFP_ATOMIC);
 	if (unlikely(!skb))
 		return;
-	if (unlikely(pull_udp(skb)))
+	if (unlikely(fwg_pull_udp(skb)))
 		goto drop;
 
 	switch (le32_to_cpu(*(__le32 *)skb->data)) {
 	case MESSAGE_DATA:
 		if (unlikely(skb->len < sizeof(struct message_data) + NOISE_TAG_LEN))
 			goto drop;
-		receive_data(device, skb);
+		fwg_receive_data(device, skb);
 		return;
 	case MESSAGE_INITIATION:
-		queue_handshake(device, skb, sizeof(struct message_initiation));
+		fwg_queue_handshake(device, skb, sizeof(struct message_initiation));
 		return;
 	case MESSAGE_RESPONSE:
-		queue_handshake(device, skb, sizeof(struct message_response));
+		fwg_queue_handshake(device, skb, sizeof(struct message_response));
 		return;
 	case MESSAGE_COOKIE:
-		queue_handshake(device, skb, sizeof(struct message_cookie));
+		fwg_queue_handshake(device, skb, sizeof(struct message_cookie));
 		return;
 	}
 drop:

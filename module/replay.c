@@ -10,10 +10,10 @@
 #define BLOCKS (REPLAY_BITS / BITS_PER_LONG)
 
 /**
- * replay_init() - an empty window
+ * fwg_replay_init() - an empty window
  * @window: the window
  */
-void replay_init(struct replay_window *window)
+void fwg_replay_init(struct replay_window *window)
 {
 	spin_lock_init(&window->lock);
 	window->next = 0;
@@ -21,14 +21,14 @@ void replay_init(struct replay_window *window)
 }
 
 /**
- * replay_accept() - take a counter if it is new
+ * fwg_replay_accept() - take a counter if it is new
  * @window: the window of the session
  * @counter: the counter of a message that was authenticated; less than U64_MAX
  *
  * Context: softirq or BHs disabled.
  * Return: false when the counter was seen before or is too old to tell.
  */
-bool replay_accept(struct replay_window *window, u64 counter)
+bool fwg_replay_accept(struct replay_window *window, u64 counter)
 {
 	u64 top, block;
 	bool fresh = false;

@@ -25,7 +25,7 @@ struct replay_window {
 	unsigned long seen[REPLAY_BITS / BITS_PER_LONG];
 };
 
-void replay_init(struct replay_window *window);
-bool __must_check replay_accept(struct replay_window *window, u64 counter);
+void fwg_replay_init(struct replay_window *window);
+bool __must_check fwg_replay_accept(struct replay_window *window, u64 counter);
 
 #endif /* _FORKGUARD_REPLAY_H */

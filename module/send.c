@@ -3,7 +3,7 @@
  * send: stage, seal, hand to the socket.
  *
  * Packets wait in the peer's staged queue while there is no usable session.
- * They leave it in lists, are sealed by noise_seal(), and only then, as
+ * They leave it in lists, are sealed by fwg_noise_seal(), and only then, as
  * ciphertext, go on to the socket.
  */
 
@@ -28,13 +28,13 @@
 #define FORK_RETRIES 3
 
 /**
- * send_alloc_handshake() - an empty handshake message
+ * fwg_send_alloc_handshake() - an empty handshake message
  * @len: its length
  *
  * Context: process.
  * Return: the message, zeroed, with room for headers; or NULL.
  */
-struct sk_buff *send_alloc_handshake(size_t len)
+struct sk_buff *fwg_send_alloc_handshake(size_t len)
 {
 	struct sk_buff *skb = alloc_skb(len + OUTER_HEADROOM, GFP_KERNEL);
 
@@ -47,71 +47,71 @@ struct sk_buff *send_alloc_handshake(size_t len)
 }
 
 /* When the next initiation may be sent: boot time, ns. */
-static u64 next_initiation(const struct fg_peer *peer, s64 last)
+static u64 fwg_next_initiation(const struct fwg_peer *peer, s64 last)
 {
 	return last + (READ_ONCE(peer->hurry) ? (u64)RECOVERY_INTERVAL * NSEC_PER_MSEC :
 						(u64)REKEY_TIMEOUT * NSEC_PER_SEC);
 }
 
 /* Take the right to send an initiation now, if there is one. */
-static bool may_initiate(struct fg_peer *peer)
+static bool fwg_may_initiate(struct fwg_peer *peer)
 {
 	s64 last = atomic64_read(&peer->last_handshake_sent);
 	u64 now = ktime_get_boottime_ns();
 
-	if (now < next_initiation(peer, last) ||
+	if (now < fwg_next_initiation(peer, last) ||
 	    !atomic64_try_cmpxchg(&peer->last_handshake_sent, &last, now))
 		return false;
 	WRITE_ONCE(peer->hurry, false);
 	return true;
 }
 
-static void send_initiation(struct fg_peer *peer)
+static void fwg_send_initiation(struct fwg_peer *peer)
 {
 	struct message_initiation *msg;
 	int tries = FORK_RETRIES;
 	struct sk_buff *skb;
 	int err = -ENOMEM;
 
-	if (!may_initiate(peer))
+	if (!fwg_may_initiate(peer))
 		return;
-	skb = send_alloc_handshake(sizeof(*msg));
+	skb = fwg_send_alloc_handshake(sizeof(*msg));
 	if (!skb)
 		goto out;
 	msg = (struct message_initiation *)skb->data;
 	do {
-		err = noise_initiate(peer->noise, msg);
+		err = fwg_noise_initiate(peer->noise, msg);
 	} while (err == -ESTALE && --tries);
 	if (err) {
 		kfree_skb(skb);
 		goto out;
 	}
 	msg->type = cpu_to_le32(MESSAGE_INITIATION);
-	noise_add_macs(peer->noise, msg, sizeof(*msg));
-	timers_any_sent(peer);
-	socket_send(peer, skb, HANDSHAKE_DS);
+	fwg_noise_add_macs(peer->noise, msg, sizeof(*msg));
+	fwg_timers_any_sent(peer);
+	fwg_socket_send(peer, skb, HANDSHAKE_DS);
 out:
 	if (err == -ESTALE)
-		timers_recover(peer);
+		fwg_timers_recover(peer);
 	else if (err != -ENOKEY) /* without an identity, trying again is of no use */
-		timers_handshake_initiated(peer);
+		fwg_timers_handshake_initiated(peer);
 }
 
 /**
- * send_initiation_work() - begin a handshake
+ * fwg_send_initiation_work() - begin a handshake
  * @work: initiation_work of a peer, which holds a reference
  */
-void send_initiation_work(struct work_struct *work)
+void fwg_send_initiation_work(struct work_struct *work)
 {
-	struct fg_peer *peer = container_of(work, struct fg_peer, initiation_work);
+	struct fwg_peer *peer = container_of(work, struct fwg_peer, initiation_work);
 
 	if (!READ_ONCE(peer->dead) && netif_running(peer->device->dev))
-		send_initiation(peer);
-	peer_put(peer);
+		fwg_send_initiation(peer);
+	fwg_peer_put(peer);
 }
 
 /**
- * send_queue_initiation() - have a handshake begun, soon
+ * fwg_send_queue_initiation() - have a handshake begun, soon
  * @peer: with this peer
  * @retry: because the last was not answered
  *
@@ -119,46 +119,46 @@ void send_initiation_work(struct work_struct *work)
  * Return: false when it is too early for another one. If there is a hurry, it
  * is begun as soon as it may be.
  */
-bool send_queue_initiation(struct fg_peer *peer, bool retry)
+bool fwg_send_queue_initiation(struct fwg_peer *peer, bool retry)
 {
 	if (!retry)
 		atomic_set(&peer->handshake_attempts, 0);
 	if (ktime_get_boottime_ns() <
-	    next_initiation(peer, atomic64_read(&peer->last_handshake_sent))) {
+	    fwg_next_initiation(peer, atomic64_read(&peer->last_handshake_sent))) {
 		if (READ_ONCE(peer->hurry))
-			timers_hurry(peer);
+			fwg_timers_hurry(peer);
 		return false;
 	}
 
 	rcu_read_lock();
-	if (!READ_ONCE(peer->dead) && peer_hold(peer) &&
+	if (!READ_ONCE(peer->dead) && fwg_peer_hold(peer) &&
 	    !queue_work(peer->device->wq, &peer->initiation_work))
-		peer_put(peer);
+		fwg_peer_put(peer);
 	rcu_read_unlock();
 	return true;
 }
 
 /**
- * send_response() - send the response to an initiation
+ * fwg_send_response() - send the response to an initiation
  * @peer: the initiator
- * @skb: the response, from noise_respond(); consumed
+ * @skb: the response, from fwg_noise_respond(); consumed
  *
  * Context: process.
  */
-void send_response(struct fg_peer *peer, struct sk_buff *skb)
+void fwg_send_response(struct fwg_peer *peer, struct sk_buff *skb)
 {
 	struct message_response *msg = (struct message_response *)skb->data;
 
 	msg->type = cpu_to_le32(MESSAGE_RESPONSE);
-	noise_add_macs(peer->noise, msg, sizeof(*msg));
+	fwg_noise_add_macs(peer->noise, msg, sizeof(*msg));
 	atomic64_set(&peer->last_handshake_sent, ktime_get_boottime_ns());
-	timers_session_derived(peer);
-	timers_any_sent(peer);
-	socket_send(peer, skb, HANDSHAKE_DS);
+	fwg_timers_session_derived(peer);
+	fwg_timers_any_sent(peer);
+	fwg_socket_send(peer, skb, HANDSHAKE_DS);
 }
 
 /**
- * send_cookie() - send a cookie reply instead of an answer
+ * fwg_send_cookie() - send a cookie reply instead of an answer
  * @device: the device, which is under load
  * @msg: the handshake message; its first MAC is valid
  * @to: where it seems to come from
@@ -168,29 +168,29 @@ void send_response(struct fg_peer *peer, struct sk_buff *skb)
  *
  * Context: process.
  */
-void send_cookie(struct fg_device *device, const struct sk_buff *msg, const struct endpoint *to,
-		 const struct noise_source *source)
+void fwg_send_cookie(struct fwg_device *device, const struct sk_buff *msg,
+		     const struct endpoint *to, const struct noise_source *source)
 {
 	/* Initiations and responses have their sender index in the same place. */
 	const struct message_initiation *in = (const void *)msg->data;
 	struct message_cookie *out;
 	struct sk_buff *skb;
 
-	skb = send_alloc_handshake(sizeof(*out));
+	skb = fwg_send_alloc_handshake(sizeof(*out));
 	if (!skb)
 		return;
 	out = (struct message_cookie *)skb->data;
-	if (noise_give_cookie(device->noise, msg->data, msg->len, source, out)) {
+	if (fwg_noise_give_cookie(device->noise, msg->data, msg->len, source, out)) {
 		kfree_skb(skb);
 		return;
 	}
 	out->type = cpu_to_le32(MESSAGE_COOKIE);
 	out->receiver_index = in->sender_index;
-	socket_reply(device, skb, to, HANDSHAKE_DS);
+	fwg_socket_reply(device, skb, to, HANDSHAKE_DS);
 }
 
 /* To a multiple of 16, but not past the MTU, which the packet may exceed. */
-static unsigned int padding_of(const struct sk_buff *skb)
+static unsigned int fwg_padding_of(const struct sk_buff *skb)
 {
 	unsigned int mtu = SEND_CB(skb)->mtu;
 	unsigned int last = skb->len;
@@ -203,13 +203,13 @@ static unsigned int padding_of(const struct sk_buff *skb)
 }
 
 /*
- * Make a data message of a packet, in place. Returns as noise_seal() does, and
+ * Make a data message of a packet, in place. Returns as fwg_noise_seal() does, and
  * with -EAGAIN the packet is as it was.
  */
-static noinline_for_stack int seal_packet(struct noise_session *session, struct sk_buff *skb)
+static noinline_for_stack int fwg_seal_packet(struct noise_session *session, struct sk_buff *skb)
 {
 	struct scatterlist sg[MAX_SKB_FRAGS + 8];
-	unsigned int padding = padding_of(skb), tail = padding + NOISE_TAG_LEN;
+	unsigned int padding = fwg_padding_of(skb), tail = padding + NOISE_TAG_LEN;
 	unsigned int len = skb->len + padding;
 	struct message_data *header;
 	struct sk_buff *trailer;
@@ -235,7 +235,7 @@ static noinline_for_stack int seal_packet(struct noise_session *session, struct 
 	sg_init_table(sg, frags);
 	err = skb_to_sgvec(skb, sg, sizeof(*header), len + NOISE_TAG_LEN);
 	if (likely(err >= 0))
-		err = noise_seal(session, sg, len, header);
+		err = fwg_noise_seal(session, sg, len, header);
 	if (unlikely(err == -EAGAIN)) {
 		__skb_pull(skb, sizeof(*header));
 		err = pskb_trim(skb, skb->len - tail) ?: -EAGAIN;
@@ -244,14 +244,14 @@ static noinline_for_stack int seal_packet(struct noise_session *session, struct 
 }
 
 /**
- * send_scrub() - forget what was known of a packet that has become another one
+ * fwg_send_scrub() - forget what was known of a packet that has become another one
  * @skb: the packet, sealed or opened
  *
  * Whatever was decided for the one, on whose behalf it is to be sent or whether
  * its neighbour is there, is not true of the other. Their flow is the same, and
  * so is the time at which it is to leave.
  */
-void send_scrub(struct sk_buff *skb)
+void fwg_send_scrub(struct sk_buff *skb)
 {
 	skb_scrub_packet(skb, true);
 	skb_reset_redirect(skb);
@@ -266,29 +266,29 @@ void send_scrub(struct sk_buff *skb)
 }
 
 /* Ciphertext to the socket. */
-static void transmit(struct fg_peer *peer, struct sk_buff_head *sealed)
+static void fwg_transmit(struct fwg_peer *peer, struct sk_buff_head *sealed)
 {
 	bool data_sent = false;
 	struct sk_buff *skb;
 
 	if (skb_queue_empty(sealed))
 		return;
-	timers_any_sent(peer);
+	fwg_timers_any_sent(peer);
 	while ((skb = __skb_dequeue(sealed))) {
 		bool keepalive = skb->len == sizeof(struct message_data) + NOISE_TAG_LEN;
 		u8 ds = SEND_CB(skb)->ds;
 
-		send_scrub(skb);
+		fwg_send_scrub(skb);
 		skb->ip_summed = CHECKSUM_NONE;
-		if (!socket_send(peer, skb, ds) && !keepalive)
+		if (!fwg_socket_send(peer, skb, ds) && !keepalive)
 			data_sent = true;
 	}
 	if (data_sent)
-		timers_data_sent(peer);
+		fwg_timers_data_sent(peer);
 }
 
 /* The oldest packets have to go when too many wait, segments of a large one among them. */
-static void bound_staged(struct fg_peer *peer)
+static void fwg_bound_staged(struct fwg_peer *peer)
 {
 	struct sk_buff *skb;
 
@@ -302,12 +302,12 @@ static void bound_staged(struct fg_peer *peer)
 }
 
 /**
- * send_purge() - drop what waits
+ * fwg_send_purge() - drop what waits
  * @peer: to this peer
  *
  * Context: any but hard interrupts.
  */
-void send_purge(struct fg_peer *peer)
+void fwg_send_purge(struct fwg_peer *peer)
 {
 	struct sk_buff_head packets;
 
@@ -320,7 +320,7 @@ void send_purge(struct fg_peer *peer)
 }
 
 /* No session: what is left waits on, at the head, and a handshake is begun. */
-static void wait_for_session(struct fg_peer *peer, struct sk_buff_head *packets)
+static void fwg_wait_for_session(struct fwg_peer *peer, struct sk_buff_head *packets)
 {
 	struct sk_buff *skb;
 
@@ -329,13 +329,13 @@ static void wait_for_session(struct fg_peer *peer, struct sk_buff_head *packets)
 		skb_orphan(skb);
 	spin_lock(&peer->staged.lock);
 	skb_queue_splice_init(packets, &peer->staged);
-	bound_staged(peer);
+	fwg_bound_staged(peer);
 	spin_unlock(&peer->staged.lock);
-	send_queue_initiation(peer, false);
+	fwg_send_queue_initiation(peer, false);
 }
 
 /* Returns false when packets were left behind for want of a session. */
-static bool send_all_staged(struct fg_peer *peer, struct sk_buff_head *packets)
+static bool fwg_send_all_staged(struct fwg_peer *peer, struct sk_buff_head *packets)
 {
 	struct noise_session *session;
 	struct sk_buff_head sealed;
@@ -349,9 +349,9 @@ static bool send_all_staged(struct fg_peer *peer, struct sk_buff_head *packets)
 	if (skb_queue_empty(packets))
 		return true;
 
-	session = noise_session_current(peer->noise);
+	session = fwg_noise_session_current(peer->noise);
 	while (session && (skb = __skb_dequeue(packets))) {
-		err = seal_packet(session, skb);
+		err = fwg_seal_packet(session, skb);
 		if (likely(!err)) {
 			__skb_queue_tail(&sealed, skb);
 		} else if (err == -EAGAIN) {
@@ -362,18 +362,18 @@ static bool send_all_staged(struct fg_peer *peer, struct sk_buff_head *packets)
 			kfree_skb(skb);
 		}
 	}
-	transmit(peer, &sealed);
+	fwg_transmit(peer, &sealed);
 	if (session) {
-		if (unlikely(noise_session_old_to_send(session)))
-			send_queue_initiation(peer, false);
+		if (unlikely(fwg_noise_session_old_to_send(session)))
+			fwg_send_queue_initiation(peer, false);
 		return true;
 	}
-	wait_for_session(peer, packets);
+	fwg_wait_for_session(peer, packets);
 	return false;
 }
 
 /**
- * send_packets() - seal and send packets, after those that wait
+ * fwg_send_packets() - seal and send packets, after those that wait
  * @peer: to this peer
  * @packets: the packets; empty on return
  *
@@ -383,38 +383,38 @@ static bool send_all_staged(struct fg_peer *peer, struct sk_buff_head *packets)
  *
  * Context: any but hard interrupts.
  */
-void send_packets(struct fg_peer *peer, struct sk_buff_head *packets)
+void fwg_send_packets(struct fwg_peer *peer, struct sk_buff_head *packets)
 {
 	local_bh_disable();
 	rcu_read_lock();
 	/* Another CPU may have found a session, and nothing that waits for it. */
-	while (!send_all_staged(peer, packets) && peer_has_session(peer))
+	while (!fwg_send_all_staged(peer, packets) && fwg_peer_has_session(peer))
 		;
 	rcu_read_unlock();
 	local_bh_enable();
 }
 
 /**
- * send_staged() - seal and send what waits
+ * fwg_send_staged() - seal and send what waits
  * @peer: to this peer
  *
  * Context: any but hard interrupts.
  */
-void send_staged(struct fg_peer *peer)
+void fwg_send_staged(struct fwg_peer *peer)
 {
 	struct sk_buff_head none;
 
 	__skb_queue_head_init(&none);
-	send_packets(peer, &none);
+	fwg_send_packets(peer, &none);
 }
 
 /**
- * send_keepalive() - send an empty packet, unless there are others to send
+ * fwg_send_keepalive() - send an empty packet, unless there are others to send
  * @peer: to this peer
  *
  * Context: any but hard interrupts.
  */
-void send_keepalive(struct fg_peer *peer)
+void fwg_send_keepalive(struct fwg_peer *peer)
 {
 	struct sk_buff_head packets;
 	struct sk_buff *skb;
@@ -430,5 +430,5 @@ void send_keepalive(struct fg_peer *peer)
 		*SEND_CB(skb) = (struct send_cb){ .mtu = READ_ONCE(skb->dev->mtu) };
 		__skb_queue_tail(&packets, skb);
 	}
-	send_packets(peer, &packets);
+	fwg_send_packets(peer, &packets);
 }

@@ -6,8 +6,8 @@
 #include <linux/types.h>
 
 struct endpoint;
-struct fg_device;
-struct fg_peer;
+struct fwg_device;
+struct fwg_peer;
 struct noise_source;
 struct sk_buff;
 struct sk_buff_head;
@@ -31,16 +31,16 @@ struct send_cb {
 
 #define SEND_CB(skb) ((struct send_cb *)((skb)->cb))
 
-void send_packets(struct fg_peer *peer, struct sk_buff_head *packets);
-void send_staged(struct fg_peer *peer);
-void send_purge(struct fg_peer *peer);
-void send_scrub(struct sk_buff *skb);
-void send_keepalive(struct fg_peer *peer);
-bool send_queue_initiation(struct fg_peer *peer, bool retry);
-void send_initiation_work(struct work_struct *work);
-void send_response(struct fg_peer *peer, struct sk_buff *skb);
-void send_cookie(struct fg_device *device, const struct sk_buff *msg, const struct endpoint *to,
-		 const struct noise_source *source);
-struct sk_buff *send_alloc_handshake(size_t len);
+void fwg_send_packets(struct fwg_peer *peer, struct sk_buff_head *packets);
+void fwg_send_staged(struct fwg_peer *peer);
+void fwg_send_purge(struct fwg_peer *peer);
+void fwg_send_scrub(struct sk_buff *skb);
+void fwg_send_keepalive(struct fwg_peer *peer);
+bool fwg_send_queue_initiation(struct fwg_peer *peer, bool retry);
+void fwg_send_initiation_work(struct work_struct *work);
+void fwg_send_response(struct fwg_peer *peer, struct sk_buff *skb);
+void fwg_send_cookie(struct fwg_device *device, const struct sk_buff *msg,
+		     const struct endpoint *to, const struct noise_source *source);
+struct sk_buff *fwg_send_alloc_handshake(size_t len);
 
 #endif /* _FORKGUARD_SEND_H */

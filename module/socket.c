@@ -22,11 +22,11 @@
 static DEFINE_PER_CPU(unsigned int, nested);
 
 /**
- * socket_may_nest() - may a packet be put into another tunnel?
+ * fwg_socket_may_nest() - may a packet be put into another tunnel?
  *
  * Context: BHs disabled.
  */
-bool socket_may_nest(void)
+bool fwg_socket_may_nest(void)
 {
 	return __this_cpu_read(nested) < MAX_NESTED;
 }
@@ -35,27 +35,27 @@ bool socket_may_nest(void)
  * Does the way to a peer lead through the peer itself? Through another one of the
  * same interface it may, and what goes around through several ends in xmit().
  */
-static bool is_loop(const struct sk_buff *skb, const struct net_device *way,
-		    const struct endpoint *endpoint)
+static bool fwg_is_loop(const struct sk_buff *skb, const struct net_device *way,
+			const struct endpoint *endpoint)
 {
 	bool v4 = endpoint->addr.sa_family == AF_INET;
-	struct fg_device *device;
-	const struct fg_peer *peer;
+	struct fwg_device *device;
+	const struct fwg_peer *peer;
 
 	if (likely(way != skb->dev))
 		return false;
 	device = netdev_priv(skb->dev);
 	rcu_read_lock();
-	peer = allowedips_lookup(&device->allowedips, endpoint->addr.sa_family,
-				 v4 ? (const void *)&endpoint->addr4.sin_addr :
-				      (const void *)&endpoint->addr6.sin6_addr);
+	peer = fwg_allowedips_lookup(&device->allowedips, endpoint->addr.sa_family,
+				     v4 ? (const void *)&endpoint->addr4.sin_addr :
+					  (const void *)&endpoint->addr6.sin6_addr);
 	rcu_read_unlock();
 	return peer && &peer->endpoint == endpoint;
 }
 
 /* Called with the lock on the endpoint, so that @route, which may be NULL, is to it. */
-static int send4(const struct endpoint *endpoint, struct dst_cache *route, struct sock *sock,
-		 struct sk_buff *skb, u8 ds)
+static int fwg_send4(const struct endpoint *endpoint, struct dst_cache *route, struct sock *sock,
+		     struct sk_buff *skb, u8 ds)
 {
 	struct flowi4 fl = {
 		.saddr = endpoint->src4.s_addr,
@@ -86,7 +86,7 @@ static int send4(const struct endpoint *endpoint, struct dst_cache *route, struc
 		}
 		if (IS_ERR(rt))
 			return PTR_ERR(rt);
-		if (is_loop(skb, rt->dst.dev, endpoint)) {
+		if (fwg_is_loop(skb, rt->dst.dev, endpoint)) {
 			ip_rt_put(rt);
 			return -ELOOP;
 		}
@@ -100,8 +100,8 @@ static int send4(const struct endpoint *endpoint, struct dst_cache *route, struc
 }
 
 #if IS_ENABLED(CONFIG_IPV6)
-static int send6(const struct endpoint *endpoint, struct dst_cache *route, struct sock *sock,
-		 struct sk_buff *skb, u8 ds)
+static int fwg_send6(const struct endpoint *endpoint, struct dst_cache *route, struct sock *sock,
+		     struct sk_buff *skb, u8 ds)
 {
 	struct flowi6 fl = {
 		.saddr = endpoint->src6,
@@ -121,7 +121,7 @@ static int send6(const struct endpoint *endpoint, struct dst_cache *route, struc
 		dst = ipv6_stub->ipv6_dst_lookup_flow(sock_net(sock), sock, &fl, NULL);
 		if (IS_ERR(dst))
 			return PTR_ERR(dst);
-		if (is_loop(skb, dst->dev, endpoint)) {
+		if (fwg_is_loop(skb, dst->dev, endpoint)) {
 			dst_release(dst);
 			return -ELOOP;
 		}
@@ -133,16 +133,16 @@ static int send6(const struct endpoint *endpoint, struct dst_cache *route, struc
 	return 0;
 }
 #else
-static int send6(const struct endpoint *endpoint, struct dst_cache *route, struct sock *sock,
-		 struct sk_buff *skb, u8 ds)
+static int fwg_send6(const struct endpoint *endpoint, struct dst_cache *route, struct sock *sock,
+		     struct sk_buff *skb, u8 ds)
 {
 	return -EAFNOSUPPORT;
 }
 #endif
 
 /* Called with BHs disabled. The skb is consumed when 0 is returned. */
-static int send_to(struct fg_device *device, const struct endpoint *endpoint,
-		   struct dst_cache *route, struct sk_buff *skb, u8 ds)
+static int fwg_send_to(struct fwg_device *device, const struct endpoint *endpoint,
+		       struct dst_cache *route, struct sk_buff *skb, u8 ds)
 {
 	int err = -EDESTADDRREQ;
 	struct sock *sock;
@@ -156,11 +156,11 @@ static int send_to(struct fg_device *device, const struct endpoint *endpoint,
 	switch (endpoint->addr.sa_family) {
 	case AF_INET:
 		sock = rcu_dereference_bh(device->sock4);
-		err = sock ? send4(endpoint, route, sock, skb, ds) : -ENONET;
+		err = sock ? fwg_send4(endpoint, route, sock, skb, ds) : -ENONET;
 		break;
 	case AF_INET6:
 		sock = rcu_dereference_bh(device->sock6);
-		err = sock ? send6(endpoint, route, sock, skb, ds) : -ENONET;
+		err = sock ? fwg_send6(endpoint, route, sock, skb, ds) : -ENONET;
 		break;
 	}
 	__this_cpu_dec(nested);
@@ -168,7 +168,7 @@ static int send_to(struct fg_device *device, const struct endpoint *endpoint,
 }
 
 /**
- * socket_send() - send a message to where a peer is
+ * fwg_socket_send() - send a message to where a peer is
  * @peer: the peer
  * @skb: the message; consumed
  * @ds: the DS field of the outer header
@@ -176,14 +176,14 @@ static int send_to(struct fg_device *device, const struct endpoint *endpoint,
  * Context: any but hard interrupts.
  * Return: 0 or a negative error.
  */
-int socket_send(struct fg_peer *peer, struct sk_buff *skb, u8 ds)
+int fwg_socket_send(struct fwg_peer *peer, struct sk_buff *skb, u8 ds)
 {
 	size_t len = skb->len;
 	int err;
 
 	rcu_read_lock_bh();
 	read_lock_bh(&peer->endpoint_lock);
-	err = send_to(peer->device, &peer->endpoint, &peer->route, skb, ds);
+	err = fwg_send_to(peer->device, &peer->endpoint, &peer->route, skb, ds);
 	read_unlock_bh(&peer->endpoint_lock);
 	rcu_read_unlock_bh();
 
@@ -195,7 +195,7 @@ int socket_send(struct fg_peer *peer, struct sk_buff *skb, u8 ds)
 }
 
 /**
- * socket_reply() - send a message to where another has come from
+ * fwg_socket_reply() - send a message to where another has come from
  * @device: the device
  * @skb: the message; consumed
  * @to: where
@@ -203,22 +203,23 @@ int socket_send(struct fg_peer *peer, struct sk_buff *skb, u8 ds)
  *
  * Context: any but hard interrupts.
  */
-void socket_reply(struct fg_device *device, struct sk_buff *skb, const struct endpoint *to, u8 ds)
+void fwg_socket_reply(struct fwg_device *device, struct sk_buff *skb, const struct endpoint *to,
+		      u8 ds)
 {
 	rcu_read_lock_bh();
-	if (send_to(device, to, NULL, skb, ds))
+	if (fwg_send_to(device, to, NULL, skb, ds))
 		kfree_skb(skb);
 	rcu_read_unlock_bh();
 }
 
 /**
- * endpoint_from_skb() - where does a message come from?
+ * fwg_endpoint_from_skb() - where does a message come from?
  * @endpoint: the answer
  * @skb: the message, with outer network and transport headers
  *
  * Return: 0 or -EINVAL.
  */
-int endpoint_from_skb(struct endpoint *endpoint, const struct sk_buff *skb)
+int fwg_endpoint_from_skb(struct endpoint *endpoint, const struct sk_buff *skb)
 {
 	memset(endpoint, 0, sizeof(*endpoint));
 	if (skb->protocol == htons(ETH_P_IP)) {
@@ -242,13 +243,13 @@ int endpoint_from_skb(struct endpoint *endpoint, const struct sk_buff *skb)
 }
 
 /**
- * socket_set_endpoint() - a peer is somewhere
+ * fwg_socket_set_endpoint() - a peer is somewhere
  * @peer: the peer
  * @endpoint: where; padding is zero
  *
  * Context: any but hard interrupts.
  */
-void socket_set_endpoint(struct fg_peer *peer, const struct endpoint *endpoint)
+void fwg_socket_set_endpoint(struct fwg_peer *peer, const struct endpoint *endpoint)
 {
 	/* Mostly it stays where it was. What a torn read misses, the next message puts right. */
 	if (likely(!data_race(memcmp(&peer->endpoint, endpoint, sizeof(*endpoint)))))
@@ -261,14 +262,14 @@ void socket_set_endpoint(struct fg_peer *peer, const struct endpoint *endpoint)
 }
 
 /**
- * socket_forget_route() - look for the way to a peer again
+ * fwg_socket_forget_route() - look for the way to a peer again
  * @peer: the peer
  *
  * No route is held any more: it must not outlive the namespace of the sockets.
  *
  * Context: any but hard interrupts.
  */
-void socket_forget_route(struct fg_peer *peer)
+void fwg_socket_forget_route(struct fwg_peer *peer)
 {
 	write_lock_bh(&peer->endpoint_lock);
 	dst_cache_reset_now(&peer->route);
@@ -276,12 +277,12 @@ void socket_forget_route(struct fg_peer *peer)
 }
 
 /**
- * socket_clear_source() - let routing choose from which address we send
+ * fwg_socket_clear_source() - let routing choose from which address we send
  * @peer: to this peer
  *
  * Context: any but hard interrupts.
  */
-void socket_clear_source(struct fg_peer *peer)
+void fwg_socket_clear_source(struct fwg_peer *peer)
 {
 	write_lock_bh(&peer->endpoint_lock);
 	memset(&peer->endpoint.src6, 0, sizeof(peer->endpoint.src6));
@@ -289,30 +290,31 @@ void socket_clear_source(struct fg_peer *peer)
 	write_unlock_bh(&peer->endpoint_lock);
 }
 
-static int on_receive(struct sock *sk, struct sk_buff *skb)
+static int fwg_on_receive(struct sock *sk, struct sk_buff *skb)
 {
-	struct fg_device *device = rcu_dereference_sk_user_data(sk);
+	struct fwg_device *device = rcu_dereference_sk_user_data(sk);
 
 	skb_mark_not_on_list(skb);
 	if (likely(device))
-		receive_message(device, skb);
+		fwg_receive_message(device, skb);
 	else
 		kfree_skb(skb);
 	return 0;
 }
 
-static void destroy(struct socket *sock)
+static void fwg_destroy(struct socket *sock)
 {
 	sk_clear_memalloc(sock->sk);
 	udp_tunnel_sock_release(sock);
 }
 
-static struct socket *create(struct fg_device *device, struct net *net, struct udp_port_cfg *port)
+static struct socket *fwg_create(struct fwg_device *device, struct net *net,
+				 struct udp_port_cfg *port)
 {
 	struct udp_tunnel_sock_cfg cfg = {
 		.sk_user_data = device,
 		.encap_type = 1,
-		.encap_rcv = on_receive,
+		.encap_rcv = fwg_on_receive,
 	};
 	struct socket *sock;
 	int err;
@@ -327,7 +329,7 @@ static struct socket *create(struct fg_device *device, struct net *net, struct u
 	return sock;
 }
 
-static void replace(struct fg_device *device, struct socket *sock4, struct socket *sock6)
+static void fwg_replace(struct fwg_device *device, struct socket *sock4, struct socket *sock6)
 {
 	struct sock *old4, *old6;
 
@@ -342,20 +344,20 @@ static void replace(struct fg_device *device, struct socket *sock4, struct socke
 
 	synchronize_net();
 	if (old4)
-		destroy(old4->sk_socket);
+		fwg_destroy(old4->sk_socket);
 	if (old6)
-		destroy(old6->sk_socket);
+		fwg_destroy(old6->sk_socket);
 }
 
 /**
- * socket_open() - open, or replace, the sockets of a device
+ * fwg_socket_open() - open, or replace, the sockets of a device
  * @device: the device
  * @port: to receive on, host byte order; 0 to choose one
  *
  * Context: process.
  * Return: 0; otherwise a negative error, and the sockets are as they were.
  */
-int socket_open(struct fg_device *device, u16 port)
+int fwg_socket_open(struct fwg_device *device, u16 port)
 {
 	struct udp_port_cfg port4 = {
 		.family = AF_INET,
@@ -383,33 +385,33 @@ int socket_open(struct fg_device *device, u16 port)
 		return -ENONET;
 
 	for (;;) {
-		sock4 = create(device, net, &port4);
+		sock4 = fwg_create(device, net, &port4);
 		err = PTR_ERR_OR_ZERO(sock4);
 		if (err || !IS_ENABLED(CONFIG_IPV6) || !ipv6_mod_enabled())
 			break;
 		port6.local_udp_port = inet_sk(sock4->sk)->inet_sport;
-		sock6 = create(device, net, &port6);
+		sock6 = fwg_create(device, net, &port6);
 		err = PTR_ERR_OR_ZERO(sock6);
 		if (!err)
 			break;
-		destroy(sock4);
+		fwg_destroy(sock4);
 		/* The port that was chosen for IPv4 may be taken for IPv6. */
 		if (err != -EADDRINUSE || !retries--)
 			break;
 	}
 	if (!err)
-		replace(device, sock4, sock6);
+		fwg_replace(device, sock4, sock6);
 	put_net(net);
 	return err;
 }
 
 /**
- * socket_close() - close the sockets of a device
+ * fwg_socket_close() - close the sockets of a device
  * @device: the device
  *
  * Context: process.
  */
-void socket_close(struct fg_device *device)
+void fwg_socket_close(struct fwg_device *device)
 {
-	replace(device, NULL, NULL);
+	fwg_replace(device, NULL, NULL);
 }

@@ -7,8 +7,8 @@
 #include <linux/in6.h>
 #include <linux/skbuff.h>
 
-struct fg_device;
-struct fg_peer;
+struct fwg_device;
+struct fwg_peer;
 struct net;
 
 /**
@@ -35,14 +35,15 @@ struct endpoint {
 	};
 };
 
-int socket_open(struct fg_device *device, u16 port);
-void socket_close(struct fg_device *device);
-bool socket_may_nest(void);
-int socket_send(struct fg_peer *peer, struct sk_buff *skb, u8 ds);
-void socket_reply(struct fg_device *device, struct sk_buff *skb, const struct endpoint *to, u8 ds);
-int endpoint_from_skb(struct endpoint *endpoint, const struct sk_buff *skb);
-void socket_set_endpoint(struct fg_peer *peer, const struct endpoint *endpoint);
-void socket_forget_route(struct fg_peer *peer);
-void socket_clear_source(struct fg_peer *peer);
+int fwg_socket_open(struct fwg_device *device, u16 port);
+void fwg_socket_close(struct fwg_device *device);
+bool fwg_socket_may_nest(void);
+int fwg_socket_send(struct fwg_peer *peer, struct sk_buff *skb, u8 ds);
+void fwg_socket_reply(struct fwg_device *device, struct sk_buff *skb, const struct endpoint *to,
+		      u8 ds);
+int fwg_endpoint_from_skb(struct endpoint *endpoint, const struct sk_buff *skb);
+void fwg_socket_set_endpoint(struct fwg_peer *peer, const struct endpoint *endpoint);
+void fwg_socket_forget_route(struct fwg_peer *peer);
+void fwg_socket_clear_source(struct fwg_peer *peer);
 
 #endif /* _FORKGUARD_SOCKET_H */

@@ -19,118 +19,119 @@
 #include <linux/timekeeping.h>
 
 /* Up to a third of a second, so that many do not all come at once. */
-static unsigned long jitter(struct fg_peer *peer)
+static unsigned long fwg_jitter(struct fwg_peer *peer)
 {
 	u32 r;
 
-	noise_peer_draw(peer->noise, &r, sizeof(r));
+	fwg_noise_peer_draw(peer->noise, &r, sizeof(r));
 	return r % (HZ / 3);
 }
 
 /* Not for a peer that is being removed, nor while the interface is down. */
-static bool may_arm(const struct fg_peer *peer)
+static bool fwg_may_arm(const struct fwg_peer *peer)
 {
 	return !READ_ONCE(peer->dead) && netif_running(peer->device->dev);
 }
 
-static void arm(struct fg_peer *peer, struct timer_list *timer, unsigned long delay)
+static void fwg_arm(struct fwg_peer *peer, struct timer_list *timer, unsigned long delay)
 {
 	rcu_read_lock();
-	if (may_arm(peer))
+	if (fwg_may_arm(peer))
 		mod_timer(timer, jiffies + delay);
 	rcu_read_unlock();
 }
 
 /* Not later than it would have gone off. */
-static void arm_earlier(struct fg_peer *peer, struct timer_list *timer, unsigned long delay)
+static void fwg_arm_earlier(struct fwg_peer *peer, struct timer_list *timer, unsigned long delay)
 {
 	rcu_read_lock();
-	if (may_arm(peer))
+	if (fwg_may_arm(peer))
 		timer_reduce(timer, jiffies + delay);
 	rcu_read_unlock();
 }
 
-static void on_retransmit_handshake(struct timer_list *timer)
+static void fwg_on_retransmit_handshake(struct timer_list *timer)
 {
-	struct fg_peer *peer = from_timer(peer, timer, timers.retransmit_handshake);
+	struct fwg_peer *peer = from_timer(peer, timer, timers.retransmit_handshake);
 
 	if (atomic_read(&peer->handshake_attempts) > MAX_HANDSHAKE_ATTEMPTS) {
 		del_timer(&peer->timers.send_keepalive);
 		/* Nobody is there: nothing waits for ever. */
-		send_purge(peer);
+		fwg_send_purge(peer);
 		if (!timer_pending(&peer->timers.zero_sessions))
-			arm(peer, &peer->timers.zero_sessions, REJECT_AFTER_TIME * 3 * HZ);
+			fwg_arm(peer, &peer->timers.zero_sessions, REJECT_AFTER_TIME * 3 * HZ);
 		/* A clone may get its network late: go on, slowly. */
 		if (READ_ONCE(peer->recovering))
-			arm(peer, &peer->timers.recover, REKEY_AFTER_TIME * HZ + jitter(peer));
+			fwg_arm(peer, &peer->timers.recover,
+				REKEY_AFTER_TIME * HZ + fwg_jitter(peer));
 		return;
 	}
 	atomic_inc(&peer->handshake_attempts);
-	socket_clear_source(peer);
+	fwg_socket_clear_source(peer);
 	/* Too early, if one of the peer's was answered meanwhile. */
-	if (!send_queue_initiation(peer, true))
-		timers_handshake_initiated(peer);
+	if (!fwg_send_queue_initiation(peer, true))
+		fwg_timers_handshake_initiated(peer);
 }
 
-static void on_send_keepalive(struct timer_list *timer)
+static void fwg_on_send_keepalive(struct timer_list *timer)
 {
-	struct fg_peer *peer = from_timer(peer, timer, timers.send_keepalive);
+	struct fwg_peer *peer = from_timer(peer, timer, timers.send_keepalive);
 
-	send_keepalive(peer);
+	fwg_send_keepalive(peer);
 }
 
-static void on_new_handshake(struct timer_list *timer)
+static void fwg_on_new_handshake(struct timer_list *timer)
 {
-	struct fg_peer *peer = from_timer(peer, timer, timers.new_handshake);
+	struct fwg_peer *peer = from_timer(peer, timer, timers.new_handshake);
 
-	socket_clear_source(peer);
-	send_queue_initiation(peer, false);
+	fwg_socket_clear_source(peer);
+	fwg_send_queue_initiation(peer, false);
 }
 
-static void on_zero_sessions(struct timer_list *timer)
+static void fwg_on_zero_sessions(struct timer_list *timer)
 {
-	struct fg_peer *peer = from_timer(peer, timer, timers.zero_sessions);
+	struct fwg_peer *peer = from_timer(peer, timer, timers.zero_sessions);
 
-	noise_peer_clear(peer->noise);
+	fwg_noise_peer_clear(peer->noise);
 }
 
-static void on_persistent_keepalive(struct timer_list *timer)
+static void fwg_on_persistent_keepalive(struct timer_list *timer)
 {
-	struct fg_peer *peer = from_timer(peer, timer, timers.persistent_keepalive);
+	struct fwg_peer *peer = from_timer(peer, timer, timers.persistent_keepalive);
 
 	if (READ_ONCE(peer->keepalive_interval))
-		send_keepalive(peer);
+		fwg_send_keepalive(peer);
 }
 
-static void on_recover(struct timer_list *timer)
+static void fwg_on_recover(struct timer_list *timer)
 {
-	struct fg_peer *peer = from_timer(peer, timer, timers.recover);
+	struct fwg_peer *peer = from_timer(peer, timer, timers.recover);
 
-	if (!peer_has_session(peer))
-		send_queue_initiation(peer, false);
+	if (!fwg_peer_has_session(peer))
+		fwg_send_queue_initiation(peer, false);
 }
 
 /**
- * timers_init() - prepare the timers of a new peer
+ * fwg_timers_init() - prepare the timers of a new peer
  * @peer: the peer
  */
-void timers_init(struct fg_peer *peer)
+void fwg_timers_init(struct fwg_peer *peer)
 {
-	timer_setup(&peer->timers.retransmit_handshake, on_retransmit_handshake, 0);
-	timer_setup(&peer->timers.send_keepalive, on_send_keepalive, 0);
-	timer_setup(&peer->timers.new_handshake, on_new_handshake, 0);
-	timer_setup(&peer->timers.zero_sessions, on_zero_sessions, 0);
-	timer_setup(&peer->timers.persistent_keepalive, on_persistent_keepalive, 0);
-	timer_setup(&peer->timers.recover, on_recover, 0);
+	timer_setup(&peer->timers.retransmit_handshake, fwg_on_retransmit_handshake, 0);
+	timer_setup(&peer->timers.send_keepalive, fwg_on_send_keepalive, 0);
+	timer_setup(&peer->timers.new_handshake, fwg_on_new_handshake, 0);
+	timer_setup(&peer->timers.zero_sessions, fwg_on_zero_sessions, 0);
+	timer_setup(&peer->timers.persistent_keepalive, fwg_on_persistent_keepalive, 0);
+	timer_setup(&peer->timers.recover, fwg_on_recover, 0);
 }
 
 /**
- * timers_stop() - stop all timers
+ * fwg_timers_stop() - stop all timers
  * @peer: the peer; dead, or of an interface that is down, for a grace period
  *
  * Context: process.
  */
-void timers_stop(struct fg_peer *peer)
+void fwg_timers_stop(struct fwg_peer *peer)
 {
 	del_timer_sync(&peer->timers.retransmit_handshake);
 	del_timer_sync(&peer->timers.send_keepalive);
@@ -143,73 +144,73 @@ void timers_stop(struct fg_peer *peer)
 }
 
 /**
- * timers_data_sent() - a data message that is no keepalive was sent
+ * fwg_timers_data_sent() - a data message that is no keepalive was sent
  * @peer: to this peer
  */
-void timers_data_sent(struct fg_peer *peer)
+void fwg_timers_data_sent(struct fwg_peer *peer)
 {
 	if (!timer_pending(&peer->timers.new_handshake))
-		arm(peer, &peer->timers.new_handshake,
-		    (KEEPALIVE_TIMEOUT + REKEY_TIMEOUT) * HZ + jitter(peer));
+		fwg_arm(peer, &peer->timers.new_handshake,
+			(KEEPALIVE_TIMEOUT + REKEY_TIMEOUT) * HZ + fwg_jitter(peer));
 }
 
 /**
- * timers_data_received() - a data message that is no keepalive was received
+ * fwg_timers_data_received() - a data message that is no keepalive was received
  * @peer: from this peer
  */
-void timers_data_received(struct fg_peer *peer)
+void fwg_timers_data_received(struct fwg_peer *peer)
 {
 	if (!timer_pending(&peer->timers.send_keepalive))
-		arm(peer, &peer->timers.send_keepalive, KEEPALIVE_TIMEOUT * HZ);
+		fwg_arm(peer, &peer->timers.send_keepalive, KEEPALIVE_TIMEOUT * HZ);
 }
 
-static void any_passed(struct fg_peer *peer)
+static void fwg_any_passed(struct fwg_peer *peer)
 {
 	u16 interval = READ_ONCE(peer->keepalive_interval);
 
 	if (interval)
-		arm(peer, &peer->timers.persistent_keepalive, interval * HZ);
+		fwg_arm(peer, &peer->timers.persistent_keepalive, interval * HZ);
 }
 
 /**
- * timers_any_sent() - an authenticated message of any kind was sent
+ * fwg_timers_any_sent() - an authenticated message of any kind was sent
  * @peer: to this peer
  */
-void timers_any_sent(struct fg_peer *peer)
+void fwg_timers_any_sent(struct fwg_peer *peer)
 {
 	del_timer(&peer->timers.send_keepalive);
-	any_passed(peer);
+	fwg_any_passed(peer);
 }
 
 /**
- * timers_any_received() - an authentic message of any kind was received
+ * fwg_timers_any_received() - an authentic message of any kind was received
  * @peer: from this peer
  */
-void timers_any_received(struct fg_peer *peer)
+void fwg_timers_any_received(struct fwg_peer *peer)
 {
 	del_timer(&peer->timers.new_handshake);
-	any_passed(peer);
+	fwg_any_passed(peer);
 }
 
 /**
- * timers_handshake_initiated() - an initiation was sent, or could not be
+ * fwg_timers_handshake_initiated() - an initiation was sent, or could not be
  * @peer: to this peer
  */
-void timers_handshake_initiated(struct fg_peer *peer)
+void fwg_timers_handshake_initiated(struct fwg_peer *peer)
 {
-	arm(peer, &peer->timers.retransmit_handshake, REKEY_TIMEOUT * HZ + jitter(peer));
+	fwg_arm(peer, &peer->timers.retransmit_handshake, REKEY_TIMEOUT * HZ + fwg_jitter(peer));
 }
 
 /**
- * timers_handshake_complete() - there is a session that both sides have
+ * fwg_timers_handshake_complete() - there is a session that both sides have
  * @peer: with this peer
  */
-void timers_handshake_complete(struct fg_peer *peer)
+void fwg_timers_handshake_complete(struct fwg_peer *peer)
 {
 	struct timespec64 now;
 
 	/* A reset has wiped it meanwhile: what that has begun goes on. */
-	if (!peer_has_session(peer))
+	if (!fwg_peer_has_session(peer))
 		return;
 	del_timer(&peer->timers.retransmit_handshake);
 	atomic_set(&peer->handshake_attempts, 0);
@@ -221,45 +222,45 @@ void timers_handshake_complete(struct fg_peer *peer)
 }
 
 /**
- * timers_session_derived() - there are keys for a new session
+ * fwg_timers_session_derived() - there are keys for a new session
  * @peer: with this peer
  */
-void timers_session_derived(struct fg_peer *peer)
+void fwg_timers_session_derived(struct fwg_peer *peer)
 {
-	arm(peer, &peer->timers.zero_sessions, REJECT_AFTER_TIME * 3 * HZ);
+	fwg_arm(peer, &peer->timers.zero_sessions, REJECT_AFTER_TIME * 3 * HZ);
 }
 
 /**
- * timers_hurry() - it is a moment too early for an initiation that is wanted
+ * fwg_timers_hurry() - it is a moment too early for an initiation that is wanted
  * @peer: to this peer
  */
-void timers_hurry(struct fg_peer *peer)
+void fwg_timers_hurry(struct fwg_peer *peer)
 {
-	arm_earlier(peer, &peer->timers.recover, msecs_to_jiffies(RECOVERY_INTERVAL) + 1);
+	fwg_arm_earlier(peer, &peer->timers.recover, msecs_to_jiffies(RECOVERY_INTERVAL) + 1);
 }
 
 /**
- * timers_recover() - a reset wiped a session in use
+ * fwg_timers_recover() - a reset wiped a session in use
  * @peer: with this peer
  *
  * The handshake that follows does not wait for the usual time between two; the
  * jitter spares a peer that talks to many clones.
  */
-void timers_recover(struct fg_peer *peer)
+void fwg_timers_recover(struct fwg_peer *peer)
 {
 	WRITE_ONCE(peer->recovering, true);
 	WRITE_ONCE(peer->hurry, true);
-	arm_earlier(peer, &peer->timers.recover,
-		    msecs_to_jiffies(RECOVERY_INTERVAL) + 1 + jitter(peer));
+	fwg_arm_earlier(peer, &peer->timers.recover,
+			msecs_to_jiffies(RECOVERY_INTERVAL) + 1 + fwg_jitter(peer));
 }
 
 /**
- * timers_recovering() - is there a wiped session yet to be replaced?
+ * fwg_timers_recovering() - is there a wiped session yet to be replaced?
  * @peer: with this peer
  *
  * Return: true while a handshake is to be begun for it, be it in minutes.
  */
-bool timers_recovering(const struct fg_peer *peer)
+bool fwg_timers_recovering(const struct fwg_peer *peer)
 {
 	return READ_ONCE(peer->recovering) && timer_pending(&peer->timers.recover);
 }

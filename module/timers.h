@@ -5,20 +5,20 @@
 
 #include <linux/types.h>
 
-struct fg_peer;
+struct fwg_peer;
 
-void timers_init(struct fg_peer *peer);
-void timers_stop(struct fg_peer *peer);
+void fwg_timers_init(struct fwg_peer *peer);
+void fwg_timers_stop(struct fwg_peer *peer);
 
-void timers_data_sent(struct fg_peer *peer);
-void timers_data_received(struct fg_peer *peer);
-void timers_any_sent(struct fg_peer *peer);
-void timers_any_received(struct fg_peer *peer);
-void timers_handshake_initiated(struct fg_peer *peer);
-void timers_handshake_complete(struct fg_peer *peer);
-void timers_session_derived(struct fg_peer *peer);
-void timers_hurry(struct fg_peer *peer);
-void timers_recover(struct fg_peer *peer);
-bool timers_recovering(const struct fg_peer *peer);
+void fwg_timers_data_sent(struct fwg_peer *peer);
+void fwg_timers_data_received(struct fwg_peer *peer);
+void fwg_timers_any_sent(struct fwg_peer *peer);
+void fwg_timers_any_received(struct fwg_peer *peer);
+void fwg_timers_handshake_initiated(struct fwg_peer *peer);
+void fwg_timers_handshake_complete(struct fwg_peer *peer);
+void fwg_timers_session_derived(struct fwg_peer *peer);
+void fwg_timers_hurry(struct fwg_peer *peer);
+void fwg_timers_recover(struct fwg_peer *peer);
+bool fwg_timers_recovering(const struct fwg_peer *peer);
 
 #endif /* _FORKGUARD_TIMERS_H */

@@ -15,7 +15,7 @@ import sys
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "setup"))
+sys.path.insert(0, str(HERE.parents[1] / "scripts"))
 
 from tree import TOP, Tree  # noqa: E402  pylint: disable=wrong-import-position
 

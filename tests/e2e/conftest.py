@@ -171,7 +171,7 @@ class UserMode:
         self._clock = clock
 
     def play(self):
-        module = _output("tests/setup/module.sh", "um").strip()
+        module = _output("scripts/module.sh", "um").strip()
         return json.loads(_output(
             "nice", "tests/kunit/uml", "-a", self._clock,
             "-m", module, "-t", "800",

@@ -2,7 +2,7 @@
 """Debian's systemd-networkd and NetworkManager in a guest: what they are told to
 make of tunnels, and what they, udev and the kernel then say of them.
 
-They have a root of their own there, see tests/setup/managers.sh, and the bus
+They have a root of their own there, see scripts/managers.sh, and the bus
 and the udev that they want, without systemd as the first process.
 """
 
@@ -297,7 +297,7 @@ SIGNS = {
 def add_to(guest_kit, path):
     """The kit with them in it; PATH is of its initramfs, to be written."""
     folder = subprocess.run(
-        [os.path.join(kit.REPO, "tests", "setup", "managers.sh")], check=True,
+        [os.path.join(kit.REPO, "scripts", "managers.sh")], check=True,
         stdout=subprocess.PIPE, text=True, timeout=900).stdout.strip()
     with open(path, "wb") as out:
         for part in guest_kit.initrd, os.path.join(folder, "managers.cpio"):

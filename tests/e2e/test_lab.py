@@ -133,8 +133,8 @@ def test_every_fault_is_found(fault):
 
 @pytest.mark.parametrize("line, ours", (
     ("RIP: 0010:get_generation+0x0/0xd0 [forkguard]", True),
-    (" xmit+0x26/0x800 [forkguard]", True), (" 0xffffffffc0123456", True),
-    (" ? xmit+0x26/0x800 [forkguard]", False), (" tcp_v4_rcv+0x16/0x80", False)))
+    (" fwg_xmit+0x26/0x800 [forkguard]", True), (" 0xffffffffc0123456", True),
+    (" ? fwg_xmit+0x26/0x800 [forkguard]", False), (" tcp_v4_rcv+0x16/0x80", False)))
 def test_what_a_part_in_a_panic_is(line, ours):
     assert bool(OURS.search(f"[    7.783377] x\n[    7.783397] {line}\n")) == ours
 

@@ -39,9 +39,9 @@ static u32 draw(struct oracle *o)
 	return o->seed;
 }
 
-static struct fg_peer *peer_at(struct oracle *o, int peer)
+static struct fwg_peer *peer_at(struct oracle *o, int peer)
 {
-	return (struct fg_peer *)&o->peers[peer];
+	return (struct fwg_peer *)&o->peers[peer];
 }
 
 static bool matches(const struct prefix *p, int family, const u8 *addr)
@@ -52,7 +52,7 @@ static bool matches(const struct prefix *p, int family, const u8 *addr)
 	       (!rest || (p->addr[whole] ^ addr[whole]) >> (8 - rest) == 0);
 }
 
-static struct fg_peer *oracle_lookup(struct oracle *o, int family, const u8 *addr)
+static struct fwg_peer *oracle_lookup(struct oracle *o, int family, const u8 *addr)
 {
 	int i, best = -1;
 
@@ -81,8 +81,8 @@ static void oracle_add(struct kunit *test, struct oracle *o)
 	p.cidr = draw(o) % (p.family == AF_INET ? 33 : 129);
 	draw_addr(o, p.addr);
 	KUNIT_ASSERT_EQ(test,
-			allowedips_add(&o->ips, p.family, p.addr, p.cidr, peer_at(o, p.peer),
-				       &o->peers[p.peer]),
+			fwg_allowedips_add(&o->ips, p.family, p.addr, p.cidr, peer_at(o, p.peer),
+					   &o->peers[p.peer]),
 			0);
 	for (i = 0; i < o->n; i++)
 		if (o->prefixes[i].cidr == p.cidr && matches(&o->prefixes[i], p.family, p.addr))
@@ -96,7 +96,7 @@ static void oracle_remove(struct oracle *o)
 	const struct prefix p = o->prefixes[draw(o) % o->n];
 	int i, peer = p.peer >= 0 && draw(o) % 2 ? p.peer : draw(o) % PEERS;
 
-	allowedips_remove(&o->ips, p.family, p.addr, p.cidr, peer_at(o, peer));
+	fwg_allowedips_remove(&o->ips, p.family, p.addr, p.cidr, peer_at(o, peer));
 	for (i = 0; i < o->n; i++)
 		if (o->prefixes[i].peer == peer && o->prefixes[i].cidr == p.cidr &&
 		    matches(&o->prefixes[i], p.family, p.addr))
@@ -107,7 +107,7 @@ static void oracle_remove_peer(struct oracle *o, int peer)
 {
 	int i;
 
-	allowedips_remove_all(&o->ips, &o->peers[peer]);
+	fwg_allowedips_remove_all(&o->ips, &o->peers[peer]);
 	for (i = 0; i < o->n; i++)
 		if (o->prefixes[i].peer == peer)
 			o->prefixes[i].peer = -1;
@@ -116,12 +116,12 @@ static void oracle_remove_peer(struct oracle *o, int peer)
 static void oracle_compare(struct kunit *test, struct oracle *o)
 {
 	int family = draw(o) % 2 ? AF_INET : AF_INET6;
-	struct fg_peer *found;
+	struct fwg_peer *found;
 	u8 addr[16];
 
 	draw_addr(o, addr);
 	rcu_read_lock();
-	found = allowedips_lookup(&o->ips, family, addr);
+	found = fwg_allowedips_lookup(&o->ips, family, addr);
 	rcu_read_unlock();
 	KUNIT_EXPECT_PTR_EQ(test, found, oracle_lookup(o, family, addr));
 }
@@ -133,7 +133,7 @@ static struct oracle *oracle_create(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, o);
 	o->seed = 1;
-	KUNIT_ASSERT_EQ(test, allowedips_init(&o->ips), 0);
+	KUNIT_ASSERT_EQ(test, fwg_allowedips_init(&o->ips), 0);
 	for (i = 0; i < PEERS; i++)
 		INIT_LIST_HEAD(&o->peers[i]);
 	return o;
@@ -148,7 +148,7 @@ static void oracle_destroy(struct kunit *test, struct oracle *o)
 	KUNIT_EXPECT_EQ(test, atomic_read(&o->ips.table.nelems), 0);
 	KUNIT_EXPECT_TRUE(test, bitmap_empty(o->ips.v4.lengths, 129));
 	KUNIT_EXPECT_TRUE(test, bitmap_empty(o->ips.v6.lengths, 129));
-	allowedips_destroy(&o->ips);
+	fwg_allowedips_destroy(&o->ips);
 }
 
 /* Random prefixes that come, move from peer to peer, and go. */
@@ -174,16 +174,16 @@ static void random_against_brute_force(struct kunit *test)
 	oracle_destroy(test, o);
 }
 
-static struct fg_peer *whose(struct oracle *o, const char *address)
+static struct fwg_peer *whose(struct oracle *o, const char *address)
 {
-	struct fg_peer *found = NULL;
+	struct fwg_peer *found = NULL;
 	u8 addr[16];
 
 	rcu_read_lock();
 	if (in4_pton(address, -1, addr, -1, NULL))
-		found = allowedips_lookup(&o->ips, AF_INET, addr);
+		found = fwg_allowedips_lookup(&o->ips, AF_INET, addr);
 	else if (in6_pton(address, -1, addr, -1, NULL))
-		found = allowedips_lookup(&o->ips, AF_INET6, addr);
+		found = fwg_allowedips_lookup(&o->ips, AF_INET6, addr);
 	rcu_read_unlock();
 	return found;
 }
@@ -201,7 +201,7 @@ static void take(struct kunit *test, struct oracle *o, const char *address, u8 c
 	u8 addr[16];
 	int family = parse(test, address, addr);
 
-	allowedips_remove(&o->ips, family, addr, cidr, peer_at(o, peer));
+	fwg_allowedips_remove(&o->ips, family, addr, cidr, peer_at(o, peer));
 }
 
 static void give(struct kunit *test, struct oracle *o, const char *address, u8 cidr, int peer)
@@ -209,7 +209,7 @@ static void give(struct kunit *test, struct oracle *o, const char *address, u8 c
 	u8 addr[16];
 	int family = parse(test, address, addr), err;
 
-	err = allowedips_add(&o->ips, family, addr, cidr, peer_at(o, peer), &o->peers[peer]);
+	err = fwg_allowedips_add(&o->ips, family, addr, cidr, peer_at(o, peer), &o->peers[peer]);
 	KUNIT_ASSERT_EQ(test, err, 0);
 }
 
@@ -274,13 +274,13 @@ static void prefixes_nest(struct kunit *test)
 {
 	static const u8 zero[16];
 	struct oracle *o = oracle_create(test);
-	struct fg_peer *found;
+	struct fwg_peer *found;
 	int i;
 
 	for (i = 0; i <= 128; i++)
 		KUNIT_ASSERT_EQ(test,
-				allowedips_add(&o->ips, AF_INET6, zero, i, peer_at(o, i % PEERS),
-					       &o->peers[i % PEERS]),
+				fwg_allowedips_add(&o->ips, AF_INET6, zero, i,
+						   peer_at(o, i % PEERS), &o->peers[i % PEERS]),
 				0);
 	for (i = 0; i <= 128; i++) {
 		u8 addr[16] = {};
@@ -288,7 +288,7 @@ static void prefixes_nest(struct kunit *test)
 		if (i < 128)
 			addr[i / 8] = 0x80 >> i % 8;
 		rcu_read_lock();
-		found = allowedips_lookup(&o->ips, AF_INET6, addr);
+		found = fwg_allowedips_lookup(&o->ips, AF_INET6, addr);
 		rcu_read_unlock();
 		KUNIT_EXPECT_PTR_EQ(test, found, peer_at(o, i % PEERS));
 	}

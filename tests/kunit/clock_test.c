@@ -8,7 +8,7 @@ static time64_t lag(time64_t ahead, time64_t zone)
 	const struct timespec64 now = { .tv_sec = 1000000 };
 	const struct rtc_reading rtc = { .seconds = now.tv_sec + ahead, .valid = true };
 
-	return put_right(now, 0, &rtc, zone).tv_sec - now.tv_sec;
+	return fwg_put_right(now, 0, &rtc, zone).tv_sec - now.tv_sec;
 }
 
 /* R8: the RTC is believed when it is ahead, and not for its time zone. */
@@ -35,31 +35,31 @@ static void lag_is_made_good_once(struct kunit *test)
 	struct rtc_reading rtc = { .seconds = 5000, .boottime = 100 * NSEC_PER_SEC, .valid = true };
 	struct timespec64 now = { .tv_sec = 1000 };
 
-	KUNIT_EXPECT_EQ(test, put_right(now, rtc.boottime, &rtc, 0).tv_sec, 5000LL);
+	KUNIT_EXPECT_EQ(test, fwg_put_right(now, rtc.boottime, &rtc, 0).tv_sec, 5000LL);
 	now.tv_sec = 5000;
-	KUNIT_EXPECT_EQ(test, put_right(now, rtc.boottime, &rtc, 0).tv_sec, 5000LL);
+	KUNIT_EXPECT_EQ(test, fwg_put_right(now, rtc.boottime, &rtc, 0).tv_sec, 5000LL);
 	/* And the reading ages. */
 	now.tv_sec = 1007;
-	KUNIT_EXPECT_EQ(test, put_right(now, 107 * NSEC_PER_SEC, &rtc, 0).tv_sec, 5007LL);
+	KUNIT_EXPECT_EQ(test, fwg_put_right(now, 107 * NSEC_PER_SEC, &rtc, 0).tv_sec, 5007LL);
 	rtc.valid = false;
-	KUNIT_EXPECT_EQ(test, put_right(now, rtc.boottime, &rtc, 0).tv_sec, 1007LL);
+	KUNIT_EXPECT_EQ(test, fwg_put_right(now, rtc.boottime, &rtc, 0).tv_sec, 1007LL);
 }
 
 /* A reading from before a fork is not asked. */
 static void reading_ends_with_its_generation(struct kunit *test)
 {
-	struct rtc_reading rtc = { .stamp = generation_read(&generation_root) };
+	struct rtc_reading rtc = { .stamp = fwg_generation_read(&generation_root) };
 
-	KUNIT_EXPECT_TRUE(test, is_fresh(&rtc, NSEC_PER_SEC - 1));
-	KUNIT_EXPECT_FALSE(test, is_fresh(&rtc, NSEC_PER_SEC));
-	generation_revoke(&rtc.stamp);
-	KUNIT_EXPECT_FALSE(test, is_fresh(&rtc, NSEC_PER_SEC - 1));
+	KUNIT_EXPECT_TRUE(test, fwg_is_fresh(&rtc, NSEC_PER_SEC - 1));
+	KUNIT_EXPECT_FALSE(test, fwg_is_fresh(&rtc, NSEC_PER_SEC));
+	fwg_generation_revoke(&rtc.stamp);
+	KUNIT_EXPECT_FALSE(test, fwg_is_fresh(&rtc, NSEC_PER_SEC - 1));
 }
 
 static void clock_goes_on(struct kunit *test)
 {
 	time64_t before = ktime_get_real_seconds();
-	struct timespec64 first = clock_now(), second = clock_now();
+	struct timespec64 first = fwg_clock_now(), second = fwg_clock_now();
 
 	/* However long it takes. */
 	KUNIT_EXPECT_LE(test, before, first.tv_sec);

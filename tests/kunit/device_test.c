@@ -22,8 +22,8 @@ static generation_reset_fn saved_reset;
 static struct sk_buff_head wire;
 
 struct tunnel {
-	struct fg_device *device;
-	struct fg_peer *peer;
+	struct fwg_device *device;
+	struct fwg_peer *peer;
 	struct noise_local *remote;
 	struct noise_peer *us;
 	struct socket *socket; /* of the other end, if it listens */
@@ -31,25 +31,25 @@ struct tunnel {
 	struct message_response *response;
 };
 
-static bool remote_hold(struct fg_peer *owner)
+static bool remote_hold(struct fwg_peer *owner)
 {
 	return true;
 }
 
-static void remote_release(struct fg_peer *owner)
+static void remote_release(struct fwg_peer *owner)
 {
 }
 
 static const struct noise_owner_ops remote_ops = { remote_hold, remote_release };
 
-static struct fg_device *tunnel_device(struct kunit *test)
+static struct fwg_device *tunnel_device(struct kunit *test)
 {
 	struct nlattr *tb[IFLA_MAX + 1] = {};
 	struct net_device *dev;
 
 	rtnl_lock();
 	dev = rtnl_create_link(&init_net, "fwgtest%d", NET_NAME_ENUM, &link_ops, tb, NULL);
-	if (!IS_ERR(dev) && newlink(&init_net, dev, tb, NULL, NULL)) {
+	if (!IS_ERR(dev) && fwg_newlink(&init_net, dev, tb, NULL, NULL)) {
 		free_netdev(dev);
 		dev = NULL;
 	}
@@ -77,22 +77,22 @@ static void tunnel_create(struct kunit *test, struct tunnel *t)
 	t->initiation = kunit_kzalloc(test, sizeof(*t->initiation), GFP_KERNEL);
 	t->response = kunit_kzalloc(test, sizeof(*t->response), GFP_KERNEL);
 	KUNIT_ASSERT_TRUE(test, t->initiation && t->response);
-	t->remote = noise_local_create(&remote_ops);
+	t->remote = fwg_noise_local_create(&remote_ops);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(t->remote));
 	t->device = tunnel_device(test);
-	noise_local_set_private_key(t->device->noise, our_key);
-	noise_local_set_private_key(t->remote, remote_key);
+	fwg_noise_local_set_private_key(t->device->noise, our_key);
+	fwg_noise_local_set_private_key(t->remote, remote_key);
 
-	noise_local_identity(t->device->noise, NULL, public_key);
-	t->us = noise_peer_create(t->remote, (struct fg_peer *)t, public_key, NULL);
+	fwg_noise_local_identity(t->device->noise, NULL, public_key);
+	t->us = fwg_noise_peer_create(t->remote, (struct fwg_peer *)t, public_key, NULL);
 	KUNIT_ASSERT_NOT_NULL(test, t->us);
-	KUNIT_ASSERT_EQ(test, noise_peer_publish(t->us), 0);
-	noise_local_identity(t->remote, NULL, public_key);
+	KUNIT_ASSERT_EQ(test, fwg_noise_peer_publish(t->us), 0);
+	fwg_noise_local_identity(t->remote, NULL, public_key);
 	mutex_lock(&t->device->lock);
-	t->peer = peer_create(t->device, public_key, NULL);
+	t->peer = fwg_peer_create(t->device, public_key, NULL);
 	mutex_unlock(&t->device->lock);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(t->peer));
-	socket_set_endpoint(t->peer, &endpoint);
+	fwg_socket_set_endpoint(t->peer, &endpoint);
 }
 
 static void tunnel_destroy(struct tunnel *t)
@@ -103,22 +103,22 @@ static void tunnel_destroy(struct tunnel *t)
 	rtnl_lock();
 	unregister_netdevice(t->device->dev);
 	rtnl_unlock();
-	noise_peer_remove(t->us);
-	noise_peer_free(t->us);
-	noise_local_destroy(t->remote);
+	fwg_noise_peer_remove(t->us);
+	fwg_noise_peer_free(t->us);
+	fwg_noise_local_destroy(t->remote);
 }
 
 static void tunnel_connect(struct kunit *test, struct tunnel *t)
 {
-	struct fg_peer *owner;
+	struct fwg_peer *owner;
 
 	flush_work(&t->peer->initiation_work);
 	msleep(50); /* initiations are accepted at a limited rate */
-	KUNIT_ASSERT_EQ(test, noise_initiate(t->peer->noise, t->initiation), 0);
-	KUNIT_ASSERT_EQ(test, noise_respond(t->remote, t->initiation, t->response, &owner), 0);
-	KUNIT_ASSERT_EQ(test, noise_finish(t->device->noise, t->response, &owner), 0);
+	KUNIT_ASSERT_EQ(test, fwg_noise_initiate(t->peer->noise, t->initiation), 0);
+	KUNIT_ASSERT_EQ(test, fwg_noise_respond(t->remote, t->initiation, t->response, &owner), 0);
+	KUNIT_ASSERT_EQ(test, fwg_noise_finish(t->device->noise, t->response, &owner), 0);
 	KUNIT_EXPECT_PTR_EQ(test, owner, t->peer);
-	peer_put(owner);
+	fwg_peer_put(owner);
 }
 
 static void tunnel_stage(struct kunit *test, struct tunnel *t, unsigned int n)
@@ -176,7 +176,7 @@ static void tunnel_listen(struct kunit *test, struct tunnel *t)
 	KUNIT_ASSERT_EQ(test, udp_sock_create(&init_net, &port, &t->socket), 0);
 	setup_udp_tunnel_sock(&init_net, t->socket, &cfg);
 	endpoint.addr4.sin_port = inet_sk(t->socket->sk)->inet_sport;
-	socket_set_endpoint(t->peer, &endpoint);
+	fwg_socket_set_endpoint(t->peer, &endpoint);
 }
 
 /* Send one packet, and have the message; the caller frees it. */
@@ -187,7 +187,7 @@ static struct sk_buff *tunnel_send(struct kunit *test, struct tunnel *t, struct 
 
 	__skb_queue_head_init(&packets);
 	__skb_queue_tail(&packets, skb);
-	send_packets(t->peer, &packets);
+	fwg_send_packets(t->peer, &packets);
 	for (i = 0; i < 100 && skb_queue_empty_lockless(&wire); i++)
 		msleep(20);
 	skb = skb_dequeue(&wire);
@@ -210,9 +210,9 @@ static void tunnel_open(struct kunit *test, struct tunnel *t, struct sk_buff *sk
 	sg_init_one(&sg, skb->data, skb->len);
 	local_bh_disable();
 	rcu_read_lock();
-	session = noise_session_find(t->remote, header.receiver_index);
+	session = fwg_noise_session_find(t->remote, header.receiver_index);
 	if (session)
-		err = noise_open(session, &sg, skb->len, &header);
+		err = fwg_noise_open(session, &sg, skb->len, &header);
 	rcu_read_unlock();
 	local_bh_enable();
 	KUNIT_ASSERT_EQ(test, err, 0);
@@ -229,8 +229,8 @@ static struct sk_buff *inner_packet(struct kunit *test, struct tunnel *t)
 	KUNIT_ASSERT_NOT_NULL(test, skb);
 	mutex_lock(&t->device->lock);
 	KUNIT_EXPECT_EQ(test,
-			allowedips_add(&t->device->allowedips, AF_INET, ours, 32, t->peer,
-				       &t->peer->allowed),
+			fwg_allowedips_add(&t->device->allowedips, AF_INET, ours, 32, t->peer,
+					   &t->peer->allowed),
 			0);
 	mutex_unlock(&t->device->lock);
 	skb_reserve(skb, 128);
@@ -250,7 +250,7 @@ static int tunnel_xmit(struct tunnel *t, struct sk_buff *skb)
 	int err;
 
 	local_bh_disable();
-	err = xmit(skb, t->device->dev);
+	err = fwg_xmit(skb, t->device->dev);
 	local_bh_enable();
 	return err;
 }
@@ -263,7 +263,7 @@ static void fork_tunnel(void)
 static void fork_and_reset(void)
 {
 	fork_tunnel();
-	device_reset(&generation_root, FORKGUARD_RESET_CAUSE_PACKET);
+	fwg_device_reset(&generation_root, FORKGUARD_RESET_CAUSE_PACKET);
 }
 
 /* R4: packets that meet a stale session, or a reset, wait for the next one. */
@@ -274,18 +274,18 @@ static void packets_survive_a_fork(struct kunit *test)
 	tunnel_create(test, &t);
 	tunnel_connect(test, &t);
 	tunnel_stage(test, &t, 3);
-	send_staged(t.peer);
+	fwg_send_staged(t.peer);
 	KUNIT_EXPECT_EQ(test, skb_queue_len(&t.peer->staged), 0U);
 
 	fork_tunnel();
 	tunnel_stage(test, &t, 3);
-	send_staged(t.peer);
+	fwg_send_staged(t.peer);
 	tunnel_expect_staged(test, &t, 3);
-	device_reset(&generation_root, FORKGUARD_RESET_CAUSE_PACKET);
+	fwg_device_reset(&generation_root, FORKGUARD_RESET_CAUSE_PACKET);
 	tunnel_expect_staged(test, &t, 3);
 
 	tunnel_connect(test, &t);
-	send_staged(t.peer);
+	fwg_send_staged(t.peer);
 	KUNIT_EXPECT_EQ(test, skb_queue_len(&t.peer->staged), 0U);
 	tunnel_destroy(&t);
 }
@@ -299,7 +299,7 @@ static void staged_packets_are_bounded(struct kunit *test)
 	tunnel_create(test, &t);
 	for (i = 0; i < 10; i++) {
 		tunnel_stage(test, &t, 50);
-		send_staged(t.peer);
+		fwg_send_staged(t.peer);
 		KUNIT_EXPECT_LE(test, skb_queue_len(&t.peer->staged), (u32)MAX_STAGED_PACKETS);
 	}
 	KUNIT_EXPECT_EQ(test, skb_queue_len(&t.peer->staged), (u32)MAX_STAGED_PACKETS);
@@ -313,11 +313,11 @@ static void reset_recovers_by_itself(struct kunit *test)
 	s64 last;
 
 	tunnel_create(test, &t);
-	device_reset(&generation_root, FORKGUARD_RESET_CAUSE_FORCED);
+	fwg_device_reset(&generation_root, FORKGUARD_RESET_CAUSE_FORCED);
 	KUNIT_EXPECT_FALSE_MSG(test, timer_pending(&t.peer->timers.recover), "without a session");
 
 	/* Even if a handshake was sent just before. */
-	send_queue_initiation(t.peer, false);
+	fwg_send_queue_initiation(t.peer, false);
 	tunnel_connect(test, &t);
 	last = atomic64_read(&t.peer->last_handshake_sent);
 	fork_and_reset();
@@ -338,14 +338,14 @@ static void reset_hurries_who_gave_up(struct kunit *test)
 	tunnel_create(test, &t);
 	tunnel_connect(test, &t);
 	fork_and_reset();
-	noise_peer_clear(t.peer->noise);
+	fwg_noise_peer_clear(t.peer->noise);
 	mod_timer(&t.peer->timers.recover, slowly);
 	fork_and_reset();
 	KUNIT_EXPECT_TRUE(test, timer_pending(&t.peer->timers.recover));
 	KUNIT_EXPECT_TRUE(test, time_before(t.peer->timers.recover.expires, jiffies + HZ));
 
 	/* The user's choice ends it. */
-	timers_stop(t.peer);
+	fwg_timers_stop(t.peer);
 	KUNIT_EXPECT_FALSE(test, t.peer->recovering);
 	tunnel_destroy(&t);
 }
@@ -358,13 +358,13 @@ static void wiped_handshake_is_not_complete(struct kunit *test)
 	tunnel_create(test, &t);
 	tunnel_connect(test, &t);
 	fork_and_reset();
-	timers_handshake_initiated(t.peer);
-	timers_handshake_complete(t.peer);
+	fwg_timers_handshake_initiated(t.peer);
+	fwg_timers_handshake_complete(t.peer);
 	KUNIT_EXPECT_TRUE(test, timer_pending(&t.peer->timers.retransmit_handshake));
 	KUNIT_EXPECT_TRUE(test, t.peer->recovering);
 
 	tunnel_connect(test, &t);
-	timers_handshake_complete(t.peer);
+	fwg_timers_handshake_complete(t.peer);
 	KUNIT_EXPECT_FALSE(test, timer_pending(&t.peer->timers.retransmit_handshake));
 	KUNIT_EXPECT_FALSE(test, t.peer->recovering);
 	tunnel_destroy(&t);
@@ -379,9 +379,9 @@ static void reset_needs_no_lock(struct kunit *test)
 	tunnel_connect(test, &t);
 	rtnl_lock();
 	mutex_lock(&t.device->lock);
-	generation_force(noise_local_scope(t.device->noise));
+	fwg_generation_force(fwg_noise_local_scope(t.device->noise));
 	rcu_read_lock();
-	KUNIT_EXPECT_NULL(test, noise_session_current(t.peer->noise));
+	KUNIT_EXPECT_NULL(test, fwg_noise_session_current(t.peer->noise));
 	rcu_read_unlock();
 	mutex_unlock(&t.device->lock);
 	rtnl_unlock();
@@ -395,14 +395,14 @@ static void reset_is_recorded(struct kunit *test)
 
 	tunnel_create(test, &t);
 	tunnel_create(test, &other);
-	generation_force(noise_peer_scope(t.peer->noise));
+	fwg_generation_force(fwg_noise_peer_scope(t.peer->noise));
 	KUNIT_EXPECT_EQ(test, t.device->last_reset.count, 1ULL);
 	KUNIT_EXPECT_EQ(test, t.device->last_reset.cause, FORKGUARD_RESET_CAUSE_FORCED);
 	KUNIT_EXPECT_EQ(test, other.device->last_reset.count, 0ULL);
-	generation_force(noise_local_scope(t.device->noise));
+	fwg_generation_force(fwg_noise_local_scope(t.device->noise));
 	KUNIT_EXPECT_EQ(test, t.device->last_reset.count, 2ULL);
 	KUNIT_EXPECT_EQ(test, other.device->last_reset.count, 0ULL);
-	device_reset(&generation_root, FORKGUARD_RESET_CAUSE_NOTIFIER);
+	fwg_device_reset(&generation_root, FORKGUARD_RESET_CAUSE_NOTIFIER);
 	KUNIT_EXPECT_EQ(test, t.device->last_reset.count, 3ULL);
 	KUNIT_EXPECT_EQ(test, other.device->last_reset.count, 1ULL);
 	KUNIT_EXPECT_EQ(test, other.device->last_reset.cause, FORKGUARD_RESET_CAUSE_NOTIFIER);
@@ -479,7 +479,7 @@ static void scrubbed_packet_keeps_flow_and_time(struct kunit *test)
 #ifdef CONFIG_NET_SCHED
 	skb->tc_index = 1;
 #endif
-	send_scrub(skb);
+	fwg_send_scrub(skb);
 	KUNIT_EXPECT_EQ(test, skb->hash, 0xf10U);
 	KUNIT_EXPECT_TRUE(test, skb->l4_hash);
 	KUNIT_EXPECT_EQ(test, skb->tstamp, (ktime_t)1234);
@@ -610,16 +610,16 @@ static void old_sessions_are_wiped(struct kunit *test)
 	tunnel_connect(test, &t);
 	timer = &t.peer->timers.zero_sessions;
 	KUNIT_EXPECT_FALSE(test, timer_pending(timer));
-	timers_session_derived(t.peer);
+	fwg_timers_session_derived(t.peer);
 	KUNIT_EXPECT_TRUE(test, timer_pending(timer));
 	left = timer->expires - jiffies;
 	KUNIT_EXPECT_GT(test, left, 539UL * HZ);
 	KUNIT_EXPECT_LE(test, left, 540UL * HZ);
-	KUNIT_EXPECT_TRUE(test, peer_has_session(t.peer));
+	KUNIT_EXPECT_TRUE(test, fwg_peer_has_session(t.peer));
 	mod_timer(timer, jiffies);
 	msleep(100);
 	rcu_read_lock();
-	KUNIT_EXPECT_NULL(test, noise_session_current(t.peer->noise));
+	KUNIT_EXPECT_NULL(test, fwg_noise_session_current(t.peer->noise));
 	rcu_read_unlock();
 	tunnel_destroy(&t);
 }
@@ -638,32 +638,32 @@ static void removed_peer_begins_nothing(struct kunit *test)
 
 	tunnel_create(test, &t);
 	tunnel_listen(test, &t);
-	KUNIT_ASSERT_EQ(test, noise_initiate(t.us, t.initiation), 0);
+	KUNIT_ASSERT_EQ(test, fwg_noise_initiate(t.us, t.initiation), 0);
 	t.initiation->type = cpu_to_le32(MESSAGE_INITIATION);
-	noise_add_macs(t.us, t.initiation, sizeof(*t.initiation));
+	fwg_noise_add_macs(t.us, t.initiation, sizeof(*t.initiation));
 	vec.iov_base = t.initiation;
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
 	to.sin_port = htons(t.device->port);
 
-	KUNIT_EXPECT_TRUE(test, peer_hold(t.peer));
+	KUNIT_EXPECT_TRUE(test, fwg_peer_hold(t.peer));
 	mutex_lock(&t.device->lock);
 	/* The workers of this kernel don't run before we sleep. */
 	KUNIT_EXPECT_EQ(test, kernel_sendmsg(t.socket, &msg, &vec, 1, vec.iov_len),
 			(int)vec.iov_len);
 	KUNIT_EXPECT_EQ(test, skb_queue_len(&t.device->handshakes), 1U);
-	KUNIT_EXPECT_TRUE(test, send_queue_initiation(t.peer, false));
+	KUNIT_EXPECT_TRUE(test, fwg_send_queue_initiation(t.peer, false));
 	KUNIT_EXPECT_TRUE(test, work_pending(&t.peer->initiation_work));
-	peer_remove(t.peer);
+	fwg_peer_remove(t.peer);
 	mutex_unlock(&t.device->lock);
 	flush_work(&t.device->handshake_work);
 	msleep(50);
 
 	KUNIT_EXPECT_TRUE(test, skb_queue_empty(&t.device->handshakes));
 	KUNIT_EXPECT_TRUE(test, skb_queue_empty(&wire));
-	send_queue_initiation(t.peer, false);
+	fwg_send_queue_initiation(t.peer, false);
 	KUNIT_EXPECT_FALSE(test, work_pending(&t.peer->initiation_work));
 	KUNIT_EXPECT_EQ(test, kref_read(&t.peer->refs), 1U);
-	peer_put(t.peer);
+	fwg_peer_put(t.peer);
 	tunnel_destroy(&t);
 }
 
@@ -674,13 +674,13 @@ static int device_test_init(struct kunit *test)
 	generation_id = device_test_id;
 	fork_tunnel();
 	test_settle_resets();
-	saved_reset = test_swap_reset(device_reset);
+	saved_reset = test_swap_reset(fwg_device_reset);
 	return 0;
 }
 
 /*
  * The namespace of the sockets may go away at the same time as an interface that is
- * elsewhere, and down: net_pre_exit() need not find that.
+ * elsewhere, and down: fwg_net_pre_exit() need not find that.
  */
 static void interface_that_is_down_holds_no_route(struct kunit *test)
 {

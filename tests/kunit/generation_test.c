@@ -57,24 +57,24 @@ static void set_generation(u64 id)
 static void stamp_is_current_once(struct kunit *test)
 {
 	struct generation_scope scope = { .parent = &generation_root };
-	struct generation_stamp stamp = generation_read(&scope);
+	struct generation_stamp stamp = fwg_generation_read(&scope);
 
-	KUNIT_EXPECT_TRUE(test, generation_is_current(&scope, &stamp));
+	KUNIT_EXPECT_TRUE(test, fwg_generation_is_current(&scope, &stamp));
 	generation_test_id[0] ^= 1;
-	KUNIT_EXPECT_FALSE(test, generation_is_current(&scope, &stamp));
+	KUNIT_EXPECT_FALSE(test, fwg_generation_is_current(&scope, &stamp));
 	generation_test_id[0] ^= 1;
 	generation_test_id[1] ^= 1ULL << 63;
-	KUNIT_EXPECT_FALSE(test, generation_is_current(&scope, &stamp));
+	KUNIT_EXPECT_FALSE(test, fwg_generation_is_current(&scope, &stamp));
 	generation_test_id[1] ^= 1ULL << 63;
-	KUNIT_EXPECT_TRUE(test, generation_is_current(&scope, &stamp));
-	generation_force(&scope);
-	KUNIT_EXPECT_FALSE(test, generation_is_current(&scope, &stamp));
-	stamp = generation_read(&scope);
-	generation_force(&generation_root);
-	KUNIT_EXPECT_FALSE(test, generation_is_current(&scope, &stamp));
-	stamp = generation_read(&scope);
-	generation_revoke(&stamp);
-	KUNIT_EXPECT_FALSE(test, generation_is_current(&scope, &stamp));
+	KUNIT_EXPECT_TRUE(test, fwg_generation_is_current(&scope, &stamp));
+	fwg_generation_force(&scope);
+	KUNIT_EXPECT_FALSE(test, fwg_generation_is_current(&scope, &stamp));
+	stamp = fwg_generation_read(&scope);
+	fwg_generation_force(&generation_root);
+	KUNIT_EXPECT_FALSE(test, fwg_generation_is_current(&scope, &stamp));
+	stamp = fwg_generation_read(&scope);
+	fwg_generation_revoke(&stamp);
+	KUNIT_EXPECT_FALSE(test, fwg_generation_is_current(&scope, &stamp));
 }
 
 /* R2: with one RNG state, clones draw different bytes; all of the stamp counts. */
@@ -85,24 +85,24 @@ static void clones_draw_different_bytes(struct kunit *test)
 	size_t i;
 
 	test_fix_nature();
-	generation_draw(&stamp, a, sizeof(a));
+	fwg_generation_draw(&stamp, a, sizeof(a));
 	test_fix_nature();
-	generation_draw(&stamp, b, sizeof(b));
+	fwg_generation_draw(&stamp, b, sizeof(b));
 	KUNIT_EXPECT_EQ_MSG(test, memcmp(a, b, sizeof(a)), 0, "the RNG is not fixed");
 	for (i = 0; i < sizeof(stamp); i++) {
 		memset(&other, 0, sizeof(other));
 		((u8 *)&other)[i] = 1;
 		test_fix_nature();
-		generation_draw(&other, b, sizeof(b));
+		fwg_generation_draw(&other, b, sizeof(b));
 		KUNIT_EXPECT_NE(test, memcmp(a, b, sizeof(a)), 0);
 	}
 	/* One image woken twice has one stamp: the time of day may tell. */
 	test_fix_nature();
 	test_set_outside(1);
-	generation_draw(&stamp, b, sizeof(b));
+	fwg_generation_draw(&stamp, b, sizeof(b));
 	KUNIT_EXPECT_NE(test, memcmp(a, b, sizeof(a)), 0);
 	/* And the RNG counts: two draws with one stamp differ. */
-	generation_draw(&other, a, sizeof(a));
+	fwg_generation_draw(&other, a, sizeof(a));
 	KUNIT_EXPECT_NE(test, memcmp(a, b, sizeof(a)), 0);
 	test_free_nature();
 }
@@ -110,31 +110,31 @@ static void clones_draw_different_bytes(struct kunit *test)
 /* R7: one reset for each generation, whoever notices it first, and how often. */
 static void resets_once_a_generation(struct kunit *test)
 {
-	u64 before = generation_forks();
+	u64 before = fwg_generation_forks();
 	int i;
 
-	generation_notice();
+	fwg_generation_notice();
 	flush_work(&reset_work);
 	KUNIT_EXPECT_EQ(test, seen.resets, 0U);
 
 	set_generation(2);
 	for (i = 0; i < 100; i++)
-		generation_notice();
+		fwg_generation_notice();
 	flush_work(&reset_work);
 	KUNIT_EXPECT_EQ(test, seen.resets, 1U);
 	KUNIT_EXPECT_EQ(test, seen.cause, FORKGUARD_RESET_CAUSE_PACKET);
 	KUNIT_EXPECT_PTR_EQ(test, seen.scope, (const struct generation_scope *)&generation_root);
-	on_vmfork(&vmfork_nb, 0, NULL);
+	fwg_on_vmfork(&vmfork_nb, 0, NULL);
 	flush_work(&reset_work);
 	KUNIT_EXPECT_EQ(test, seen.resets, 1U);
 
 	set_generation(3);
-	on_vmfork(&vmfork_nb, 0, NULL);
-	generation_notice();
+	fwg_on_vmfork(&vmfork_nb, 0, NULL);
+	fwg_generation_notice();
 	flush_work(&reset_work);
 	KUNIT_EXPECT_EQ(test, seen.resets, 2U);
 	KUNIT_EXPECT_EQ(test, seen.cause, FORKGUARD_RESET_CAUSE_NOTIFIER);
-	KUNIT_EXPECT_EQ(test, generation_forks(), before + 2);
+	KUNIT_EXPECT_EQ(test, fwg_generation_forks(), before + 2);
 }
 
 /* Where there is no ID, the notifier alone makes all stamps stale. */
@@ -143,12 +143,12 @@ static void notifier_without_id_resets(struct kunit *test)
 	struct generation_stamp stamp;
 
 	generation_id = no_id;
-	stamp = generation_read(&generation_root);
-	on_vmfork(&vmfork_nb, 0, NULL);
-	KUNIT_EXPECT_FALSE(test, generation_is_current(&generation_root, &stamp));
+	stamp = fwg_generation_read(&generation_root);
+	fwg_on_vmfork(&vmfork_nb, 0, NULL);
+	KUNIT_EXPECT_FALSE(test, fwg_generation_is_current(&generation_root, &stamp));
 	KUNIT_EXPECT_EQ(test, seen.resets, 1U);
 	KUNIT_EXPECT_EQ(test, seen.cause, FORKGUARD_RESET_CAUSE_NOTIFIER);
-	KUNIT_EXPECT_EQ(test, generation_source(), FORKGUARD_GENERATION_SOURCE_NONE);
+	KUNIT_EXPECT_EQ(test, fwg_generation_source(), FORKGUARD_GENERATION_SOURCE_NONE);
 }
 
 /* R7: from before the machine sleeps until it is awake no stamp is current. */
@@ -164,18 +164,18 @@ static void image_holds_nothing_of_use(struct kunit *test)
 
 	for (i = 0; i < ARRAY_SIZE(actions); i++) {
 		seen.resets = 0;
-		before = generation_read(&generation_root);
-		on_pm(&pm_nb, actions[i][0], NULL);
+		before = fwg_generation_read(&generation_root);
+		fwg_on_pm(&pm_nb, actions[i][0], NULL);
 		KUNIT_EXPECT_EQ(test, seen.resets, 1U);
 		KUNIT_EXPECT_EQ(test, seen.cause, FORKGUARD_RESET_CAUSE_SUSPEND);
-		KUNIT_EXPECT_FALSE(test, generation_is_current(&generation_root, &before));
-		asleep = generation_read(&generation_root);
-		KUNIT_EXPECT_FALSE(test, generation_is_current(&generation_root, &asleep));
-		on_pm(&pm_nb, actions[i][1], NULL);
+		KUNIT_EXPECT_FALSE(test, fwg_generation_is_current(&generation_root, &before));
+		asleep = fwg_generation_read(&generation_root);
+		KUNIT_EXPECT_FALSE(test, fwg_generation_is_current(&generation_root, &asleep));
+		fwg_on_pm(&pm_nb, actions[i][1], NULL);
 		KUNIT_EXPECT_EQ(test, seen.resets, 2U);
-		KUNIT_EXPECT_FALSE(test, generation_is_current(&generation_root, &asleep));
-		after = generation_read(&generation_root);
-		KUNIT_EXPECT_TRUE(test, generation_is_current(&generation_root, &after));
+		KUNIT_EXPECT_FALSE(test, fwg_generation_is_current(&generation_root, &asleep));
+		after = fwg_generation_read(&generation_root);
+		KUNIT_EXPECT_TRUE(test, fwg_generation_is_current(&generation_root, &after));
 	}
 }
 
@@ -184,13 +184,13 @@ static void tag_names_the_generation(struct kunit *test)
 {
 	u8 tag[FORKGUARD_GENERATION_TAG_LEN], other[FORKGUARD_GENERATION_TAG_LEN];
 
-	KUNIT_ASSERT_TRUE(test, generation_tag(tag));
+	KUNIT_ASSERT_TRUE(test, fwg_generation_tag(tag));
 	KUNIT_EXPECT_NE(test, memcmp(tag, generation_test_id, sizeof(tag)), 0);
 	set_generation(2);
-	KUNIT_ASSERT_TRUE(test, generation_tag(other));
+	KUNIT_ASSERT_TRUE(test, fwg_generation_tag(other));
 	KUNIT_EXPECT_NE(test, memcmp(tag, other, sizeof(tag)), 0);
 	generation_id = no_id;
-	KUNIT_EXPECT_FALSE(test, generation_tag(tag));
+	KUNIT_EXPECT_FALSE(test, fwg_generation_tag(tag));
 }
 
 static int generation_test_init(struct kunit *test)

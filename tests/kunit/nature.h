@@ -18,7 +18,7 @@ struct timespec64 test_clock_now(void);
 u64 test_boottime_ns(void);
 u64 test_outside(u64 value);
 
-/* Those of generation_draw(). */
+/* Those of fwg_generation_draw(). */
 #ifdef TEST_FIX_DRAWS
 #undef random_get_entropy
 #define random_get_entropy() test_outside(random_get_entropy_fallback())

@@ -99,7 +99,7 @@ void test_set_outside(u64 value)
 
 struct timespec64 test_clock_now(void)
 {
-	return nature.fixed ? nature.now : (clock_now)();
+	return nature.fixed ? nature.now : (fwg_clock_now)();
 }
 
 u64 test_boottime_ns(void)
@@ -109,7 +109,7 @@ u64 test_boottime_ns(void)
 
 static bool is_current(const struct noise_peer *peer, const struct generation_stamp *stamp)
 {
-	return (generation_is_current)(&peer->scope, stamp);
+	return (fwg_generation_is_current)(&peer->scope, stamp);
 }
 
 static void set_id(u64 id)
@@ -134,12 +134,12 @@ struct world {
 	u8 *data;
 };
 
-static bool owner_hold(struct fg_peer *owner)
+static bool owner_hold(struct fwg_peer *owner)
 {
 	return true;
 }
 
-static void owner_release(struct fg_peer *owner)
+static void owner_release(struct fwg_peer *owner)
 {
 }
 
@@ -149,19 +149,20 @@ static void side_create(struct kunit *test, struct side *side, u8 seed)
 {
 	memset(side->private_key, seed, NOISE_PUBLIC_KEY_LEN);
 	curve25519_clamp_secret(side->private_key);
-	side->local = noise_local_create(&owner_ops);
+	side->local = fwg_noise_local_create(&owner_ops);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(side->local));
-	noise_local_set_private_key(side->local, side->private_key);
-	KUNIT_ASSERT_TRUE(test, noise_local_identity(side->local, NULL, side->public_key));
+	fwg_noise_local_set_private_key(side->local, side->private_key);
+	KUNIT_ASSERT_TRUE(test, fwg_noise_local_identity(side->local, NULL, side->public_key));
 }
 
 static void sides_meet(struct kunit *test, struct side *side, const struct side *other)
 {
 	static const u8 psk[NOISE_SYMMETRIC_KEY_LEN] = "a pre-shared key of 32 bytes ...";
 
-	side->peer = noise_peer_create(side->local, (struct fg_peer *)side, other->public_key, psk);
+	side->peer =
+		fwg_noise_peer_create(side->local, (struct fwg_peer *)side, other->public_key, psk);
 	KUNIT_ASSERT_NOT_NULL(test, side->peer);
-	KUNIT_ASSERT_EQ(test, noise_peer_publish(side->peer), 0);
+	KUNIT_ASSERT_EQ(test, fwg_noise_peer_publish(side->peer), 0);
 }
 
 static void world_create(struct kunit *test, struct world *world)
@@ -180,9 +181,9 @@ static void world_create(struct kunit *test, struct world *world)
 
 static void side_destroy(struct side *side)
 {
-	noise_peer_remove(side->peer);
-	noise_peer_free(side->peer);
-	noise_local_destroy(side->local);
+	fwg_noise_peer_remove(side->peer);
+	fwg_noise_peer_free(side->peer);
+	fwg_noise_local_destroy(side->local);
 }
 
 static void world_destroy(struct kunit *test, struct world *world)
@@ -204,21 +205,21 @@ static void wait_a_second(void)
 
 static int begin(struct world *world)
 {
-	return noise_initiate(world->a.peer, world->initiation);
+	return fwg_noise_initiate(world->a.peer, world->initiation);
 }
 
 static int answer(struct world *world)
 {
-	struct fg_peer *owner;
+	struct fwg_peer *owner;
 
-	return noise_respond(world->b.local, world->initiation, world->response, &owner);
+	return fwg_noise_respond(world->b.local, world->initiation, world->response, &owner);
 }
 
 static int finish(struct world *world)
 {
-	struct fg_peer *owner;
+	struct fwg_peer *owner;
 
-	return noise_finish(world->a.local, world->response, &owner);
+	return fwg_noise_finish(world->a.local, world->response, &owner);
 }
 
 static const struct noise_source source_of_a = { .port = cpu_to_be16(51820) };
@@ -226,15 +227,15 @@ static const struct noise_source source_of_a = { .port = cpu_to_be16(51820) };
 /* The responder, under load, answers with a cookie instead. */
 static int give_cookie(struct world *world)
 {
-	noise_add_macs(world->a.peer, world->initiation, sizeof(*world->initiation));
+	fwg_noise_add_macs(world->a.peer, world->initiation, sizeof(*world->initiation));
 	world->cookie->receiver_index = world->initiation->sender_index;
-	return noise_give_cookie(world->b.local, world->initiation, sizeof(*world->initiation),
-				 &source_of_a, world->cookie);
+	return fwg_noise_give_cookie(world->b.local, world->initiation, sizeof(*world->initiation),
+				     &source_of_a, world->cookie);
 }
 
 static int take_cookie(struct world *world)
 {
-	return noise_take_cookie(world->a.local, world->cookie);
+	return fwg_noise_take_cookie(world->a.local, world->cookie);
 }
 
 /* Encrypt @text for the wire. */
@@ -248,7 +249,7 @@ static int seal_text(struct noise_session *session, u8 *data, const char *text)
 	sg_init_one(&sg, header + 1, TEXT_LEN + NOISE_TAG_LEN);
 	local_bh_disable();
 	rcu_read_lock();
-	err = noise_seal(session, &sg, TEXT_LEN, header);
+	err = fwg_noise_seal(session, &sg, TEXT_LEN, header);
 	rcu_read_unlock();
 	local_bh_enable();
 	return err;
@@ -265,7 +266,7 @@ static int send_text(struct side *from, u8 *data, const char *text)
 	int err = -ENOTCONN;
 
 	rcu_read_lock();
-	session = noise_session_current(from->peer);
+	session = fwg_noise_session_current(from->peer);
 	if (session)
 		err = seal_text(session, data, text);
 	rcu_read_unlock();
@@ -282,11 +283,11 @@ static int receive_text(struct side *to, u8 *data)
 	sg_init_one(&sg, header + 1, TEXT_LEN + NOISE_TAG_LEN);
 	local_bh_disable();
 	rcu_read_lock();
-	session = noise_session_find(to->local, header->receiver_index);
+	session = fwg_noise_session_find(to->local, header->receiver_index);
 	if (session)
-		err = noise_open(session, &sg, TEXT_LEN + NOISE_TAG_LEN, header);
+		err = fwg_noise_open(session, &sg, TEXT_LEN + NOISE_TAG_LEN, header);
 	if (!err)
-		noise_session_confirm(session);
+		fwg_noise_session_confirm(session);
 	rcu_read_unlock();
 	local_bh_enable();
 	return err;
@@ -394,8 +395,8 @@ static void fork_happens(void)
 	header->type = cpu_to_le32(MESSAGE_DATA);
 	header->receiver_index = session->remote_index;
 	header->counter = cpu_to_le64(nonce);
-	if (!seal(&sg, TEXT_LEN, NULL, 0, nonce, session->send_key, &session->peer->scope,
-		  &session->stamp))
+	if (!fwg_seal(&sg, TEXT_LEN, NULL, 0, nonce, session->send_key, &session->peer->scope,
+		      &session->stamp))
 		note_data(living->other);
 }
 
@@ -487,8 +488,8 @@ static void live_round(struct kunit *test, struct world *world, bool must_work)
 	for (tries = 0; tries < 2 && !ok; tries++) {
 		/* In one of the clones the reset comes late, in the other soon. */
 		if (living->forked && living->name == 'B') {
-			noise_peer_reset(world->a.peer);
-			noise_peer_reset(world->b.peer);
+			fwg_noise_peer_reset(world->a.peer);
+			fwg_noise_peer_reset(world->b.peer);
 		}
 		ok = live_handshake(test, world);
 	}
@@ -522,7 +523,7 @@ static void live(struct kunit *test, struct life *life, char name, u64 id, unsig
 	happens_at(0, NULL);
 
 	/* A reset that comes very late wipes nothing that is new (R7). */
-	KUNIT_EXPECT_LE(test, noise_peer_reset(world.a.peer), NOISE_WIPED_OLD);
+	KUNIT_EXPECT_LE(test, fwg_noise_peer_reset(world.a.peer), NOISE_WIPED_OLD);
 	KUNIT_EXPECT_NOT_NULL(test, session_of(&world.a, SLOT_CURRENT));
 	world_destroy(test, &world);
 }
@@ -705,7 +706,7 @@ static void reset_wipes_everything(struct kunit *test)
 	wait_a_second();
 	KUNIT_ASSERT_EQ(test, begin(&world), 0);
 	KUNIT_ASSERT_EQ(test, answer(&world), 0);
-	KUNIT_ASSERT_EQ(test, noise_initiate(peer, world.initiation), 0);
+	KUNIT_ASSERT_EQ(test, fwg_noise_initiate(peer, world.initiation), 0);
 	memcpy(ephemeral, peer->handshake.ephemeral_private, sizeof(ephemeral));
 	memcpy(chaining_key, peer->handshake.chaining_key, sizeof(chaining_key));
 
@@ -718,7 +719,7 @@ static void reset_wipes_everything(struct kunit *test)
 		KUNIT_EXPECT_NOT_NULL(test, memchr_inv(keys[i], 0, sizeof(keys[i])));
 	}
 	set_id(2);
-	KUNIT_EXPECT_EQ(test, noise_peer_reset(peer), NOISE_WIPED_LIVE);
+	KUNIT_EXPECT_EQ(test, fwg_noise_peer_reset(peer), NOISE_WIPED_LIVE);
 	for (i = 0; i < SLOTS; i++) {
 		KUNIT_EXPECT_NULL(test, session_of(&world.b, i));
 		KUNIT_EXPECT_FALSE(test, contains(sessions[i], sizeof(*sessions[i]), keys[i][0],
@@ -737,7 +738,7 @@ static void reset_wipes_everything(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, contains(peer, sizeof(*peer), ephemeral, sizeof(ephemeral)));
 	KUNIT_EXPECT_FALSE(test, contains(peer, sizeof(*peer), chaining_key, NOISE_HASH_LEN));
 	/* A second reset of the same generation finds nothing. */
-	KUNIT_EXPECT_EQ(test, noise_peer_reset(peer), NOISE_WIPED_NOTHING);
+	KUNIT_EXPECT_EQ(test, fwg_noise_peer_reset(peer), NOISE_WIPED_NOTHING);
 	world_destroy(test, &world);
 }
 
@@ -751,7 +752,7 @@ static void reset_spares_what_is_new(struct kunit *test)
 	set_id(2);
 	wait_a_second();
 	KUNIT_ASSERT_EQ(test, begin(&world), 0);
-	KUNIT_EXPECT_EQ(test, noise_peer_reset(world.a.peer), NOISE_WIPED_OLD);
+	KUNIT_EXPECT_EQ(test, fwg_noise_peer_reset(world.a.peer), NOISE_WIPED_OLD);
 	KUNIT_EXPECT_NULL(test, session_of(&world.a, SLOT_CURRENT));
 	KUNIT_EXPECT_EQ(test, answer(&world), 0);
 	KUNIT_EXPECT_EQ(test, finish(&world), 0);
@@ -762,7 +763,7 @@ static struct noise_peer *ending;
 
 static void sessions_end(void)
 {
-	noise_peer_clear(ending);
+	fwg_noise_peer_clear(ending);
 }
 
 /*
@@ -836,7 +837,7 @@ static void new_identity_ends_handshake(struct kunit *test)
 	world_create(test, &world);
 	KUNIT_ASSERT_EQ(test, begin(&world), 0);
 	KUNIT_ASSERT_EQ(test, answer(&world), 0);
-	noise_local_set_private_key(world.a.local, other);
+	fwg_noise_local_set_private_key(world.a.local, other);
 	KUNIT_EXPECT_EQ(test, finish(&world), -ESTALE);
 	world_destroy(test, &world);
 }
@@ -848,15 +849,15 @@ static void forced_reset_is_of_its_scope(struct kunit *test)
 
 	world_create(test, &world);
 	connect(test, &world);
-	generation_force(noise_peer_scope(world.b.peer));
+	fwg_generation_force(fwg_noise_peer_scope(world.b.peer));
 	KUNIT_EXPECT_EQ(test, send_text(&world.a, world.data, "works"), 0);
 	KUNIT_EXPECT_EQ(test, send_text(&world.b, world.data, "does not"), -EAGAIN);
 	connect(test, &world);
-	generation_force(noise_local_scope(world.a.local));
+	fwg_generation_force(fwg_noise_local_scope(world.a.local));
 	KUNIT_EXPECT_EQ(test, send_text(&world.a, world.data, "does not"), -EAGAIN);
 	KUNIT_EXPECT_EQ(test, send_text(&world.b, world.data, "works"), 0);
 	connect(test, &world);
-	generation_force(&generation_root);
+	fwg_generation_force(&generation_root);
 	KUNIT_EXPECT_EQ(test, send_text(&world.a, world.data, "does not"), -EAGAIN);
 	KUNIT_EXPECT_EQ(test, send_text(&world.b, world.data, "does not"), -EAGAIN);
 	world_destroy(test, &world);
@@ -873,7 +874,7 @@ static void timestamps_never_go_back(struct kunit *test)
 	world_create(test, &world);
 	for (i = 0; i < ARRAY_SIZE(clock); i++) {
 		spin_lock_bh(&world.a.peer->lock);
-		claim_time(world.a.peer, (struct timespec64){ .tv_sec = clock[i] }, timestamp);
+		fwg_claim_time(world.a.peer, (struct timespec64){ .tv_sec = clock[i] }, timestamp);
 		spin_unlock_bh(&world.a.peer->lock);
 		KUNIT_EXPECT_GT(test, memcmp(timestamp, last, sizeof(last)), 0);
 		memcpy(last, timestamp, sizeof(last));
@@ -882,7 +883,7 @@ static void timestamps_never_go_back(struct kunit *test)
 	nature.now.tv_sec = 2000;
 	connect(test, &world);
 	set_id(2);
-	noise_peer_reset(world.a.peer);
+	fwg_noise_peer_reset(world.a.peer);
 	nature.now.tv_sec = 1000;
 	connect(test, &world);
 	world_destroy(test, &world);
@@ -902,7 +903,7 @@ static void timestamps_are_coarse(struct kunit *test)
 	peers[1] = world.b.peer;
 	for (i = 0; i < ARRAY_SIZE(peers); i++) {
 		spin_lock_bh(&peers[i]->lock);
-		claim_time(peers[i], (struct timespec64){ 1000, nsec[i] }, timestamps[i]);
+		fwg_claim_time(peers[i], (struct timespec64){ 1000, nsec[i] }, timestamps[i]);
 		spin_unlock_bh(&peers[i]->lock);
 	}
 	KUNIT_EXPECT_EQ(test, memcmp(timestamps[0], timestamps[1], sizeof(timestamps[0])), 0);
@@ -963,7 +964,7 @@ static noinline __no_sanitize_address void paint_stack(void)
 /* KCSAN's own calls use some of what was wiped. */
 #define WIPED_LEN (IS_ENABLED(CONFIG_KCSAN) ? 512 : 1024)
 
-/* How many frames of wipe_stack() are there in the stack that was painted before? */
+/* How many frames of fwg_wipe_stack() are there in the stack that was painted before? */
 static noinline __no_sanitize_address unsigned int wiped_stack(void)
 {
 	const u8 *below = __builtin_alloca(STACK_LEN);
@@ -1105,7 +1106,7 @@ static void nonce_is_unique_under_load(struct kunit *test)
 		sg_init_one(&sg, header + 1, NOISE_TAG_LEN);
 		/* With BHs enabled, so as to be interrupted. */
 		rcu_read_lock();
-		KUNIT_ASSERT_EQ(test, noise_seal(interrupt.session, &sg, 0, header), 0);
+		KUNIT_ASSERT_EQ(test, fwg_noise_seal(interrupt.session, &sg, 0, header), 0);
 		rcu_read_unlock();
 		note_nonce(nonce_of(world.data));
 		/* Lest softirqs are left to a thread that waits for us. */
@@ -1129,9 +1130,9 @@ static void nonce_never_wraps(struct kunit *test)
 	world_create(test, &world);
 	connect(test, &world);
 	session = session_of(&world.a, SLOT_CURRENT);
-	KUNIT_EXPECT_FALSE(test, noise_session_old_to_send(session));
+	KUNIT_EXPECT_FALSE(test, fwg_noise_session_old_to_send(session));
 	atomic64_set(&session->nonce, REKEY_AFTER_MESSAGES);
-	KUNIT_EXPECT_TRUE(test, noise_session_old_to_send(session));
+	KUNIT_EXPECT_TRUE(test, fwg_noise_session_old_to_send(session));
 	atomic64_set(&session->nonce, REJECT_AFTER_MESSAGES - 1);
 	KUNIT_EXPECT_EQ(test, seal_text(session, world.data, "the last one"), 0);
 	KUNIT_EXPECT_EQ(test, nonce_of(world.data), REJECT_AFTER_MESSAGES - 1);
@@ -1188,47 +1189,49 @@ static void noise_vector(struct kunit *test)
 	int err;
 
 	KUNIT_ASSERT_NOT_NULL(test, msg);
-	i.stamp = generation_read(&scope);
+	i.stamp = fwg_generation_read(&scope);
 	r.stamp = i.stamp;
 	KUNIT_ASSERT_TRUE(test, curve25519_generate_public(initiator_public, vector_initiator));
 
-	handshake_begin(&i, vector_prologue, sizeof(vector_prologue), vector_responder_public);
+	fwg_handshake_begin(&i, vector_prologue, sizeof(vector_prologue), vector_responder_public);
 	memcpy(i.ephemeral_private, vector_initiator_ephemeral, NOISE_PUBLIC_KEY_LEN);
 	KUNIT_ASSERT_TRUE(test, curve25519_generate_public(msg, vector_initiator_ephemeral));
 	KUNIT_ASSERT_EQ(test,
-			write_initiation(&i, &scope, vector_initiator, initiator_public,
-					 vector_responder_public, msg, msg + e, msg + s,
-					 vector_payload0, sizeof(vector_payload0)),
+			fwg_write_initiation(&i, &scope, vector_initiator, initiator_public,
+					     vector_responder_public, msg, msg + e, msg + s,
+					     vector_payload0, sizeof(vector_payload0)),
 			0);
 	KUNIT_EXPECT_EQ(test, memcmp(msg, vector_message0, sizeof(vector_message0)), 0);
 
-	/* The responder, as in noise_respond(). */
-	handshake_begin(&r, vector_prologue, sizeof(vector_prologue), vector_responder_public);
-	mix_ephemeral(&r, vector_message0);
-	KUNIT_ASSERT_EQ(test, mix_dh(&r, vector_responder, vector_message0), 0);
-	KUNIT_ASSERT_EQ(test, decrypt_and_hash(&r, payload, vector_message0 + e, s - e), 0);
+	/* The responder, as in fwg_noise_respond(). */
+	fwg_handshake_begin(&r, vector_prologue, sizeof(vector_prologue), vector_responder_public);
+	fwg_mix_ephemeral(&r, vector_message0);
+	KUNIT_ASSERT_EQ(test, fwg_mix_dh(&r, vector_responder, vector_message0), 0);
+	KUNIT_ASSERT_EQ(test, fwg_decrypt_and_hash(&r, payload, vector_message0 + e, s - e), 0);
 	KUNIT_EXPECT_EQ(test, memcmp(payload, initiator_public, sizeof(initiator_public)), 0);
-	KUNIT_ASSERT_EQ(test, mix_dh(&r, vector_responder, initiator_public), 0);
-	err = decrypt_and_hash(&r, payload, vector_message0 + s, sizeof(vector_message0) - s);
+	KUNIT_ASSERT_EQ(test, fwg_mix_dh(&r, vector_responder, initiator_public), 0);
+	err = fwg_decrypt_and_hash(&r, payload, vector_message0 + s, sizeof(vector_message0) - s);
 	KUNIT_ASSERT_EQ(test, err, 0);
 	KUNIT_EXPECT_EQ(test, memcmp(payload, vector_payload0, sizeof(vector_payload0)), 0);
 	memcpy(r.ephemeral_private, vector_responder_ephemeral, NOISE_PUBLIC_KEY_LEN);
 	KUNIT_ASSERT_TRUE(test, curve25519_generate_public(msg, vector_responder_ephemeral));
 	KUNIT_ASSERT_EQ(test,
-			write_response(&r, &scope, initiator_public, vector_message0, vector_psk,
-				       msg, msg + e, vector_payload1, sizeof(vector_payload1)),
+			fwg_write_response(&r, &scope, initiator_public, vector_message0,
+					   vector_psk, msg, msg + e, vector_payload1,
+					   sizeof(vector_payload1)),
 			0);
 	KUNIT_EXPECT_EQ(test, memcmp(msg, vector_message1, sizeof(vector_message1)), 0);
 
 	KUNIT_ASSERT_EQ(test,
-			read_response(&i, vector_initiator, vector_psk, vector_message1, payload,
-				      vector_message1 + e, sizeof(vector_message1) - e),
+			fwg_read_response(&i, vector_initiator, vector_psk, vector_message1,
+					  payload, vector_message1 + e,
+					  sizeof(vector_message1) - e),
 			0);
 	KUNIT_EXPECT_EQ(test, memcmp(payload, vector_payload1, sizeof(vector_payload1)), 0);
 	KUNIT_EXPECT_EQ(test, memcmp(i.hash, r.hash, NOISE_HASH_LEN), 0);
 
-	split(&keys, &i);
-	split(&responder_keys, &r);
+	fwg_split(&keys, &i);
+	fwg_split(&responder_keys, &r);
 	KUNIT_EXPECT_EQ(test, memcmp(&keys, &responder_keys, sizeof(keys)), 0);
 	vector_data(test, keys.initiator, 0, vector_payload2, sizeof(vector_payload2),
 		    vector_message2);
@@ -1268,11 +1271,11 @@ static void low_order_keys_give_no_session(struct kunit *test)
 	for (i = 0; i < 2 * ARRAY_SIZE(low_order); i++) {
 		memcpy(point, low_order[i / 2], sizeof(point));
 		point[NOISE_PUBLIC_KEY_LEN - 1] |= i % 2 << 7;
-		peer = noise_peer_create(world.a.local, NULL, point, NULL);
+		peer = fwg_noise_peer_create(world.a.local, NULL, point, NULL);
 		KUNIT_ASSERT_NOT_NULL(test, peer);
-		KUNIT_EXPECT_EQ(test, noise_initiate(peer, world.initiation), -EKEYREJECTED);
-		noise_peer_remove(peer);
-		noise_peer_free(peer);
+		KUNIT_EXPECT_EQ(test, fwg_noise_initiate(peer, world.initiation), -EKEYREJECTED);
+		fwg_noise_peer_remove(peer);
+		fwg_noise_peer_free(peer);
 
 		wait_a_second();
 		KUNIT_ASSERT_EQ(test, begin(&world), 0);
@@ -1380,10 +1383,10 @@ static void sessions_age(struct kunit *test)
 	world_create(test, &world);
 	connect(test, &world);
 	session = session_of(&world.a, SLOT_CURRENT);
-	KUNIT_EXPECT_FALSE(test, noise_session_old_to_send(session));
+	KUNIT_EXPECT_FALSE(test, fwg_noise_session_old_to_send(session));
 	nature.boottime += REKEY_AFTER_TIME * NSEC_PER_SEC;
-	KUNIT_EXPECT_TRUE(test, noise_session_old_to_send(session));
-	KUNIT_EXPECT_FALSE(test, noise_session_old_to_send(session_of(&world.b, SLOT_CURRENT)));
+	KUNIT_EXPECT_TRUE(test, fwg_noise_session_old_to_send(session));
+	KUNIT_EXPECT_FALSE(test, fwg_noise_session_old_to_send(session_of(&world.b, SLOT_CURRENT)));
 	KUNIT_EXPECT_EQ(test, send_text(&world.a, world.data, "old"), 0);
 	nature.boottime += (REJECT_AFTER_TIME - REKEY_AFTER_TIME) * NSEC_PER_SEC;
 	KUNIT_EXPECT_EQ(test, receive_text(&world.b, world.data), -ESTALE);
@@ -1399,7 +1402,7 @@ static void sessions_age(struct kunit *test)
 	connect(test, &world);
 	connect(test, &world);
 	KUNIT_EXPECT_NULL(test, session_of(&world.b, SLOT_NEXT));
-	noise_peer_clear(world.a.peer);
+	fwg_noise_peer_clear(world.a.peer);
 	KUNIT_EXPECT_EQ(test, send_text(&world.a, world.data, "cleared"), -ENOTCONN);
 	world_destroy(test, &world);
 }
@@ -1408,11 +1411,11 @@ static void sessions_age(struct kunit *test)
 
 static bool shows_cookie(struct world *world, const struct noise_source *source)
 {
-	noise_add_macs(world->a.peer, world->initiation, sizeof(*world->initiation));
-	KUNIT_EXPECT_TRUE(living_test, noise_mac1_valid(world->b.local, world->initiation,
-							sizeof(*world->initiation)));
-	return noise_mac2_valid(world->b.local, world->initiation, sizeof(*world->initiation),
-				source);
+	fwg_noise_add_macs(world->a.peer, world->initiation, sizeof(*world->initiation));
+	KUNIT_EXPECT_TRUE(living_test, fwg_noise_mac1_valid(world->b.local, world->initiation,
+							    sizeof(*world->initiation)));
+	return fwg_noise_mac2_valid(world->b.local, world->initiation, sizeof(*world->initiation),
+				    source);
 }
 
 /* A cookie is good for who has got it, where he has got it, for two minutes. */
@@ -1432,10 +1435,10 @@ static void cookies_prove_the_source(struct kunit *test)
 
 	/* The message that it comes with is what counts. */
 	world.initiation->ephemeral[0]++;
-	KUNIT_EXPECT_FALSE(test, noise_mac1_valid(world.b.local, world.initiation,
-						  sizeof(*world.initiation)));
-	KUNIT_EXPECT_FALSE(test, noise_mac2_valid(world.b.local, world.initiation,
-						  sizeof(*world.initiation), &source_of_a));
+	KUNIT_EXPECT_FALSE(test, fwg_noise_mac1_valid(world.b.local, world.initiation,
+						      sizeof(*world.initiation)));
+	KUNIT_EXPECT_FALSE(test, fwg_noise_mac2_valid(world.b.local, world.initiation,
+						      sizeof(*world.initiation), &source_of_a));
 	elsewhere.port ^= htons(1);
 	KUNIT_EXPECT_FALSE(test, shows_cookie(&world, &elsewhere));
 	elsewhere = source_of_a;
@@ -1504,7 +1507,7 @@ static void cookie_replies_are_authentic(struct kunit *test)
 
 	/* It answers the message before. */
 	world.initiation->ephemeral[0]++;
-	noise_add_macs(world.a.peer, world.initiation, sizeof(*world.initiation));
+	fwg_noise_add_macs(world.a.peer, world.initiation, sizeof(*world.initiation));
 	KUNIT_EXPECT_EQ(test, take_cookie(&world), -EBADMSG);
 	kunit_kfree(test, good);
 	world_destroy(test, &world);
@@ -1529,12 +1532,12 @@ static void fork_ends_cookies(struct kunit *test)
 
 	set_id(2);
 	KUNIT_EXPECT_EQ_MSG(test, take_cookie(&world), -ESTALE, "asked for before the fork");
-	KUNIT_EXPECT_FALSE(test, noise_mac2_valid(world.b.local, world.initiation,
-						  sizeof(*world.initiation), &source_of_a));
+	KUNIT_EXPECT_FALSE(test, fwg_noise_mac2_valid(world.b.local, world.initiation,
+						      sizeof(*world.initiation), &source_of_a));
 	KUNIT_EXPECT_FALSE(test, shows_cookie(&world, &source_of_a));
 	KUNIT_EXPECT_NULL(test, memchr_inv(world.initiation->macs.mac2, 0, MESSAGE_MAC_LEN));
-	noise_peer_reset(world.a.peer);
-	noise_local_reset(world.b.local);
+	fwg_noise_peer_reset(world.a.peer);
+	fwg_noise_local_reset(world.b.local);
 	KUNIT_EXPECT_FALSE(test,
 			   contains(world.a.peer, sizeof(*world.a.peer), cookie, sizeof(cookie)));
 	KUNIT_EXPECT_FALSE(test,
@@ -1544,8 +1547,8 @@ static void fork_ends_cookies(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, begin(&world), 0);
 	KUNIT_ASSERT_EQ(test, give_cookie(&world), 0);
 	KUNIT_ASSERT_EQ(test, take_cookie(&world), 0);
-	noise_peer_reset(world.a.peer);
-	noise_local_reset(world.b.local);
+	fwg_noise_peer_reset(world.a.peer);
+	fwg_noise_local_reset(world.b.local);
 	KUNIT_EXPECT_TRUE(test, shows_cookie(&world, &source_of_a));
 
 	/* A reply that was begun before a fork is given to nobody. */
@@ -1553,8 +1556,8 @@ static void fork_ends_cookies(struct kunit *test)
 		set_id(10 + step);
 		memset(world.cookie, 0xff, sizeof(*world.cookie));
 		happens_at(step, fork_to_3);
-		if (!noise_give_cookie(world.b.local, world.initiation, sizeof(*world.initiation),
-				       &source_of_a, world.cookie)) {
+		if (!fwg_noise_give_cookie(world.b.local, world.initiation,
+					   sizeof(*world.initiation), &source_of_a, world.cookie)) {
 			/* Forked before the stamp was read, or not at all. */
 			if (steps.at)
 				break;

@@ -15,7 +15,7 @@ static bool accept(struct replay_window *window, u64 counter)
 	bool ok;
 
 	local_bh_disable();
-	ok = replay_accept(window, counter);
+	ok = fwg_replay_accept(window, counter);
 	local_bh_enable();
 	return ok;
 }
@@ -26,7 +26,7 @@ static void window_edges(struct kunit *test)
 	const u64 limit = U64_MAX - BIT_ULL(13);
 
 	KUNIT_ASSERT_NOT_NULL(test, window);
-	replay_init(window);
+	fwg_replay_init(window);
 	KUNIT_EXPECT_TRUE(test, accept(window, 0));
 	KUNIT_EXPECT_FALSE(test, accept(window, 0));
 	KUNIT_EXPECT_TRUE(test, accept(window, REPLAY_WINDOW));
@@ -56,7 +56,7 @@ static void window_agrees_with_memory(struct kunit *test)
 	bool any = false, expected, got;
 
 	KUNIT_ASSERT_TRUE(test, window && memory);
-	replay_init(window);
+	fwg_replay_init(window);
 	for (i = 1; i < 200000; i++) {
 		u32 r = hash_32(i, 32);
 

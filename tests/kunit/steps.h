@@ -27,9 +27,9 @@ void test_step(void);
 		call;        \
 	})
 
-#define generation_read(...) AFTER_STEP((generation_read)(__VA_ARGS__))
-#define generation_is_current(...) AFTER_STEP((generation_is_current)(__VA_ARGS__))
-#define generation_draw(...) AFTER_STEP((generation_draw)(__VA_ARGS__))
+#define fwg_generation_read(...) AFTER_STEP((fwg_generation_read)(__VA_ARGS__))
+#define fwg_generation_is_current(...) AFTER_STEP((fwg_generation_is_current)(__VA_ARGS__))
+#define fwg_generation_draw(...) AFTER_STEP((fwg_generation_draw)(__VA_ARGS__))
 #define curve25519(...) AFTER_STEP((curve25519)(__VA_ARGS__))
 #define curve25519_generate_public(...) AFTER_STEP((curve25519_generate_public)(__VA_ARGS__))
 #define blake2s_final(...) AFTER_STEP((blake2s_final)(__VA_ARGS__))
@@ -45,7 +45,7 @@ void test_step(void);
 #define atomic64_inc(...) AFTER_STEP((atomic64_inc)(__VA_ARGS__))
 #define get_random_bytes(...) test_random_bytes(__VA_ARGS__)
 #define wait_for_random_bytes() test_wait_for_random_bytes()
-#define clock_now() AFTER_STEP(test_clock_now())
+#define fwg_clock_now() AFTER_STEP(test_clock_now())
 #define ktime_get_coarse_boottime_ns() test_boottime_ns()
 
 #endif /* _FORKGUARD_TEST_STEPS_H */

@@ -211,7 +211,7 @@ byte sent; /* anew, by its lives, one a bit */
 #define clean() (fits_in(CURRENT) && fits_in(PREVIOUS) && fits_in(NEXT) && \
 	(!m.pending || fits(m.hs_id, m.hs_epoch)))
 
-/* module/generation.h generation_read(): generation_id, generation_epoch, generation_frozen */
+/* module/generation.h fwg_generation_read(): generation_id, fwg_generation_epoch, generation_frozen */
 inline generation_read() {
 	AT_ONCE {
 #if BREAK == FROZEN_FIRST
@@ -230,7 +230,7 @@ inline generation_read() {
 	}
 }
 
-/* module/generation.h generation_is_current(): generation_epoch, generation_id, generation_id */
+/* module/generation.h fwg_generation_is_current(): fwg_generation_epoch, generation_id, generation_id */
 inline generation_is_current(its_id, its_epoch) {
 	AT_ONCE {
 #if BREAK == NOTIFIER_ONLY
@@ -243,7 +243,7 @@ inline generation_is_current(its_id, its_epoch) {
 	}
 }
 
-/* module/generation.c notice(): seen_lock, generation_id, seen_id, queue_work */
+/* module/generation.c fwg_notice(): seen_lock, generation_id, seen_id, queue_work */
 inline notice() {
 	d_step {
 		if
@@ -253,7 +253,7 @@ inline notice() {
 	}
 }
 
-/* module/generation.c generation_draw(): stamp, get_random_bytes, blake2s */
+/* module/generation.c fwg_generation_draw(): stamp, get_random_bytes, blake2s */
 inline generation_draw() {
 	d_step {
 		key = 1 + (m.seed | m.drawn << 3);
@@ -300,7 +300,7 @@ inline decide_text() {
 #define decide_late() decide_text()
 #endif
 
-/* module/noise.c session_is_current(): generation_is_current, generation_notice */
+/* module/noise.c fwg_session_is_current(): fwg_generation_is_current, fwg_generation_notice */
 inline session_is_current(its_id, its_epoch) {
 	AT_ONCE {
 		generation_is_current(its_id, its_epoch);
@@ -312,8 +312,8 @@ inline session_is_current(its_id, its_epoch) {
 }
 
 /*
- * module/noise.c seal(): chacha20poly1305_encrypt_sg_inplace, generation_is_current,
- * sg_zero_buffer, generation_notice
+ * module/noise.c fwg_seal(): chacha20poly1305_encrypt_sg_inplace, fwg_generation_is_current,
+ * sg_zero_buffer, fwg_generation_notice
  */
 inline seal(its_key, its_id, its_epoch) {
 #if BREAK == CHECK_BEFORE
@@ -333,7 +333,7 @@ inline seal(its_key, its_id, its_epoch) {
 #endif
 }
 
-/* module/noise.c session_create(): kzalloc, session->stamp, rhashtable_lookup_insert_fast */
+/* module/noise.c fwg_session_create(): kzalloc, session->stamp, rhashtable_lookup_insert_fast */
 inline session_create(its_kind) {
 	s = 0;
 	do
@@ -374,9 +374,9 @@ inline free(it) {
 }
 
 /*
- * module/noise.c session_retire(): rhashtable_remove_fast, generation_revoke, send_key, nonce,
+ * module/noise.c fwg_session_retire(): rhashtable_remove_fast, fwg_generation_revoke, send_key, nonce,
  * kfree_rcu
- * module/generation.h generation_revoke(): GENERATION_NEVER
+ * module/generation.h fwg_generation_revoke(): GENERATION_NEVER
  */
 inline session_retire(it) {
 	if
@@ -405,7 +405,7 @@ inline session_retire(it) {
 	fi
 }
 
-/* module/noise.c retire_pending(): session_retire, peer->handshake */
+/* module/noise.c fwg_retire_pending(): fwg_session_retire, peer->handshake */
 inline retire_pending() {
 	m.pending = 0;
 	m.hs_id = 0;
@@ -457,8 +457,8 @@ inline reach_anew() {
 #endif
 
 /*
- * module/send.c send_all_staged(): noise_session_current, seal_packet, transmit
- * module/noise.c noise_seal(): noise_session_usable, atomic64_fetch_add_unless, seal
+ * module/send.c fwg_send_all_staged(): fwg_noise_session_current, fwg_seal_packet, fwg_transmit
+ * module/noise.c fwg_noise_seal(): fwg_noise_session_usable, atomic64_fetch_add_unless, fwg_seal
  */
 inline send_all_staged() {
 	AT_ONCE {
@@ -496,13 +496,13 @@ inline send_all_staged() {
 }
 
 /*
- * module/noise.c noise_initiate(): generation_read, session_create, claim_time, draw_ephemeral,
- * write_initiation, peer->lock, still_valid, retire_pending, peer->pending, peer->handshake
- * module/noise.c draw_ephemeral(): generation_draw
- * module/noise.c write_initiation(): encrypt_and_hash, encrypt_and_hash
- * module/noise.c encrypt_and_hash(): seal
- * module/noise.c still_valid(): generation_is_current
- * module/send.c send_initiation(): noise_initiate, socket_send
+ * module/noise.c fwg_noise_initiate(): fwg_generation_read, fwg_session_create, fwg_claim_time, fwg_draw_ephemeral,
+ * fwg_write_initiation, peer->lock, fwg_still_valid, fwg_retire_pending, peer->pending, peer->handshake
+ * module/noise.c fwg_draw_ephemeral(): fwg_generation_draw
+ * module/noise.c fwg_write_initiation(): fwg_encrypt_and_hash, fwg_encrypt_and_hash
+ * module/noise.c fwg_encrypt_and_hash(): fwg_seal
+ * module/noise.c fwg_still_valid(): fwg_generation_is_current
+ * module/send.c fwg_send_initiation(): fwg_noise_initiate, fwg_socket_send
  */
 inline noise_initiate() {
 	atomic {
@@ -545,11 +545,11 @@ inline noise_initiate() {
 }
 
 /*
- * module/noise.c noise_respond(): generation_read, session_create, draw_ephemeral,
- * write_response, peer->lock, still_valid, establish, generation_notice
- * module/noise.c write_response(): encrypt_and_hash
- * module/noise.c establish(): initiator, SLOT_NEXT, session_retire
- * module/receive.c receive_initiation(): noise_respond, send_response
+ * module/noise.c fwg_noise_respond(): fwg_generation_read, fwg_session_create, fwg_draw_ephemeral,
+ * fwg_write_response, peer->lock, fwg_still_valid, fwg_establish, fwg_generation_notice
+ * module/noise.c fwg_write_response(): fwg_encrypt_and_hash
+ * module/noise.c fwg_establish(): initiator, SLOT_NEXT, fwg_session_retire
+ * module/receive.c fwg_receive_initiation(): fwg_noise_respond, fwg_send_response
  */
 inline noise_respond() {
 	atomic {
@@ -593,11 +593,11 @@ inline noise_respond() {
 }
 
 /*
- * module/noise.c noise_finish(): peer->lock, peer->handshake, still_valid, read_response,
- * peer->lock, still_valid, ephemeral_private, peer->pending, establish, generation_notice
- * module/noise.c establish(): SLOT_PREVIOUS, SLOT_NEXT, session_retire, SLOT_CURRENT, SLOT_CURRENT,
- * SLOT_CURRENT, session_retire
- * module/receive.c receive_response(): noise_finish
+ * module/noise.c fwg_noise_finish(): peer->lock, peer->handshake, fwg_still_valid, fwg_read_response,
+ * peer->lock, fwg_still_valid, ephemeral_private, peer->pending, fwg_establish, fwg_generation_notice
+ * module/noise.c fwg_establish(): SLOT_PREVIOUS, SLOT_NEXT, fwg_session_retire, SLOT_CURRENT, SLOT_CURRENT,
+ * SLOT_CURRENT, fwg_session_retire
+ * module/receive.c fwg_receive_response(): fwg_noise_finish
  */
 inline noise_finish() {
 	atomic {
@@ -648,10 +648,10 @@ inline noise_finish() {
 }
 
 /*
- * module/receive.c receive_data(): noise_session_find, open_message, noise_session_confirm
- * module/noise.c noise_open(): chacha20poly1305_decrypt_sg_inplace, replay_accept,
- * session_is_current
- * module/noise.c noise_session_confirm(): SLOT_NEXT, peer->lock, SLOT_NEXT, session_retire,
+ * module/receive.c fwg_receive_data(): fwg_noise_session_find, fwg_open_message, fwg_noise_session_confirm
+ * module/noise.c fwg_noise_open(): chacha20poly1305_decrypt_sg_inplace, fwg_replay_accept,
+ * fwg_session_is_current
+ * module/noise.c fwg_noise_session_confirm(): SLOT_NEXT, peer->lock, SLOT_NEXT, fwg_session_retire,
  * SLOT_PREVIOUS, SLOT_CURRENT, SLOT_CURRENT, SLOT_NEXT
  */
 inline noise_session_confirm() {
@@ -709,12 +709,12 @@ inline spare(its_id, its_epoch) {
 }
 
 /*
- * module/noise.c noise_peer_reset(): peer->lock, generation_is_current, retire_pending, in_slot,
- * generation_is_current, slots, session_retire
- * module/noise.c noise_peer_clear(): peer->lock, retire_pending, in_slot, slots, session_retire
- * module/device.c device_reset(): reset_one
- * module/device.c reset_one(): peer_reset
- * module/peer.c peer_reset(): noise_peer_reset
+ * module/noise.c fwg_noise_peer_reset(): peer->lock, fwg_generation_is_current, fwg_retire_pending, fwg_in_slot,
+ * fwg_generation_is_current, slots, fwg_session_retire
+ * module/noise.c fwg_noise_peer_clear(): peer->lock, fwg_retire_pending, fwg_in_slot, slots, fwg_session_retire
+ * module/device.c fwg_device_reset(): fwg_reset_one
+ * module/device.c fwg_reset_one(): fwg_peer_reset
+ * module/peer.c fwg_peer_reset(): fwg_noise_peer_reset
  */
 inline noise_peer_reset() {
 	AT_ONCE {
@@ -766,7 +766,7 @@ inline noise_peer_reset() {
 	}
 }
 
-/* module/generation.c advance(): reset_mutex, epoch, reset_callback */
+/* module/generation.c fwg_advance(): reset_mutex, epoch, reset_callback */
 inline advance() {
 	atomic {
 		m.epoch++;
@@ -775,10 +775,10 @@ inline advance() {
 }
 
 /*
- * module/generation.c reset_work_fn(): reset_mutex, reset_callback
- * module/generation.c generation_force(): advance
- * module/generation.c on_pm(): PM_SUSPEND_PREPARE, generation_frozen, true, advance,
- * PM_POST_SUSPEND, generation_frozen, false, advance
+ * module/generation.c fwg_reset_work_fn(): reset_mutex, reset_callback
+ * module/generation.c fwg_generation_force(): fwg_advance
+ * module/generation.c fwg_on_pm(): PM_SUSPEND_PREPARE, generation_frozen, true, fwg_advance,
+ * PM_POST_SUSPEND, generation_frozen, false, fwg_advance
  */
 proctype worker() provided (!over)
 {
@@ -797,7 +797,7 @@ end:	do
 	od
 }
 
-/* module/generation.c on_vmfork(): notice; before, the kernel's driver has reseeded the RNG */
+/* module/generation.c fwg_on_vmfork(): fwg_notice; before, the kernel's driver has reseeded the RNG */
 proctype notifier() provided (!over)
 {
 end:	do

@@ -15,8 +15,8 @@
 #include <linux/uaccess.h>
 #include <linux/vmalloc.h>
 
-#undef netlink_init
-#undef device_exit
+#undef fwg_netlink_init
+#undef fwg_device_exit
 
 /* A run is over in well under a millisecond. One in which the clock ticks this often hangs. */
 #define HANG_TICKS 4

@@ -85,7 +85,7 @@ void __sanitizer_cov_trace_pc(void);
 int fuzz_init(void);
 void fuzz_exit(void);
 
-#define netlink_init(...) ((netlink_init)(__VA_ARGS__) ?: fuzz_init())
-#define device_exit(...) (fuzz_exit(), (device_exit)(__VA_ARGS__))
+#define fwg_netlink_init(...) ((fwg_netlink_init)(__VA_ARGS__) ?: fuzz_init())
+#define fwg_device_exit(...) (fuzz_exit(), (fwg_device_exit)(__VA_ARGS__))
 
 #endif /* _FORKGUARD_FUZZ_H */

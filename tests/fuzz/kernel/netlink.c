@@ -19,7 +19,7 @@
 #include <linux/net.h>
 #include <linux/rtnetlink.h>
 
-#undef netlink_init
+#undef fwg_netlink_init
 
 #define ACTIONS 12
 #define REQUEST_MAX 16384
@@ -48,7 +48,7 @@ struct fuzz_digest {
 };
 
 struct talk {
-	struct fg_device *device;
+	struct fwg_device *device;
 	struct socket *commands, *dumps;
 	bool dumping;
 	u8 keys[KEYS][NOISE_PUBLIC_KEY_LEN]; /* the public key of the one before, or not */
@@ -79,14 +79,14 @@ static void digest_allowedip(struct fuzz_digest *sum, u16 family, const void *ad
 	sum->allowedips++;
 }
 
-static void digest_peer(struct fuzz_digest *sum, struct fg_peer *peer)
+static void digest_peer(struct fuzz_digest *sum, struct fwg_peer *peer)
 {
 	const struct sockaddr *addr = &peer->endpoint.addr;
 	const struct allowedip *ip;
 	u8 psk[NOISE_SYMMETRIC_KEY_LEN];
 
-	digest(sum, noise_peer_public_key(peer->noise), NOISE_PUBLIC_KEY_LEN);
-	noise_peer_psk(peer->noise, psk);
+	digest(sum, fwg_noise_peer_public_key(peer->noise), NOISE_PUBLIC_KEY_LEN);
+	fwg_noise_peer_psk(peer->noise, psk);
 	digest(sum, psk, sizeof(psk));
 	if (addr->sa_family)
 		digest(sum, addr,
@@ -114,13 +114,13 @@ static unsigned int count_lengths(const struct allowedips_family *family)
 /* What the device is; all of it has to fit. */
 static struct fuzz_digest look(void)
 {
-	struct fg_device *device = talk->device;
+	struct fwg_device *device = talk->device;
 	u8 private_key[NOISE_PUBLIC_KEY_LEN], public_key[NOISE_PUBLIC_KEY_LEN];
 	struct fuzz_digest sum = {};
-	struct fg_peer *peer;
+	struct fwg_peer *peer;
 
 	mutex_lock(&device->lock);
-	if (noise_local_identity(device->noise, private_key, public_key)) {
+	if (fwg_noise_local_identity(device->noise, private_key, public_key)) {
 		digest(&sum, private_key, sizeof(private_key));
 		digest(&sum, public_key, sizeof(public_key));
 	}
@@ -143,7 +143,7 @@ static void hear_allowedip(const struct nlattr *nest)
 {
 	struct nlattr *attrs[FORKGUARD_ALLOWEDIP_A_MAX + 1];
 
-	FUZZ_EXPECT(!check_allowedip(nest, attrs, NULL));
+	FUZZ_EXPECT(!fwg_check_allowedip(nest, attrs, NULL));
 	digest_allowedip(&talk->told, nla_get_u16(attrs[FORKGUARD_ALLOWEDIP_A_FAMILY]),
 			 nla_data(attrs[FORKGUARD_ALLOWEDIP_A_IPADDR]),
 			 nla_get_u8(attrs[FORKGUARD_ALLOWEDIP_A_CIDR_MASK]));
@@ -615,14 +615,14 @@ static void set_up(bool up)
 static void restart(void)
 {
 	static const u8 none[NOISE_PUBLIC_KEY_LEN];
-	struct fg_device *device = talk->device;
+	struct fwg_device *device = talk->device;
 
 	dump_end();
 	if (netif_running(device->dev))
 		set_up(false);
 	mutex_lock(&device->lock);
-	peer_remove_all(device);
-	noise_local_set_private_key(device->noise, none);
+	fwg_peer_remove_all(device);
+	fwg_noise_local_set_private_key(device->noise, none);
 	device->port = 0;
 	device->fwmark = 0;
 	mutex_unlock(&device->lock);
@@ -706,7 +706,7 @@ static int begin_netlink(void)
 	int i;
 
 	talk = kzalloc(sizeof(*talk), GFP_KERNEL);
-	if (!talk || !dev || !device_is_forkguard(dev)) {
+	if (!talk || !dev || !fwg_device_is_forkguard(dev)) {
 		dev_put(dev);
 		kfree(talk);
 		return -ENODEV;

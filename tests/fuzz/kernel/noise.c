@@ -19,7 +19,7 @@ static void fixed_draw(const struct generation_stamp *stamp, void *out, size_t l
 #define curve25519 remembered_curve25519
 #define curve25519_generate_public(out, secret) \
 	remembered_curve25519(out, secret, curve25519_base_point)
-#define generation_draw fixed_draw
+#define fwg_generation_draw fixed_draw
 
 #include "../../../module/noise.c"
 
@@ -88,7 +88,7 @@ void fuzz_noise_state(struct noise_peer *peer, struct fuzz_noise_state *state)
 	memset(state, 0, sizeof(*state));
 	spin_lock_bh(&peer->lock);
 	for (i = 0; i < SLOTS; i++) {
-		session = in_slot(peer, i);
+		session = fwg_in_slot(peer, i);
 		if (!session)
 			continue;
 		state->index[i] = (__force u32)session->index;
@@ -108,7 +108,7 @@ static void connect_one(struct noise_peer *peer, struct noise_session *session,
 			const struct noise_keys *keys, __le32 remote_index, bool initiator)
 {
 	spin_lock_bh(&peer->lock);
-	establish(peer, session, keys, remote_index, initiator);
+	fwg_establish(peer, session, keys, remote_index, initiator);
 	spin_unlock_bh(&peer->lock);
 }
 
@@ -123,15 +123,15 @@ static void connect_one(struct noise_peer *peer, struct noise_session *session,
  */
 int fuzz_noise_connect(struct noise_peer *initiator, struct noise_peer *responder, u8 key)
 {
-	struct generation_stamp stamps[] = { generation_read(&initiator->scope),
-					     generation_read(&responder->scope) };
-	struct noise_session *ours = session_create(initiator, &stamps[0]);
-	struct noise_session *theirs = session_create(responder, &stamps[1]);
+	struct generation_stamp stamps[] = { fwg_generation_read(&initiator->scope),
+					     fwg_generation_read(&responder->scope) };
+	struct noise_session *ours = fwg_session_create(initiator, &stamps[0]);
+	struct noise_session *theirs = fwg_session_create(responder, &stamps[1]);
 	struct noise_keys keys;
 
 	if (!ours || !theirs) {
-		session_retire(ours);
-		session_retire(theirs);
+		fwg_session_retire(ours);
+		fwg_session_retire(theirs);
 		return -ENOMEM;
 	}
 	memset(keys.initiator, key, sizeof(keys.initiator));
@@ -176,7 +176,7 @@ void fuzz_noise_age(struct noise_peer *peer, u64 seconds)
 
 	spin_lock_bh(&peer->lock);
 	for (i = 0; i < SLOTS; i++) {
-		session = in_slot(peer, i);
+		session = fwg_in_slot(peer, i);
 		if (session)
 			session->birth -= seconds * NSEC_PER_SEC;
 	}

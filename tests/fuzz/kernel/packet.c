@@ -133,7 +133,7 @@ static void send_initiation_of(struct fuzz_input *in, u8 peer, bool many)
 	struct message *message = keep(INITIATION, peer, sizeof(struct message_initiation));
 	struct message_initiation *initiation = (void *)message->bytes;
 
-	if (noise_initiate(world->ends[peer].theirs, initiation)) {
+	if (fwg_noise_initiate(world->ends[peer].theirs, initiation)) {
 		message->kind = RAW;
 		return;
 	}
@@ -147,12 +147,12 @@ static void send_initiation_of(struct fuzz_input *in, u8 peer, bool many)
 /* Have the device begin a handshake; returns false when no initiation came out. */
 static bool call(u8 peer)
 {
-	struct fg_peer *ours = world->ends[peer].ours;
+	struct fwg_peer *ours = world->ends[peer].ours;
 
 	world->has_initiation = false;
 	WRITE_ONCE(ours->hurry, true);
 	atomic64_set(&ours->last_handshake_sent, 0);
-	send_queue_initiation(ours, false);
+	fwg_send_queue_initiation(ours, false);
 	deliver_settle();
 	return world->has_initiation;
 }
@@ -161,14 +161,14 @@ static void send_response_of(struct fuzz_input *in, u8 peer, bool many)
 {
 	struct message_response *response;
 	struct message *message;
-	struct fg_peer *owner;
+	struct fwg_peer *owner;
 
 	if (peer == STRANGER || !call(peer))
 		return;
 	message = keep(RESPONSE, peer, sizeof(*response));
 	response = (void *)message->bytes;
 	fuzz_noise_unlimit(world->ends[peer].theirs);
-	if (noise_respond(world->ends[peer].local, &world->initiation, response, &owner)) {
+	if (fwg_noise_respond(world->ends[peer].local, &world->initiation, response, &owner)) {
 		message->kind = RAW;
 		return;
 	}
@@ -187,8 +187,8 @@ static void send_cookie_of(struct fuzz_input *in, u8 peer, bool many)
 		return;
 	message = keep(COOKIE, peer, sizeof(*cookie));
 	cookie = (void *)message->bytes;
-	if (noise_give_cookie(world->ends[peer].local, &world->initiation,
-			      sizeof(world->initiation), &source, cookie)) {
+	if (fwg_noise_give_cookie(world->ends[peer].local, &world->initiation,
+				  sizeof(world->initiation), &source, cookie)) {
 		message->kind = RAW;
 		return;
 	}
@@ -331,12 +331,12 @@ static void reset(struct fuzz_input *in, u8 peer)
 	case 2:
 		if (peer != STRANGER) {
 			world_end_era(peer);
-			generation_force(noise_peer_scope(world->ends[peer].ours->noise));
+			fwg_generation_force(fwg_noise_peer_scope(world->ends[peer].ours->noise));
 		}
 		break;
 	case 3:
 		world_end_era(STRANGER);
-		generation_force(noise_local_scope(world->device->noise));
+		fwg_generation_force(fwg_noise_local_scope(world->device->noise));
 		break;
 	}
 }
@@ -395,7 +395,7 @@ static void configure(struct fuzz_input *in, u8 peer)
 		world->ends[peer].ours->keepalive_interval = choice;
 		break;
 	case 6:
-		send_keepalive(world->ends[peer].ours);
+		fwg_send_keepalive(world->ends[peer].ours);
 		deliver_settle();
 		break;
 	}

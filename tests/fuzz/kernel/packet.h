@@ -126,7 +126,7 @@ struct view {
  * @after: and after
  */
 struct world {
-	struct fg_device *device;
+	struct fwg_device *device;
 	struct net_device *link;
 	struct packet_type tap;
 	u8 private_key[NOISE_PUBLIC_KEY_LEN];
@@ -135,7 +135,7 @@ struct world {
 	u64 id[2];
 	const u64 *saved_id;
 	struct {
-		struct fg_peer *ours; /* as the device knows it; NULL for the stranger */
+		struct fwg_peer *ours; /* as the device knows it; NULL for the stranger */
 		struct noise_local *local;
 		struct noise_peer *theirs;
 		u8 public_key[NOISE_PUBLIC_KEY_LEN];

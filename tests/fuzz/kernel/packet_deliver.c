@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * packet_deliver: gives messages to receive_message(), as a socket does, and
+ * packet_deliver: gives messages to fwg_receive_message(), as a socket does, and
  * says what must become of them. This is the model: it knows which messages
  * were accepted before, which sessions have ended, and who may send what.
  */
@@ -124,7 +124,7 @@ static void stop_if_due(struct timer_list *timer)
 }
 
 /* What a peer does by itself, it does not while a message is delivered. */
-static void stop_timers(struct fg_peer *peer)
+static void stop_timers(struct fwg_peer *peer)
 {
 	stop_if_due(&peer->timers.retransmit_handshake);
 	stop_if_due(&peer->timers.send_keepalive);
@@ -147,7 +147,7 @@ void deliver_settle(void)
 		schedule();
 	/* What a worker would do, done here: a switch of threads takes longer than that. */
 	if (cancel_work_sync(handshakes))
-		receive_handshakes_work(handshakes);
+		fwg_receive_handshakes_work(handshakes);
 	for (i = 0; i < PEERS; i++)
 		finish_work(&world->ends[i].ours->initiation_work);
 	if (world->forked)
@@ -333,7 +333,7 @@ static void inject(struct sk_buff *skb)
 {
 	local_bh_disable();
 	rcu_read_lock();
-	receive_message(world->device, skb);
+	fwg_receive_message(world->device, skb);
 	rcu_read_unlock();
 	/* Here GRO hands on what it has. */
 	local_bh_enable();

@@ -101,7 +101,7 @@ void world_look(struct view *view)
 
 	memset(view, 0, sizeof(*view));
 	for (i = 0; i < PEERS; i++) {
-		struct fg_peer *peer = world->ends[i].ours;
+		struct fwg_peer *peer = world->ends[i].ours;
 
 		view->peers[i].endpoint = peer->endpoint;
 		fuzz_noise_state(peer->noise, &view->peers[i].noise);
@@ -143,17 +143,17 @@ void world_fork(void)
  */
 void world_notice_fork(void)
 {
-	generation_notice();
+	fwg_generation_notice();
 	fuzz_settle_resets();
 	world->forked = false;
 }
 
 static int add_prefix(const struct prefix *prefix)
 {
-	struct fg_peer *peer = world->ends[prefix->peer].ours;
+	struct fwg_peer *peer = world->ends[prefix->peer].ours;
 
-	return allowedips_add(&world->device->allowedips, prefix->family, prefix->addr,
-			      prefix->cidr, peer, &peer->allowed);
+	return fwg_allowedips_add(&world->device->allowedips, prefix->family, prefix->addr,
+				  prefix->cidr, peer, &peer->allowed);
 }
 
 /**
@@ -178,11 +178,11 @@ void world_move_prefix(u8 peer)
  */
 int world_add_peer(u8 peer)
 {
-	struct fg_peer *ours;
+	struct fwg_peer *ours;
 	int i, err = 0;
 
 	mutex_lock(&world->device->lock);
-	ours = peer_create(world->device, world->ends[peer].public_key, NULL);
+	ours = fwg_peer_create(world->device, world->ends[peer].public_key, NULL);
 	if (!IS_ERR(ours)) {
 		world->ends[peer].ours = ours;
 		for (i = 0; i < PREFIXES && !err; i++) {
@@ -201,7 +201,7 @@ int world_add_peer(u8 peer)
 void world_remove_peer(u8 peer)
 {
 	mutex_lock(&world->device->lock);
-	peer_remove(world->ends[peer].ours);
+	fwg_peer_remove(world->ends[peer].ours);
 	mutex_unlock(&world->device->lock);
 	world->ends[peer].ours = NULL;
 }
@@ -218,9 +218,9 @@ void world_set_identity(bool identity)
 	if (identity == world->identity)
 		return;
 	world->identity = identity;
-	noise_local_set_private_key(world->device->noise, identity ? world->private_key : none);
+	fwg_noise_local_set_private_key(world->device->noise, identity ? world->private_key : none);
 	for (i = 0; i < PEERS; i++)
-		noise_peer_clear(world->ends[i].ours->noise);
+		fwg_noise_peer_clear(world->ends[i].ours->noise);
 	world_end_era(STRANGER);
 }
 
@@ -234,8 +234,8 @@ void world_set_psk(u8 peer, u8 byte)
 	u8 psk[NOISE_SYMMETRIC_KEY_LEN];
 
 	memset(psk, byte, sizeof(psk));
-	noise_peer_set_psk(world->ends[peer].ours->noise, psk);
-	noise_peer_set_psk(world->ends[peer].theirs, psk);
+	fwg_noise_peer_set_psk(world->ends[peer].ours->noise, psk);
+	fwg_noise_peer_set_psk(world->ends[peer].theirs, psk);
 }
 
 static void reset_end(u8 i)
@@ -245,18 +245,18 @@ static void reset_end(u8 i)
 		.addr4.sin_port = htons(9),
 		.addr4.sin_addr.s_addr = htonl(0xc0000200 | (100 + i)),
 	};
-	struct fg_peer *ours = world->ends[i].ours;
+	struct fwg_peer *ours = world->ends[i].ours;
 
 	world->ends[i].counter = 0;
-	noise_peer_clear(world->ends[i].theirs);
+	fwg_noise_peer_clear(world->ends[i].theirs);
 	if (!ours)
 		return;
 	/* As if there had been no run before. */
-	peer_quiesce(ours);
+	fwg_peer_quiesce(ours);
 	fuzz_noise_forget(ours->noise);
 	fuzz_noise_forget(world->ends[i].theirs);
 	world_set_psk(i, 0);
-	socket_set_endpoint(ours, &endpoint);
+	fwg_socket_set_endpoint(ours, &endpoint);
 	ours->keepalive_interval = 0;
 	ours->recovering = false;
 	memset(&ours->last_handshake, 0, sizeof(ours->last_handshake));
@@ -285,12 +285,12 @@ void world_restart(void)
 	world->num_taken = 0;
 }
 
-static bool hold(struct fg_peer *owner)
+static bool hold(struct fwg_peer *owner)
 {
 	return true;
 }
 
-static void release(struct fg_peer *owner)
+static void release(struct fwg_peer *owner)
 {
 }
 
@@ -299,17 +299,17 @@ static const struct noise_owner_ops end_ops = { hold, release };
 static int begin_end(u8 i, const u8 device_key[NOISE_PUBLIC_KEY_LEN])
 {
 	u8 private_key[NOISE_PUBLIC_KEY_LEN];
-	struct noise_local *local = noise_local_create(&end_ops);
+	struct noise_local *local = fwg_noise_local_create(&end_ops);
 	struct noise_peer *theirs;
 
 	if (IS_ERR(local))
 		return PTR_ERR(local);
 	memset(private_key, 'a' + i, sizeof(private_key));
-	noise_local_set_private_key(local, private_key);
-	noise_local_identity(local, NULL, world->ends[i].public_key);
-	theirs = noise_peer_create(local, (struct fg_peer *)&world->ends[i], device_key, NULL);
-	if (!theirs || noise_peer_publish(theirs)) {
-		noise_local_destroy(local);
+	fwg_noise_local_set_private_key(local, private_key);
+	fwg_noise_local_identity(local, NULL, world->ends[i].public_key);
+	theirs = fwg_noise_peer_create(local, (struct fwg_peer *)&world->ends[i], device_key, NULL);
+	if (!theirs || fwg_noise_peer_publish(theirs)) {
+		fwg_noise_local_destroy(local);
 		return -ENOMEM;
 	}
 	world->ends[i].local = local;
@@ -329,7 +329,7 @@ void world_end(void)
 		netdev_rx_handler_unregister(world->device->dev);
 		rtnl_unlock();
 		mutex_lock(&world->device->lock);
-		peer_remove_all(world->device);
+		fwg_peer_remove_all(world->device);
 		mutex_unlock(&world->device->lock);
 		dev_put(world->device->dev);
 	}
@@ -340,10 +340,10 @@ void world_end(void)
 	for (i = 0; i <= PEERS; i++) {
 		if (!world->ends[i].local)
 			continue;
-		noise_peer_remove(world->ends[i].theirs);
-		noise_peer_free(world->ends[i].theirs);
+		fwg_noise_peer_remove(world->ends[i].theirs);
+		fwg_noise_peer_free(world->ends[i].theirs);
 		rcu_barrier();
-		noise_local_destroy(world->ends[i].local);
+		fwg_noise_local_destroy(world->ends[i].local);
 	}
 	fuzz_settle_resets();
 	if (world->saved_id)
@@ -366,7 +366,7 @@ static int begin_world(void)
 					   .func = on_sent };
 	dev_add_pack(&world->tap);
 	dev = dev_get_by_name(&init_net, "fwg0");
-	if (!dev || !device_is_forkguard(dev)) {
+	if (!dev || !fwg_device_is_forkguard(dev)) {
 		dev_put(dev);
 		return -ENODEV;
 	}
@@ -381,9 +381,9 @@ static int begin_world(void)
 
 	memset(world->private_key, 'd', sizeof(world->private_key));
 	world->identity = true;
-	noise_local_set_private_key(world->device->noise, world->private_key);
-	noise_local_identity(world->device->noise, NULL, public_key);
-	mac_keys(&world->mac_keys, public_key);
+	fwg_noise_local_set_private_key(world->device->noise, world->private_key);
+	fwg_noise_local_identity(world->device->noise, NULL, public_key);
+	fwg_mac_keys(&world->mac_keys, public_key);
 	for (i = 0; i <= PEERS && !err; i++)
 		err = begin_end(i, public_key);
 	return err;
@@ -396,9 +396,9 @@ static int begin_world(void)
  */
 void world_add_mac1(void *msg, size_t len)
 {
-	struct message_macs *macs = macs_of(msg, len);
+	struct message_macs *macs = fwg_macs_of(msg, len);
 
-	mac1_compute(macs->mac1, msg, len, &world->mac_keys);
+	fwg_mac1_compute(macs->mac1, msg, len, &world->mac_keys);
 	memset(macs->mac2, 0, sizeof(macs->mac2));
 }
 

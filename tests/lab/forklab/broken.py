@@ -8,7 +8,7 @@ import sys
 from . import LabError
 from .kit import REPO
 
-sys.path.append(os.path.join(REPO, "tests", "setup"))
+sys.path.append(os.path.join(REPO, "scripts"))
 
 import tree  # noqa: E402
 

@@ -12,7 +12,7 @@ from . import LabError, initramfs
 LAB = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 REPO = os.path.dirname(os.path.dirname(LAB))
 DAY = 24 * 3600
-DEBUG_KERNELS = ("debug", "kcsan")     # see tests/setup/debug.sh
+DEBUG_KERNELS = ("debug", "kcsan")     # see scripts/debug.sh
 # As with Debian's kernels, random bytes are there at once; an emulated TSC that
 # is measured wrongly is not a clock. KCSAN looks more often, and longer, than by
 # default.
@@ -45,7 +45,7 @@ def cache():
 
 
 def kernel_folder(kernel):
-    setup = os.path.join(REPO, "tests", "setup", "debug.sh" if kernel in
+    setup = os.path.join(REPO, "scripts", "debug.sh" if kernel in
                          DEBUG_KERNELS else "kernel.sh")
     done = subprocess.run([setup, kernel], stdout=subprocess.PIPE, text=True,
                           timeout=900)

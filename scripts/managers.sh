@@ -6,7 +6,7 @@
 #	managers.cpio	a root in which they run, debian/, for guests
 # Nothing is installed on this machine, whose network is its own affair.
 set -eu
-# shellcheck source=tests/setup/lib.sh
+# shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
 # With all libraries that they would bring to a machine on which there is nothing.

@@ -4,7 +4,7 @@
 # Installs the Debian packages that building, testing and demonstrating
 # forkguard need, if they are missing. No kernel is among them.
 set -eu
-# shellcheck source=tests/setup/lib.sh
+# shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
 packages=(

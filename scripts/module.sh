@@ -10,30 +10,30 @@
 # Out-of-tree modules are built beside their source, so each kernel has a tree
 # of links to the source: build/KERNEL.
 set -eu
-# shellcheck source=tests/setup/lib.sh
+# shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
-top=$(cd -- "$(dirname -- "$0")/../.." && pwd)
+top=$(cd -- "$(dirname -- "$0")/.." && pwd)
 kernel=${1-}
 case $kernel in
 6.1 | 6.12)
-	kdir=$("$top/tests/setup/kernel.sh" "$kernel")/build
+	kdir=$("$top/scripts/kernel.sh" "$kernel")/build
 	arguments=(W=1 KCFLAGS=-Werror)
 	;;
 um)
-	kdir=$("$top/tests/setup/uml.sh")/build
+	kdir=$("$top/scripts/uml.sh")/build
 	arguments=(W=1 KCFLAGS=-Werror ARCH=um FORKGUARD_KUNIT=y)
 	;;
 debug | kcsan)
-	kdir=$("$top/tests/setup/debug.sh" "$kernel")/build
+	kdir=$("$top/scripts/debug.sh" "$kernel")/build
 	arguments=(W=1 KCFLAGS=-Werror)
 	;;
 debug-kunit | kcsan-kunit)
-	kdir=$("$top/tests/setup/debug.sh" "${kernel%-kunit}")/build
+	kdir=$("$top/scripts/debug.sh" "${kernel%-kunit}")/build
 	arguments=(W=1 KCFLAGS=-Werror FORKGUARD_KUNIT=y)
 	;;
 faults)
-	kdir=$("$top/tests/setup/debug.sh" faults)/build
+	kdir=$("$top/scripts/debug.sh" faults)/build
 	arguments=(W=1 KCFLAGS=-Werror ARCH=um)
 	;;
 running)

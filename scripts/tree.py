@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-TOP = Path(__file__).resolve().parents[2]
+TOP = Path(__file__).resolve().parents[1]
 PARTS = ("module", "include", "tests/kunit")
 PATCH = ("patch", "-p1", "-F0", "--batch", "--forward", "--no-backup-if-mismatch", "-r-")
 
@@ -37,10 +37,10 @@ class Tree:
     def __init__(self, path, wanted=None):
         self.path = Path(path)
         self._wanted = wanted or sources()
-        (self.path / "tests").mkdir(parents=True, exist_ok=True)
-        setup = self.path / "tests/setup"
-        if not setup.is_symlink():
-            setup.symlink_to(TOP / "tests/setup")
+        self.path.mkdir(parents=True, exist_ok=True)
+        scripts = self.path / "scripts"
+        if not scripts.is_symlink():
+            scripts.symlink_to(TOP / "scripts")
         self.restore()
 
     def restore(self):
@@ -62,5 +62,5 @@ class Tree:
 
     def build(self, kernel, *variables):
         """Builds the module, warnings or not, for what module.sh knows; returns its path."""
-        return command("does not build", self.path / "tests/setup/module.sh", kernel, "KCFLAGS=",
+        return command("does not build", self.path / "scripts/module.sh", kernel, "KCFLAGS=",
                        *variables)

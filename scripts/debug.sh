@@ -6,7 +6,7 @@
 #	debug, kcsan	x86-64 kernels for guests of the lab, a kit as kernel.sh's
 #	faults		user-mode Linux, as uml.sh's
 set -eu
-# shellcheck source=tests/setup/lib.sh
+# shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
 here=$(cd -- "$(dirname -- "$0")" && pwd)

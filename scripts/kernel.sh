@@ -10,7 +10,7 @@
 # Nothing is installed on this machine. To get a newer kernel of the same
 # series, remove the folder.
 set -eu
-# shellcheck source=tests/setup/lib.sh
+# shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
 make_kit() {

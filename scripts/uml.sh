@@ -7,7 +7,7 @@
 #	build		KDIR of out-of-tree modules, with ARCH=um
 #	build/source	the kernel's source, with checkpatch.pl
 set -eu
-# shellcheck source=tests/setup/lib.sh
+# shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
 
 here=$(cd -- "$(dirname -- "$0")" && pwd)
