@@ -44,11 +44,11 @@ static int fwg_open(struct net_device *dev)
 		in6->cnf.addr_gen_mode = IN6_ADDR_GEN_MODE_NONE;
 
 	mutex_lock(&device->lock);
-	err = fwg_socket_open(device, device->port);
+	err = fwg_sockets_open(&device->sockets, device->sockets.port);
 	if (!err) {
 		list_for_each_entry(peer, &device->peers, list) {
 			fwg_send_staged(peer);
-			if (peer->keepalive_interval)
+			if (peer->timers.keepalive_interval)
 				fwg_send_keepalive(peer);
 		}
 	}
@@ -62,7 +62,7 @@ static int fwg_stop(struct net_device *dev)
 	struct fwg_peer *peer;
 
 	/* Waits for a grace period; netif_running() is false: no timer is armed after. */
-	fwg_socket_close(device);
+	fwg_sockets_close(&device->sockets);
 	skb_queue_purge(&device->handshakes);
 	cancel_work_sync(&device->handshake_work);
 	mutex_lock(&device->lock);
@@ -138,7 +138,7 @@ static netdev_tx_t fwg_xmit(struct sk_buff *skb, struct net_device *dev)
 		goto drop_unlock;
 	}
 	/* Set once, and never zero again: only to tell the sender. fwg_socket_send() takes the lock. */
-	if (unlikely(!data_race(peer->endpoint.addr.sa_family))) {
+	if (unlikely(!data_race(peer->path.endpoint.addr.sa_family))) {
 		net_dbg_ratelimited("%s: the endpoint of a peer is not known\n", dev->name);
 		fwg_refuse(skb, ICMP_HOST_UNREACH, ICMPV6_ADDR_UNREACH);
 		err = -EDESTADDRREQ;
@@ -182,9 +182,9 @@ static void fwg_destruct(struct net_device *dev)
 	mutex_unlock(&devices_lock);
 
 	mutex_lock(&device->lock);
-	rcu_assign_pointer(device->birth_net, NULL);
+	rcu_assign_pointer(device->sockets.net, NULL);
 	mutex_unlock(&device->lock);
-	fwg_socket_close(device);
+	fwg_sockets_close(&device->sockets);
 	mutex_lock(&device->lock);
 	fwg_peer_remove_all(device);
 	mutex_unlock(&device->lock);
@@ -231,6 +231,25 @@ static void fwg_setup_wireguard(struct net_device *dev)
 	SET_NETDEV_DEVTYPE(dev, &wireguard_type);
 }
 
+/* Is @endpoint, by the inner routing of the interface, behind the peer that is there? */
+static bool fwg_loops(struct fwg_sockets *sockets, const struct fwg_path *path,
+		      const struct endpoint *endpoint)
+{
+	struct fwg_device *device = container_of(sockets, struct fwg_device, sockets);
+	bool v4 = endpoint->addr.sa_family == AF_INET;
+	const struct fwg_peer *peer;
+
+	peer = fwg_allowedips_lookup(&device->allowedips, endpoint->addr.sa_family,
+				     v4 ? (const void *)&endpoint->addr4.sin_addr :
+					  (const void *)&endpoint->addr6.sin6_addr);
+	return peer && &peer->path == path;
+}
+
+static const struct fwg_socket_ops socket_ops = {
+	.receive = fwg_receive_message,
+	.loops = fwg_loops,
+};
+
 static int fwg_newlink(struct net *src_net, struct net_device *dev, struct nlattr *tb[],
 		       struct nlattr *data[], struct netlink_ext_ack *extack)
 {
@@ -238,11 +257,11 @@ static int fwg_newlink(struct net *src_net, struct net_device *dev, struct nlatt
 	int err;
 
 	device->dev = dev;
-	rcu_assign_pointer(device->birth_net, src_net);
+	device->peer_ops = &fwg_send_peer_ops;
+	fwg_sockets_init(&device->sockets, dev, src_net, &socket_ops);
 	INIT_LIST_HEAD(&device->peers);
 	device->config_seq = 1; /* 0 is none, to a dump */
 	mutex_init(&device->lock);
-	mutex_init(&device->socket_lock);
 	skb_queue_head_init(&device->handshakes);
 	INIT_WORK(&device->handshake_work, fwg_receive_handshakes_work);
 	inet_peer_base_init(&device->answered);
@@ -376,7 +395,7 @@ static bool fwg_any_born_in(const struct net *net)
 
 	rcu_read_lock();
 	list_for_each_entry_rcu(device, &devices, list)
-		any |= rcu_access_pointer(device->birth_net) == net;
+		any |= rcu_access_pointer(device->sockets.net) == net;
 	rcu_read_unlock();
 	return any;
 }
@@ -393,16 +412,16 @@ static void fwg_net_pre_exit(struct net *net)
 	rtnl_lock();
 	mutex_lock(&devices_lock);
 	list_for_each_entry(device, &devices, list) {
-		if (rcu_access_pointer(device->birth_net) != net)
+		if (rcu_access_pointer(device->sockets.net) != net)
 			continue;
 		netdev_dbg(device->dev, "namespace of the sockets is gone\n");
 		if (device->dev->reg_state == NETREG_REGISTERED)
 			netif_carrier_off(device->dev);
-		rcu_assign_pointer(device->birth_net, NULL);
-		fwg_socket_close(device);
+		rcu_assign_pointer(device->sockets.net, NULL);
+		fwg_sockets_close(&device->sockets);
 		mutex_lock(&device->lock);
 		list_for_each_entry(peer, &device->peers, list)
-			fwg_socket_forget_route(peer);
+			fwg_path_forget_route(&peer->path);
 		mutex_unlock(&device->lock);
 	}
 	mutex_unlock(&devices_lock);

@@ -7,6 +7,7 @@
 
 #include "netlink.h"
 #include "compat.h"
+#include "device.h"
 #include "generation.h"
 #include "peer.h"
 #include "send.h"
@@ -190,17 +191,17 @@ static int fwg_put_peer_state(struct sk_buff *skb, struct fwg_peer *peer)
 	struct endpoint endpoint;
 	int err;
 
-	read_lock_bh(&peer->endpoint_lock);
-	endpoint = peer->endpoint;
-	last_handshake = peer->last_handshake;
-	read_unlock_bh(&peer->endpoint_lock);
+	read_lock_bh(&peer->path.lock);
+	endpoint = peer->path.endpoint;
+	read_unlock_bh(&peer->path.lock);
+	last_handshake = ns_to_timespec64(atomic64_read(&peer->timers.last_handshake));
 
 	fwg_noise_peer_psk(peer->noise, psk);
 	err = nla_put(skb, FORKGUARD_PEER_A_PRESHARED_KEY, sizeof(psk), psk);
 	memzero_explicit(psk, sizeof(psk));
 	if (err || fwg_put_timespec(skb, FORKGUARD_PEER_A_LAST_HANDSHAKE_TIME, &last_handshake) ||
 	    nla_put_u16(skb, FORKGUARD_PEER_A_PERSISTENT_KEEPALIVE_INTERVAL,
-			peer->keepalive_interval) ||
+			peer->timers.keepalive_interval) ||
 	    nla_put_u64_64bit(skb, FORKGUARD_PEER_A_TX_BYTES, atomic64_read(&peer->tx_bytes),
 			      FORKGUARD_PEER_A_PAD) ||
 	    nla_put_u64_64bit(skb, FORKGUARD_PEER_A_RX_BYTES, atomic64_read(&peer->rx_bytes),
@@ -295,8 +296,8 @@ static int fwg_put_device_state(struct sk_buff *skb, struct netlink_callback *cb
 {
 	struct fwg_device *device = fwg_cursor_of(cb)->device;
 
-	if (nla_put_u16(skb, FORKGUARD_DEVICE_A_LISTEN_PORT, device->port) ||
-	    nla_put_u32(skb, FORKGUARD_DEVICE_A_FWMARK, device->fwmark) ||
+	if (nla_put_u16(skb, FORKGUARD_DEVICE_A_LISTEN_PORT, device->sockets.port) ||
+	    nla_put_u32(skb, FORKGUARD_DEVICE_A_FWMARK, device->sockets.fwmark) ||
 	    fwg_put_identity(skb, device))
 		return -EMSGSIZE;
 	return fwg_family_of(cb) == &family ? fwg_put_fork_state(skb, device) : 0;
@@ -457,16 +458,16 @@ static int fwg_set_port(struct fwg_device *device, u16 port)
 	struct fwg_peer *peer;
 	int err;
 
-	if (device->port == port)
+	if (device->sockets.port == port)
 		return 0;
 	if (!netif_running(device->dev)) {
-		device->port = port;
+		device->sockets.port = port;
 		return 0;
 	}
-	err = fwg_socket_open(device, port);
+	err = fwg_sockets_open(&device->sockets, port);
 	if (!err)
 		list_for_each_entry(peer, &device->peers, list)
-			fwg_socket_clear_source(peer);
+			fwg_path_clear_source(&peer->path);
 	return err;
 }
 
@@ -500,10 +501,10 @@ static void fwg_set_private_key(struct fwg_device *device, const u8 *attr)
 	list_for_each_entry(peer, &device->peers, list) {
 		fwg_noise_peer_clear(peer->noise);
 		/* What waits need not wait for the time that the old key's handshake had. */
-		WRITE_ONCE(peer->hurry, true);
+		WRITE_ONCE(peer->timers.hurry, true);
 		if (!netif_running(device->dev))
 			continue;
-		if (peer->keepalive_interval)
+		if (peer->timers.keepalive_interval)
 			fwg_send_keepalive(peer);
 		else
 			fwg_send_staged(peer);
@@ -545,14 +546,15 @@ static void fwg_set_endpoint(struct fwg_peer *peer, const struct nlattr *attr)
 		memset(endpoint.addr4.sin_zero, 0, sizeof(endpoint.addr4.sin_zero));
 	else
 		endpoint.addr6.sin6_flowinfo = 0;
-	fwg_socket_set_endpoint(peer, &endpoint);
+	fwg_path_set(&peer->path, &endpoint);
 }
 
 static void fwg_set_keepalive(struct fwg_peer *peer, u16 interval)
 {
-	bool begin = interval && !peer->keepalive_interval && netif_running(peer->device->dev);
+	bool begin = interval && !peer->timers.keepalive_interval &&
+		     netif_running(peer->device->dev);
 
-	WRITE_ONCE(peer->keepalive_interval, interval);
+	WRITE_ONCE(peer->timers.keepalive_interval, interval);
 	if (begin)
 		fwg_send_keepalive(peer);
 }
@@ -648,7 +650,7 @@ static int fwg_check_sockets(struct fwg_device *device, struct genl_info *info)
 	if (!port && !mark)
 		return 0;
 	rcu_read_lock();
-	net = rcu_dereference(device->birth_net);
+	net = rcu_dereference(device->sockets.net);
 	if (!net || !ns_capable(net->user_ns, CAP_NET_ADMIN)) {
 		NL_SET_ERR_MSG_ATTR(info->extack, port ?: mark,
 				    "the sockets are in a namespace that is not yours");
@@ -675,9 +677,9 @@ static int fwg_apply_message(struct fwg_device *device, struct genl_info *info)
 		}
 	}
 	if (attrs[FORKGUARD_DEVICE_A_FWMARK]) {
-		WRITE_ONCE(device->fwmark, nla_get_u32(attrs[FORKGUARD_DEVICE_A_FWMARK]));
+		WRITE_ONCE(device->sockets.fwmark, nla_get_u32(attrs[FORKGUARD_DEVICE_A_FWMARK]));
 		list_for_each_entry(peer, &device->peers, list)
-			fwg_socket_clear_source(peer);
+			fwg_path_clear_source(&peer->path);
 	}
 	if (attrs[FORKGUARD_DEVICE_A_FLAGS] &&
 	    nla_get_u32(attrs[FORKGUARD_DEVICE_A_FLAGS]) & FORKGUARD_DEVICE_F_REPLACE_PEERS)

@@ -3,7 +3,10 @@
 #ifndef _FORKGUARD_NETLINK_H
 #define _FORKGUARD_NETLINK_H
 
-#include "device.h"
+#include <linux/types.h>
+#include <uapi/linux/forkguard.h>
+
+struct fwg_device;
 
 void fwg_netlink_tell_reset(struct fwg_device *device, enum forkguard_reset_cause cause,
 			    unsigned int peers, const u8 *only_peer);

@@ -1105,6 +1105,24 @@ bool fwg_noise_session_usable(const struct noise_session *session)
 }
 
 /**
+ * fwg_noise_peer_has_session() - is there a session to send with?
+ * @peer: the peer
+ *
+ * Context: any.
+ */
+bool fwg_noise_peer_has_session(struct noise_peer *peer)
+{
+	struct noise_session *session;
+	bool usable;
+
+	rcu_read_lock();
+	session = fwg_noise_session_current(peer);
+	usable = session && fwg_noise_session_usable(session);
+	rcu_read_unlock();
+	return usable;
+}
+
+/**
  * fwg_noise_session_old_to_send() - is it time for a new handshake, when sending?
  * @session: the session
  */

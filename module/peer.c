@@ -7,18 +7,15 @@
  */
 
 #include "peer.h"
-#include "send.h"
-#include "timers.h"
 
-#include <linux/ktime.h>
 #include <linux/slab.h>
 
 static void fwg_free_rcu_fn(struct rcu_head *rcu)
 {
 	struct fwg_peer *peer = container_of(rcu, struct fwg_peer, rcu);
 
-	fwg_send_purge(peer);
-	dst_cache_destroy(&peer->route);
+	fwg_peer_purge(peer);
+	fwg_path_destroy(&peer->path);
 	kfree(peer);
 }
 
@@ -81,18 +78,16 @@ struct fwg_peer *fwg_peer_create(struct fwg_device *device,
 	peer->device = device;
 	kref_init(&peer->refs);
 	INIT_LIST_HEAD(&peer->allowed);
-	rwlock_init(&peer->endpoint_lock);
 	skb_queue_head_init(&peer->staged);
-	INIT_WORK(&peer->initiation_work, fwg_send_initiation_work);
-	WRITE_ONCE(peer->hurry, true);
-	fwg_timers_init(peer);
-	err = dst_cache_init(&peer->route, GFP_KERNEL);
+	INIT_WORK(&peer->initiation_work, device->peer_ops->initiate);
+	err = fwg_path_init(&peer->path);
 	if (err)
 		goto err_free;
 	err = -ENOMEM;
 	peer->noise = fwg_noise_peer_create(device->noise, peer, public_key, psk);
 	if (!peer->noise)
-		goto err_route;
+		goto err_path;
+	fwg_timers_init(&peer->timers, peer->noise, &device->peer_ops->timers);
 	/* Whoever speaks as this peer finds it complete, and resets find it before. */
 	list_add_tail_rcu(&peer->list, &device->peers);
 	device->num_peers++;
@@ -105,8 +100,8 @@ struct fwg_peer *fwg_peer_create(struct fwg_device *device,
 	}
 	return peer;
 
-err_route:
-	dst_cache_destroy(&peer->route);
+err_path:
+	fwg_path_destroy(&peer->path);
 err_free:
 	kfree(peer);
 	return ERR_PTR(err);
@@ -132,10 +127,10 @@ static void fwg_unlink_peer(struct fwg_peer *peer)
  */
 static void fwg_stop_peer(struct fwg_peer *peer)
 {
-	fwg_timers_stop(peer);
+	fwg_timers_stop(&peer->timers);
 	if (cancel_work_sync(&peer->initiation_work))
 		fwg_peer_put(peer);
-	fwg_socket_forget_route(peer);
+	fwg_path_forget_route(&peer->path);
 }
 
 /* After that grace period. */
@@ -183,6 +178,24 @@ void fwg_peer_remove_all(struct fwg_device *device)
 }
 
 /**
+ * fwg_peer_purge() - drop what waits for a session
+ * @peer: with this peer
+ *
+ * Context: any but hard interrupts.
+ */
+void fwg_peer_purge(struct fwg_peer *peer)
+{
+	struct sk_buff_head packets;
+
+	__skb_queue_head_init(&packets);
+	spin_lock_bh(&peer->staged.lock);
+	skb_queue_splice_init(&peer->staged, &packets);
+	spin_unlock_bh(&peer->staged.lock);
+	DEV_STATS_ADD(peer->device->dev, tx_dropped, skb_queue_len(&packets));
+	__skb_queue_purge(&packets);
+}
+
+/**
  * fwg_peer_quiesce() - forget all that a peer that is down has begun
  * @peer: the peer
  *
@@ -192,8 +205,8 @@ void fwg_peer_quiesce(struct fwg_peer *peer)
 {
 	fwg_stop_peer(peer);
 	fwg_noise_peer_clear(peer->noise);
-	fwg_send_purge(peer);
-	WRITE_ONCE(peer->hurry, true);
+	fwg_peer_purge(peer);
+	WRITE_ONCE(peer->timers.hurry, true);
 }
 
 /**
@@ -210,28 +223,10 @@ bool fwg_peer_reset(struct fwg_peer *peer)
 	enum noise_wiped wiped = fwg_noise_peer_reset(peer->noise);
 
 	/* Who had given up a handshake may be where somebody answers. */
-	if (wiped == NOISE_WIPED_LIVE || fwg_timers_recovering(peer)) {
+	if (wiped == NOISE_WIPED_LIVE || fwg_timers_recovering(&peer->timers)) {
 		/* A clone need not leave by the address that its origin had. */
-		fwg_socket_clear_source(peer);
-		fwg_timers_recover(peer);
+		fwg_path_clear_source(&peer->path);
+		fwg_timers_recover(&peer->timers);
 	}
 	return wiped != NOISE_WIPED_NOTHING;
-}
-
-/**
- * fwg_peer_has_session() - is there a session to send with?
- * @peer: the peer
- *
- * Context: any but hard interrupts.
- */
-bool fwg_peer_has_session(struct fwg_peer *peer)
-{
-	struct noise_session *session;
-	bool usable;
-
-	rcu_read_lock();
-	session = fwg_noise_session_current(peer->noise);
-	usable = session && fwg_noise_session_usable(session);
-	rcu_read_unlock();
-	return usable;
 }

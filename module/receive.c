@@ -8,7 +8,6 @@
 #include "compat.h"
 #include "peer.h"
 #include "send.h"
-#include "timers.h"
 
 #include <linux/ip.h>
 #include <linux/ipv6.h>
@@ -40,11 +39,11 @@ static void fwg_count_received(struct fwg_peer *peer, size_t len)
 /* An authentic message moves the peer to where it came from. */
 static void fwg_count_handshake(struct fwg_peer *peer, const struct sk_buff *skb)
 {
-	fwg_socket_set_endpoint(peer, &RECEIVE_CB(skb)->from);
+	fwg_path_set(&peer->path, &RECEIVE_CB(skb)->from);
 	local_bh_disable();
 	fwg_count_received(peer, skb->len);
 	local_bh_enable();
-	fwg_timers_any_received(peer);
+	fwg_timers_any_received(&peer->timers);
 }
 
 static void fwg_receive_initiation(struct fwg_device *device, const struct sk_buff *skb)
@@ -73,8 +72,8 @@ static void fwg_receive_response(struct fwg_device *device, const struct sk_buff
 	if (fwg_noise_finish(device->noise, msg, &peer))
 		return;
 	fwg_count_handshake(peer, skb);
-	fwg_timers_session_derived(peer);
-	fwg_timers_handshake_complete(peer);
+	fwg_timers_session_derived(&peer->timers);
+	fwg_timers_handshake_complete(&peer->timers);
 	/* The responder sends nothing until it has heard us use the session. */
 	fwg_send_keepalive(peer);
 	fwg_peer_put(peer);
@@ -299,17 +298,17 @@ static void fwg_receive_data(struct fwg_device *device, struct sk_buff *skb)
 	if (unlikely(fwg_open_message(session, skb)))
 		goto drop;
 
-	fwg_socket_set_endpoint(peer, &from);
+	fwg_path_set(&peer->path, &from);
 	if (unlikely(fwg_noise_session_confirm(session))) {
-		fwg_timers_handshake_complete(peer);
+		fwg_timers_handshake_complete(&peer->timers);
 		fwg_send_staged(peer);
 	}
 	if (unlikely(fwg_noise_session_old_to_receive(session)))
 		fwg_send_queue_initiation(peer, false);
-	fwg_timers_any_received(peer);
+	fwg_timers_any_received(&peer->timers);
 
 	if (skb->len) {
-		fwg_timers_data_received(peer);
+		fwg_timers_data_received(&peer->timers);
 		fwg_deliver(peer, skb, ds);
 	} else {
 		/* A keepalive. */
@@ -339,14 +338,16 @@ static int fwg_pull_udp(struct sk_buff *skb)
 }
 
 /**
- * fwg_receive_message() - take what has come on a socket of the device
- * @device: the device
+ * fwg_receive_message() - take what has come on a socket of a device
+ * @sockets: the sockets
  * @skb: a UDP datagram; consumed
  *
  * Context: softirq, RCU read-side critical section.
  */
-void fwg_receive_message(struct fwg_device *device, struct sk_buff *skb)
+void fwg_receive_message(struct fwg_sockets *sockets, struct sk_buff *skb)
 {
+	struct fwg_device *device = container_of(sockets, struct fwg_device, sockets);
+
 	skb = skb_share_check(skb, GFP_ATOMIC);
 	if (unlikely(!skb))
 		return;

@@ -3,11 +3,11 @@
 #ifndef _FORKGUARD_RECEIVE_H
 #define _FORKGUARD_RECEIVE_H
 
-struct fwg_device;
+struct fwg_sockets;
 struct sk_buff;
 struct work_struct;
 
-void fwg_receive_message(struct fwg_device *device, struct sk_buff *skb);
+void fwg_receive_message(struct fwg_sockets *sockets, struct sk_buff *skb);
 void fwg_receive_handshakes_work(struct work_struct *work);
 
 #endif /* _FORKGUARD_RECEIVE_H */

@@ -9,7 +9,6 @@
 
 #include "send.h"
 #include "peer.h"
-#include "timers.h"
 
 #include <linux/if_vlan.h>
 #include <linux/ip.h>
@@ -46,24 +45,15 @@ struct sk_buff *fwg_send_alloc_handshake(size_t len)
 	return skb;
 }
 
-/* When the next initiation may be sent: boot time, ns. */
-static u64 fwg_next_initiation(const struct fwg_peer *peer, s64 last)
+/* Counts what is sent to a peer. */
+static int fwg_send_to_peer(struct fwg_peer *peer, struct sk_buff *skb, u8 ds)
 {
-	return last + (READ_ONCE(peer->hurry) ? (u64)RECOVERY_INTERVAL * NSEC_PER_MSEC :
-						(u64)REKEY_TIMEOUT * NSEC_PER_SEC);
-}
+	size_t len = skb->len;
+	int err = fwg_socket_send(&peer->device->sockets, &peer->path, skb, ds);
 
-/* Take the right to send an initiation now, if there is one. */
-static bool fwg_may_initiate(struct fwg_peer *peer)
-{
-	s64 last = atomic64_read(&peer->last_handshake_sent);
-	u64 now = ktime_get_boottime_ns();
-
-	if (now < fwg_next_initiation(peer, last) ||
-	    !atomic64_try_cmpxchg(&peer->last_handshake_sent, &last, now))
-		return false;
-	WRITE_ONCE(peer->hurry, false);
-	return true;
+	if (likely(!err))
+		atomic64_add(len, &peer->tx_bytes);
+	return err;
 }
 
 static void fwg_send_initiation(struct fwg_peer *peer)
@@ -73,7 +63,7 @@ static void fwg_send_initiation(struct fwg_peer *peer)
 	struct sk_buff *skb;
 	int err = -ENOMEM;
 
-	if (!fwg_may_initiate(peer))
+	if (!fwg_timers_take_initiation(&peer->timers))
 		return;
 	skb = fwg_send_alloc_handshake(sizeof(*msg));
 	if (!skb)
@@ -88,20 +78,17 @@ static void fwg_send_initiation(struct fwg_peer *peer)
 	}
 	msg->type = cpu_to_le32(MESSAGE_INITIATION);
 	fwg_noise_add_macs(peer->noise, msg, sizeof(*msg));
-	fwg_timers_any_sent(peer);
-	fwg_socket_send(peer, skb, HANDSHAKE_DS);
+	fwg_timers_any_sent(&peer->timers);
+	fwg_send_to_peer(peer, skb, HANDSHAKE_DS);
 out:
 	if (err == -ESTALE)
-		fwg_timers_recover(peer);
+		fwg_timers_recover(&peer->timers);
 	else if (err != -ENOKEY) /* without an identity, trying again is of no use */
-		fwg_timers_handshake_initiated(peer);
+		fwg_timers_initiated(&peer->timers);
 }
 
-/**
- * fwg_send_initiation_work() - begin a handshake
- * @work: initiation_work of a peer, which holds a reference
- */
-void fwg_send_initiation_work(struct work_struct *work)
+/* The work of a peer, which holds a reference. */
+static void fwg_send_initiation_work(struct work_struct *work)
 {
 	struct fwg_peer *peer = container_of(work, struct fwg_peer, initiation_work);
 
@@ -121,15 +108,8 @@ void fwg_send_initiation_work(struct work_struct *work)
  */
 bool fwg_send_queue_initiation(struct fwg_peer *peer, bool retry)
 {
-	if (!retry)
-		atomic_set(&peer->handshake_attempts, 0);
-	if (ktime_get_boottime_ns() <
-	    fwg_next_initiation(peer, atomic64_read(&peer->last_handshake_sent))) {
-		if (READ_ONCE(peer->hurry))
-			fwg_timers_hurry(peer);
+	if (!fwg_timers_initiation_wanted(&peer->timers, retry))
 		return false;
-	}
-
 	rcu_read_lock();
 	if (!READ_ONCE(peer->dead) && fwg_peer_hold(peer) &&
 	    !queue_work(peer->device->wq, &peer->initiation_work))
@@ -151,10 +131,10 @@ void fwg_send_response(struct fwg_peer *peer, struct sk_buff *skb)
 
 	msg->type = cpu_to_le32(MESSAGE_RESPONSE);
 	fwg_noise_add_macs(peer->noise, msg, sizeof(*msg));
-	atomic64_set(&peer->last_handshake_sent, ktime_get_boottime_ns());
-	fwg_timers_session_derived(peer);
-	fwg_timers_any_sent(peer);
-	fwg_socket_send(peer, skb, HANDSHAKE_DS);
+	fwg_timers_responded(&peer->timers);
+	fwg_timers_session_derived(&peer->timers);
+	fwg_timers_any_sent(&peer->timers);
+	fwg_send_to_peer(peer, skb, HANDSHAKE_DS);
 }
 
 /**
@@ -186,7 +166,7 @@ void fwg_send_cookie(struct fwg_device *device, const struct sk_buff *msg,
 	}
 	out->type = cpu_to_le32(MESSAGE_COOKIE);
 	out->receiver_index = in->sender_index;
-	fwg_socket_reply(device, skb, to, HANDSHAKE_DS);
+	fwg_socket_reply(&device->sockets, to, skb, HANDSHAKE_DS);
 }
 
 /* To a multiple of 16, but not past the MTU, which the packet may exceed. */
@@ -273,18 +253,18 @@ static void fwg_transmit(struct fwg_peer *peer, struct sk_buff_head *sealed)
 
 	if (skb_queue_empty(sealed))
 		return;
-	fwg_timers_any_sent(peer);
+	fwg_timers_any_sent(&peer->timers);
 	while ((skb = __skb_dequeue(sealed))) {
 		bool keepalive = skb->len == sizeof(struct message_data) + NOISE_TAG_LEN;
 		u8 ds = SEND_CB(skb)->ds;
 
 		fwg_send_scrub(skb);
 		skb->ip_summed = CHECKSUM_NONE;
-		if (!fwg_socket_send(peer, skb, ds) && !keepalive)
+		if (!fwg_send_to_peer(peer, skb, ds) && !keepalive)
 			data_sent = true;
 	}
 	if (data_sent)
-		fwg_timers_data_sent(peer);
+		fwg_timers_data_sent(&peer->timers);
 }
 
 /* The oldest packets have to go when too many wait, segments of a large one among them. */
@@ -299,24 +279,6 @@ static void fwg_bound_staged(struct fwg_peer *peer)
 		DEV_STATS_INC(peer->device->dev, tx_dropped);
 		kfree_skb(skb);
 	}
-}
-
-/**
- * fwg_send_purge() - drop what waits
- * @peer: to this peer
- *
- * Context: any but hard interrupts.
- */
-void fwg_send_purge(struct fwg_peer *peer)
-{
-	struct sk_buff_head packets;
-
-	__skb_queue_head_init(&packets);
-	spin_lock_bh(&peer->staged.lock);
-	skb_queue_splice_init(&peer->staged, &packets);
-	spin_unlock_bh(&peer->staged.lock);
-	DEV_STATS_ADD(peer->device->dev, tx_dropped, skb_queue_len(&packets));
-	__skb_queue_purge(&packets);
 }
 
 /* No session: what is left waits on, at the head, and a handshake is begun. */
@@ -388,7 +350,7 @@ void fwg_send_packets(struct fwg_peer *peer, struct sk_buff_head *packets)
 	local_bh_disable();
 	rcu_read_lock();
 	/* Another CPU may have found a session, and nothing that waits for it. */
-	while (!fwg_send_all_staged(peer, packets) && fwg_peer_has_session(peer))
+	while (!fwg_send_all_staged(peer, packets) && fwg_noise_peer_has_session(peer->noise))
 		;
 	rcu_read_unlock();
 	local_bh_enable();
@@ -432,3 +394,41 @@ void fwg_send_keepalive(struct fwg_peer *peer)
 	}
 	fwg_send_packets(peer, &packets);
 }
+
+static bool fwg_may_run(const struct fwg_timers *timers)
+{
+	const struct fwg_peer *peer = container_of(timers, struct fwg_peer, timers);
+
+	return !READ_ONCE(peer->dead) && netif_running(peer->device->dev);
+}
+
+static bool fwg_on_initiate(struct fwg_timers *timers, enum fwg_initiate_reason reason)
+{
+	struct fwg_peer *peer = container_of(timers, struct fwg_peer, timers);
+
+	/* Who gets no answer may have sent from the wrong address. */
+	if (reason != FWG_INITIATE_RECOVERY)
+		fwg_path_clear_source(&peer->path);
+	return fwg_send_queue_initiation(peer, reason == FWG_INITIATE_RETRY);
+}
+
+static void fwg_on_keepalive(struct fwg_timers *timers)
+{
+	fwg_send_keepalive(container_of(timers, struct fwg_peer, timers));
+}
+
+static void fwg_on_give_up(struct fwg_timers *timers)
+{
+	fwg_peer_purge(container_of(timers, struct fwg_peer, timers));
+}
+
+/* What peers do by themselves. */
+const struct fwg_peer_ops fwg_send_peer_ops = {
+	.timers = {
+		.may_run = fwg_may_run,
+		.initiate = fwg_on_initiate,
+		.keepalive = fwg_on_keepalive,
+		.give_up = fwg_on_give_up,
+	},
+	.initiate = fwg_send_initiation_work,
+};

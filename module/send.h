@@ -8,16 +8,10 @@
 struct endpoint;
 struct fwg_device;
 struct fwg_peer;
+struct fwg_peer_ops;
 struct noise_source;
 struct sk_buff;
 struct sk_buff_head;
-struct work_struct;
-
-/*
- * Milliseconds between two initiations when a reset lies between them. A peer
- * takes no more than INITIATIONS_PER_SECOND, by a clock of up to 10 ms a tick.
- */
-#define RECOVERY_INTERVAL (2 * MSEC_PER_SEC / INITIATIONS_PER_SECOND)
 
 /**
  * struct send_cb - what is kept of a packet while it waits
@@ -31,13 +25,13 @@ struct send_cb {
 
 #define SEND_CB(skb) ((struct send_cb *)((skb)->cb))
 
+extern const struct fwg_peer_ops fwg_send_peer_ops;
+
 void fwg_send_packets(struct fwg_peer *peer, struct sk_buff_head *packets);
 void fwg_send_staged(struct fwg_peer *peer);
-void fwg_send_purge(struct fwg_peer *peer);
 void fwg_send_scrub(struct sk_buff *skb);
 void fwg_send_keepalive(struct fwg_peer *peer);
 bool fwg_send_queue_initiation(struct fwg_peer *peer, bool retry);
-void fwg_send_initiation_work(struct work_struct *work);
 void fwg_send_response(struct fwg_peer *peer, struct sk_buff *skb);
 void fwg_send_cookie(struct fwg_device *device, const struct sk_buff *msg,
 		     const struct endpoint *to, const struct noise_source *source);

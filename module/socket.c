@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
-/* socket: the UDP sockets of a device, sending to a peer, and roaming. */
+/* socket: the UDP sockets of an interface, and sending by them. */
 
 #include "socket.h"
-#include "peer.h"
-#include "receive.h"
 
 #include <linux/inetdevice.h>
 #include <net/ip_tunnels.h>
@@ -32,30 +30,20 @@ bool fwg_socket_may_nest(void)
 }
 
 /*
- * Does the way to a peer lead through the peer itself? Through another one of the
- * same interface it may, and what goes around through several ends in xmit().
+ * A route that leads into the interface itself is fine while the packet goes to
+ * another peer there. What goes in circles through several ends when it nests too
+ * deep.
  */
-static bool fwg_is_loop(const struct sk_buff *skb, const struct net_device *way,
-			const struct endpoint *endpoint)
+static bool fwg_is_loop(struct fwg_sockets *sockets, const struct net_device *way,
+			const struct fwg_path *path, const struct endpoint *endpoint)
 {
-	bool v4 = endpoint->addr.sa_family == AF_INET;
-	struct fwg_device *device;
-	const struct fwg_peer *peer;
-
-	if (likely(way != skb->dev))
-		return false;
-	device = netdev_priv(skb->dev);
-	rcu_read_lock();
-	peer = fwg_allowedips_lookup(&device->allowedips, endpoint->addr.sa_family,
-				     v4 ? (const void *)&endpoint->addr4.sin_addr :
-					  (const void *)&endpoint->addr6.sin6_addr);
-	rcu_read_unlock();
-	return peer && &peer->endpoint == endpoint;
+	return unlikely(way == sockets->dev) && path &&
+	       sockets->ops->loops(sockets, path, endpoint);
 }
 
-/* Called with the lock on the endpoint, so that @route, which may be NULL, is to it. */
-static int fwg_send4(const struct endpoint *endpoint, struct dst_cache *route, struct sock *sock,
-		     struct sk_buff *skb, u8 ds)
+/* Called with the lock on @path, which is NULL for an @endpoint that is nobody's. */
+static int fwg_send4(struct fwg_sockets *sockets, const struct endpoint *endpoint,
+		     struct fwg_path *path, struct sock *sock, struct sk_buff *skb, u8 ds)
 {
 	struct flowi4 fl = {
 		.saddr = endpoint->src4.s_addr,
@@ -65,7 +53,7 @@ static int fwg_send4(const struct endpoint *endpoint, struct dst_cache *route, s
 		.flowi4_mark = skb->mark,
 		.flowi4_proto = IPPROTO_UDP,
 	};
-	struct rtable *rt = route ? dst_cache_get_ip4(route, &fl.saddr) : NULL;
+	struct rtable *rt = path ? dst_cache_get_ip4(&path->route, &fl.saddr) : NULL;
 	bool sticky;
 
 	if (!rt) {
@@ -86,13 +74,13 @@ static int fwg_send4(const struct endpoint *endpoint, struct dst_cache *route, s
 		}
 		if (IS_ERR(rt))
 			return PTR_ERR(rt);
-		if (fwg_is_loop(skb, rt->dst.dev, endpoint)) {
+		if (fwg_is_loop(sockets, rt->dst.dev, path, endpoint)) {
 			ip_rt_put(rt);
 			return -ELOOP;
 		}
-		/* A way through ourselves is looked at each time. */
-		if (route && rt->dst.dev != skb->dev)
-			dst_cache_set_ip4(route, &rt->dst, fl.saddr);
+		/* A route through the interface itself is checked each time. */
+		if (path && rt->dst.dev != sockets->dev)
+			dst_cache_set_ip4(&path->route, &rt->dst, fl.saddr);
 	}
 	udp_tunnel_xmit_skb(rt, sock, skb, fl.saddr, fl.daddr, ds, ip4_dst_hoplimit(&rt->dst), 0,
 			    fl.fl4_sport, fl.fl4_dport, false, false);
@@ -100,8 +88,8 @@ static int fwg_send4(const struct endpoint *endpoint, struct dst_cache *route, s
 }
 
 #if IS_ENABLED(CONFIG_IPV6)
-static int fwg_send6(const struct endpoint *endpoint, struct dst_cache *route, struct sock *sock,
-		     struct sk_buff *skb, u8 ds)
+static int fwg_send6(struct fwg_sockets *sockets, const struct endpoint *endpoint,
+		     struct fwg_path *path, struct sock *sock, struct sk_buff *skb, u8 ds)
 {
 	struct flowi6 fl = {
 		.saddr = endpoint->src6,
@@ -112,7 +100,7 @@ static int fwg_send6(const struct endpoint *endpoint, struct dst_cache *route, s
 		.flowi6_oif = endpoint->addr6.sin6_scope_id,
 		.flowi6_proto = IPPROTO_UDP,
 	};
-	struct dst_entry *dst = route ? dst_cache_get_ip6(route, &fl.saddr) : NULL;
+	struct dst_entry *dst = path ? dst_cache_get_ip6(&path->route, &fl.saddr) : NULL;
 
 	if (!dst) {
 		security_sk_classify_flow(sock, flowi6_to_flowi_common(&fl));
@@ -121,198 +109,121 @@ static int fwg_send6(const struct endpoint *endpoint, struct dst_cache *route, s
 		dst = ipv6_stub->ipv6_dst_lookup_flow(sock_net(sock), sock, &fl, NULL);
 		if (IS_ERR(dst))
 			return PTR_ERR(dst);
-		if (fwg_is_loop(skb, dst->dev, endpoint)) {
+		if (fwg_is_loop(sockets, dst->dev, path, endpoint)) {
 			dst_release(dst);
 			return -ELOOP;
 		}
-		if (route && dst->dev != skb->dev)
-			dst_cache_set_ip6(route, dst, &fl.saddr);
+		if (path && dst->dev != sockets->dev)
+			dst_cache_set_ip6(&path->route, dst, &fl.saddr);
 	}
 	udp_tunnel6_xmit_skb(dst, sock, skb, skb->dev, &fl.saddr, &fl.daddr, ds,
 			     ip6_dst_hoplimit(dst), 0, fl.fl6_sport, fl.fl6_dport, false);
 	return 0;
 }
 #else
-static int fwg_send6(const struct endpoint *endpoint, struct dst_cache *route, struct sock *sock,
-		     struct sk_buff *skb, u8 ds)
+static int fwg_send6(struct fwg_sockets *sockets, const struct endpoint *endpoint,
+		     struct fwg_path *path, struct sock *sock, struct sk_buff *skb, u8 ds)
 {
 	return -EAFNOSUPPORT;
 }
 #endif
 
-/* Called with BHs disabled. The skb is consumed when 0 is returned. */
-static int fwg_send_to(struct fwg_device *device, const struct endpoint *endpoint,
-		       struct dst_cache *route, struct sk_buff *skb, u8 ds)
+/* Called with BHs disabled, under RCU. The skb is consumed when 0 is returned. */
+static int fwg_send_to(struct fwg_sockets *sockets, const struct endpoint *endpoint,
+		       struct fwg_path *path, struct sk_buff *skb, u8 ds)
 {
 	int err = -EDESTADDRREQ;
 	struct sock *sock;
 
-	skb->dev = device->dev;
-	skb->mark = READ_ONCE(device->fwmark);
+	skb->dev = sockets->dev;
+	skb->mark = READ_ONCE(sockets->fwmark);
 	/* The tunnel's MTU is the sender's to keep, not the path's to refuse. */
 	skb->ignore_df = 1;
 
 	__this_cpu_inc(nested);
 	switch (endpoint->addr.sa_family) {
 	case AF_INET:
-		sock = rcu_dereference_bh(device->sock4);
-		err = sock ? fwg_send4(endpoint, route, sock, skb, ds) : -ENONET;
+		sock = rcu_dereference_bh(sockets->sock4);
+		err = sock ? fwg_send4(sockets, endpoint, path, sock, skb, ds) : -ENONET;
 		break;
 	case AF_INET6:
-		sock = rcu_dereference_bh(device->sock6);
-		err = sock ? fwg_send6(endpoint, route, sock, skb, ds) : -ENONET;
+		sock = rcu_dereference_bh(sockets->sock6);
+		err = sock ? fwg_send6(sockets, endpoint, path, sock, skb, ds) : -ENONET;
 		break;
 	}
 	__this_cpu_dec(nested);
+	if (unlikely(err))
+		kfree_skb(skb);
 	return err;
 }
 
 /**
- * fwg_socket_send() - send a message to where a peer is
- * @peer: the peer
+ * fwg_socket_send() - send a message along a path
+ * @sockets: the sockets
+ * @path: the path
  * @skb: the message; consumed
  * @ds: the DS field of the outer header
  *
  * Context: any but hard interrupts.
- * Return: 0 or a negative error.
+ * Return: 0 or a negative error: -EDESTADDRREQ for a path to nowhere, -ENONET
+ * without a socket of its family, -ELOOP, or what routing says.
  */
-int fwg_socket_send(struct fwg_peer *peer, struct sk_buff *skb, u8 ds)
+int fwg_socket_send(struct fwg_sockets *sockets, struct fwg_path *path, struct sk_buff *skb, u8 ds)
 {
-	size_t len = skb->len;
 	int err;
 
 	rcu_read_lock_bh();
-	read_lock_bh(&peer->endpoint_lock);
-	err = fwg_send_to(peer->device, &peer->endpoint, &peer->route, skb, ds);
-	read_unlock_bh(&peer->endpoint_lock);
+	read_lock_bh(&path->lock);
+	err = fwg_send_to(sockets, &path->endpoint, path, skb, ds);
+	read_unlock_bh(&path->lock);
 	rcu_read_unlock_bh();
-
-	if (likely(!err))
-		atomic64_add(len, &peer->tx_bytes);
-	else
-		kfree_skb(skb);
 	return err;
 }
 
 /**
- * fwg_socket_reply() - send a message to where another has come from
- * @device: the device
- * @skb: the message; consumed
+ * fwg_socket_reply() - send a message back to where another has come from
+ * @sockets: the sockets
  * @to: where
+ * @skb: the message; consumed
  * @ds: the DS field of the outer header
  *
  * Context: any but hard interrupts.
+ * Return: as fwg_socket_send().
  */
-void fwg_socket_reply(struct fwg_device *device, struct sk_buff *skb, const struct endpoint *to,
-		      u8 ds)
+int fwg_socket_reply(struct fwg_sockets *sockets, const struct endpoint *to, struct sk_buff *skb,
+		     u8 ds)
 {
+	int err;
+
 	rcu_read_lock_bh();
-	if (fwg_send_to(device, to, NULL, skb, ds))
-		kfree_skb(skb);
+	err = fwg_send_to(sockets, to, NULL, skb, ds);
 	rcu_read_unlock_bh();
-}
-
-/**
- * fwg_endpoint_from_skb() - where does a message come from?
- * @endpoint: the answer
- * @skb: the message, with outer network and transport headers
- *
- * Return: 0 or -EINVAL.
- */
-int fwg_endpoint_from_skb(struct endpoint *endpoint, const struct sk_buff *skb)
-{
-	memset(endpoint, 0, sizeof(*endpoint));
-	if (skb->protocol == htons(ETH_P_IP)) {
-		endpoint->addr4.sin_family = AF_INET;
-		endpoint->addr4.sin_port = udp_hdr(skb)->source;
-		endpoint->addr4.sin_addr.s_addr = ip_hdr(skb)->saddr;
-		endpoint->src4.s_addr = ip_hdr(skb)->daddr;
-		endpoint->src_if4 = skb->skb_iif;
-		return 0;
-	}
-	if (IS_ENABLED(CONFIG_IPV6) && skb->protocol == htons(ETH_P_IPV6)) {
-		endpoint->addr6.sin6_family = AF_INET6;
-		endpoint->addr6.sin6_port = udp_hdr(skb)->source;
-		endpoint->addr6.sin6_addr = ipv6_hdr(skb)->saddr;
-		endpoint->addr6.sin6_scope_id =
-			ipv6_iface_scope_id(&ipv6_hdr(skb)->saddr, skb->skb_iif);
-		endpoint->src6 = ipv6_hdr(skb)->daddr;
-		return 0;
-	}
-	return -EINVAL;
-}
-
-/**
- * fwg_socket_set_endpoint() - a peer is somewhere
- * @peer: the peer
- * @endpoint: where; padding is zero
- *
- * Context: any but hard interrupts.
- */
-void fwg_socket_set_endpoint(struct fwg_peer *peer, const struct endpoint *endpoint)
-{
-	/* Mostly it stays where it was. What a torn read misses, the next message puts right. */
-	if (likely(!data_race(memcmp(&peer->endpoint, endpoint, sizeof(*endpoint)))))
-		return;
-
-	write_lock_bh(&peer->endpoint_lock);
-	peer->endpoint = *endpoint;
-	dst_cache_reset_now(&peer->route);
-	write_unlock_bh(&peer->endpoint_lock);
-}
-
-/**
- * fwg_socket_forget_route() - look for the way to a peer again
- * @peer: the peer
- *
- * No route is held any more: it must not outlive the namespace of the sockets.
- *
- * Context: any but hard interrupts.
- */
-void fwg_socket_forget_route(struct fwg_peer *peer)
-{
-	write_lock_bh(&peer->endpoint_lock);
-	dst_cache_reset_now(&peer->route);
-	write_unlock_bh(&peer->endpoint_lock);
-}
-
-/**
- * fwg_socket_clear_source() - let routing choose from which address we send
- * @peer: to this peer
- *
- * Context: any but hard interrupts.
- */
-void fwg_socket_clear_source(struct fwg_peer *peer)
-{
-	write_lock_bh(&peer->endpoint_lock);
-	memset(&peer->endpoint.src6, 0, sizeof(peer->endpoint.src6));
-	dst_cache_reset_now(&peer->route);
-	write_unlock_bh(&peer->endpoint_lock);
+	return err;
 }
 
 static int fwg_on_receive(struct sock *sk, struct sk_buff *skb)
 {
-	struct fwg_device *device = rcu_dereference_sk_user_data(sk);
+	struct fwg_sockets *sockets = rcu_dereference_sk_user_data(sk);
 
 	skb_mark_not_on_list(skb);
-	if (likely(device))
-		fwg_receive_message(device, skb);
+	if (likely(sockets))
+		sockets->ops->receive(sockets, skb);
 	else
 		kfree_skb(skb);
 	return 0;
 }
 
-static void fwg_destroy(struct socket *sock)
+static void fwg_destroy_socket(struct socket *sock)
 {
 	sk_clear_memalloc(sock->sk);
 	udp_tunnel_sock_release(sock);
 }
 
-static struct socket *fwg_create(struct fwg_device *device, struct net *net,
-				 struct udp_port_cfg *port)
+static struct socket *fwg_create_socket(struct fwg_sockets *sockets, struct net *net,
+					struct udp_port_cfg *port)
 {
 	struct udp_tunnel_sock_cfg cfg = {
-		.sk_user_data = device,
+		.sk_user_data = sockets,
 		.encap_type = 1,
 		.encap_rcv = fwg_on_receive,
 	};
@@ -329,35 +240,52 @@ static struct socket *fwg_create(struct fwg_device *device, struct net *net,
 	return sock;
 }
 
-static void fwg_replace(struct fwg_device *device, struct socket *sock4, struct socket *sock6)
+static void fwg_replace_sockets(struct fwg_sockets *sockets, struct socket *sock4,
+				struct socket *sock6)
 {
 	struct sock *old4, *old6;
 
-	mutex_lock(&device->socket_lock);
-	old4 = rcu_dereference_protected(device->sock4, lockdep_is_held(&device->socket_lock));
-	old6 = rcu_dereference_protected(device->sock6, lockdep_is_held(&device->socket_lock));
-	rcu_assign_pointer(device->sock4, sock4 ? sock4->sk : NULL);
-	rcu_assign_pointer(device->sock6, sock6 ? sock6->sk : NULL);
+	mutex_lock(&sockets->lock);
+	old4 = rcu_dereference_protected(sockets->sock4, lockdep_is_held(&sockets->lock));
+	old6 = rcu_dereference_protected(sockets->sock6, lockdep_is_held(&sockets->lock));
+	rcu_assign_pointer(sockets->sock4, sock4 ? sock4->sk : NULL);
+	rcu_assign_pointer(sockets->sock6, sock6 ? sock6->sk : NULL);
 	if (sock4)
-		WRITE_ONCE(device->port, ntohs(inet_sk(sock4->sk)->inet_sport));
-	mutex_unlock(&device->socket_lock);
+		WRITE_ONCE(sockets->port, ntohs(inet_sk(sock4->sk)->inet_sport));
+	mutex_unlock(&sockets->lock);
 
 	synchronize_net();
 	if (old4)
-		fwg_destroy(old4->sk_socket);
+		fwg_destroy_socket(old4->sk_socket);
 	if (old6)
-		fwg_destroy(old6->sk_socket);
+		fwg_destroy_socket(old6->sk_socket);
 }
 
 /**
- * fwg_socket_open() - open, or replace, the sockets of a device
- * @device: the device
+ * fwg_sockets_init() - sockets that are closed yet
+ * @sockets: the sockets
+ * @dev: the interface
+ * @net: the namespace in which they will live
+ * @ops: what their user does
+ */
+void fwg_sockets_init(struct fwg_sockets *sockets, struct net_device *dev, struct net *net,
+		      const struct fwg_socket_ops *ops)
+{
+	sockets->dev = dev;
+	sockets->ops = ops;
+	rcu_assign_pointer(sockets->net, net);
+	mutex_init(&sockets->lock);
+}
+
+/**
+ * fwg_sockets_open() - open the sockets, or replace them
+ * @sockets: the sockets
  * @port: to receive on, host byte order; 0 to choose one
  *
  * Context: process.
  * Return: 0; otherwise a negative error, and the sockets are as they were.
  */
-int fwg_socket_open(struct fwg_device *device, u16 port)
+int fwg_sockets_open(struct fwg_sockets *sockets, u16 port)
 {
 	struct udp_port_cfg port4 = {
 		.family = AF_INET,
@@ -378,40 +306,40 @@ int fwg_socket_open(struct fwg_device *device, u16 port)
 	int err;
 
 	rcu_read_lock();
-	net = rcu_dereference(device->birth_net);
+	net = rcu_dereference(sockets->net);
 	net = net ? maybe_get_net(net) : NULL;
 	rcu_read_unlock();
 	if (!net)
 		return -ENONET;
 
 	for (;;) {
-		sock4 = fwg_create(device, net, &port4);
+		sock4 = fwg_create_socket(sockets, net, &port4);
 		err = PTR_ERR_OR_ZERO(sock4);
 		if (err || !IS_ENABLED(CONFIG_IPV6) || !ipv6_mod_enabled())
 			break;
 		port6.local_udp_port = inet_sk(sock4->sk)->inet_sport;
-		sock6 = fwg_create(device, net, &port6);
+		sock6 = fwg_create_socket(sockets, net, &port6);
 		err = PTR_ERR_OR_ZERO(sock6);
 		if (!err)
 			break;
-		fwg_destroy(sock4);
+		fwg_destroy_socket(sock4);
 		/* The port that was chosen for IPv4 may be taken for IPv6. */
 		if (err != -EADDRINUSE || !retries--)
 			break;
 	}
 	if (!err)
-		fwg_replace(device, sock4, sock6);
+		fwg_replace_sockets(sockets, sock4, sock6);
 	put_net(net);
 	return err;
 }
 
 /**
- * fwg_socket_close() - close the sockets of a device
- * @device: the device
+ * fwg_sockets_close() - close the sockets
+ * @sockets: the sockets
  *
  * Context: process.
  */
-void fwg_socket_close(struct fwg_device *device)
+void fwg_sockets_close(struct fwg_sockets *sockets)
 {
-	fwg_replace(device, NULL, NULL);
+	fwg_replace_sockets(sockets, NULL, NULL);
 }

@@ -1,49 +1,55 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* socket: where peers are, and the UDP sockets towards them. */
+/* socket: the UDP sockets of an interface, and sending by them. */
 #ifndef _FORKGUARD_SOCKET_H
 #define _FORKGUARD_SOCKET_H
 
-#include <linux/in.h>
-#include <linux/in6.h>
-#include <linux/skbuff.h>
+#include "path.h"
 
-struct fwg_device;
-struct fwg_peer;
-struct net;
+#include <linux/mutex.h>
+#include <linux/netdevice.h>
+
+struct fwg_sockets;
 
 /**
- * struct endpoint - where a peer is, and how we were reached from there
- * @addr: its address; the family is 0 when it is unknown
- * @addr4: if IPv4
- * @addr6: if IPv6
- * @src4: our address that it has sent to, or any
- * @src_if4: the interface by which that came
- * @src6: our address that it has sent to, or any
+ * struct fwg_socket_ops - what the user of sockets does
+ * @receive: takes a UDP datagram, which it consumes; softirq, under RCU
+ * @loops: does a packet for @endpoint that is routed into the interface itself
+ *	come out of it on @path again? Softirq or BHs disabled, under RCU
  */
-struct endpoint {
-	union {
-		struct sockaddr addr;
-		struct sockaddr_in addr4;
-		struct sockaddr_in6 addr6;
-	};
-	union {
-		struct {
-			struct in_addr src4;
-			int src_if4;
-		};
-		struct in6_addr src6;
-	};
+struct fwg_socket_ops {
+	void (*receive)(struct fwg_sockets *sockets, struct sk_buff *skb);
+	bool (*loops)(struct fwg_sockets *sockets, const struct fwg_path *path,
+		      const struct endpoint *endpoint);
 };
 
-int fwg_socket_open(struct fwg_device *device, u16 port);
-void fwg_socket_close(struct fwg_device *device);
+/**
+ * struct fwg_sockets - the sockets of an interface
+ * @dev: the interface
+ * @ops: its functions
+ * @net: the namespace in which they live; RCU, NULL when it is going away
+ * @lock: taken to replace the sockets
+ * @sock4: UDP over IPv4; RCU
+ * @sock6: UDP over IPv6; RCU
+ * @port: which they receive on, or shall when they are opened; host byte order
+ * @fwmark: of what is sent
+ */
+struct fwg_sockets {
+	struct net_device *dev;
+	const struct fwg_socket_ops *ops;
+	struct net __rcu *net;
+	struct mutex lock; /* replacing the sockets */
+	struct sock __rcu *sock4, *sock6;
+	u16 port;
+	u32 fwmark;
+};
+
+void fwg_sockets_init(struct fwg_sockets *sockets, struct net_device *dev, struct net *net,
+		      const struct fwg_socket_ops *ops);
+int __must_check fwg_sockets_open(struct fwg_sockets *sockets, u16 port);
+void fwg_sockets_close(struct fwg_sockets *sockets);
 bool fwg_socket_may_nest(void);
-int fwg_socket_send(struct fwg_peer *peer, struct sk_buff *skb, u8 ds);
-void fwg_socket_reply(struct fwg_device *device, struct sk_buff *skb, const struct endpoint *to,
-		      u8 ds);
-int fwg_endpoint_from_skb(struct endpoint *endpoint, const struct sk_buff *skb);
-void fwg_socket_set_endpoint(struct fwg_peer *peer, const struct endpoint *endpoint);
-void fwg_socket_forget_route(struct fwg_peer *peer);
-void fwg_socket_clear_source(struct fwg_peer *peer);
+int fwg_socket_send(struct fwg_sockets *sockets, struct fwg_path *path, struct sk_buff *skb, u8 ds);
+int fwg_socket_reply(struct fwg_sockets *sockets, const struct endpoint *to, struct sk_buff *skb,
+		     u8 ds);
 
 #endif /* _FORKGUARD_SOCKET_H */

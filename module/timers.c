@@ -12,255 +12,305 @@
  */
 
 #include "timers.h"
-#include "peer.h"
-#include "send.h"
 
 #include <linux/jiffies.h>
+#include <linux/rcupdate.h>
 #include <linux/timekeeping.h>
 
 /* Up to a third of a second, so that many do not all come at once. */
-static unsigned long fwg_jitter(struct fwg_peer *peer)
+static unsigned long fwg_jitter(struct fwg_timers *timers)
 {
 	u32 r;
 
-	fwg_noise_peer_draw(peer->noise, &r, sizeof(r));
+	fwg_noise_peer_draw(timers->noise, &r, sizeof(r));
 	return r % (HZ / 3);
 }
 
 /* Not for a peer that is being removed, nor while the interface is down. */
-static bool fwg_may_arm(const struct fwg_peer *peer)
-{
-	return !READ_ONCE(peer->dead) && netif_running(peer->device->dev);
-}
-
-static void fwg_arm(struct fwg_peer *peer, struct timer_list *timer, unsigned long delay)
+static void fwg_arm(struct fwg_timers *timers, struct timer_list *timer, unsigned long delay)
 {
 	rcu_read_lock();
-	if (fwg_may_arm(peer))
+	if (timers->ops->may_run(timers))
 		mod_timer(timer, jiffies + delay);
 	rcu_read_unlock();
 }
 
 /* Not later than it would have gone off. */
-static void fwg_arm_earlier(struct fwg_peer *peer, struct timer_list *timer, unsigned long delay)
+static void fwg_arm_earlier(struct fwg_timers *timers, struct timer_list *timer,
+			    unsigned long delay)
 {
 	rcu_read_lock();
-	if (fwg_may_arm(peer))
+	if (timers->ops->may_run(timers))
 		timer_reduce(timer, jiffies + delay);
 	rcu_read_unlock();
 }
 
 static void fwg_on_retransmit_handshake(struct timer_list *timer)
 {
-	struct fwg_peer *peer = from_timer(peer, timer, timers.retransmit_handshake);
+	struct fwg_timers *timers = from_timer(timers, timer, retransmit_handshake);
 
-	if (atomic_read(&peer->handshake_attempts) > MAX_HANDSHAKE_ATTEMPTS) {
-		del_timer(&peer->timers.send_keepalive);
-		/* Nobody is there: nothing waits for ever. */
-		fwg_send_purge(peer);
-		if (!timer_pending(&peer->timers.zero_sessions))
-			fwg_arm(peer, &peer->timers.zero_sessions, REJECT_AFTER_TIME * 3 * HZ);
+	if (atomic_read(&timers->handshake_attempts) > MAX_HANDSHAKE_ATTEMPTS) {
+		del_timer(&timers->send_keepalive);
+		timers->ops->give_up(timers);
+		if (!timer_pending(&timers->zero_sessions))
+			fwg_arm(timers, &timers->zero_sessions, REJECT_AFTER_TIME * 3 * HZ);
 		/* A clone may get its network late: go on, slowly. */
-		if (READ_ONCE(peer->recovering))
-			fwg_arm(peer, &peer->timers.recover,
-				REKEY_AFTER_TIME * HZ + fwg_jitter(peer));
+		if (READ_ONCE(timers->recovering))
+			fwg_arm(timers, &timers->recover,
+				REKEY_AFTER_TIME * HZ + fwg_jitter(timers));
 		return;
 	}
-	atomic_inc(&peer->handshake_attempts);
-	fwg_socket_clear_source(peer);
-	/* Too early, if one of the peer's was answered meanwhile. */
-	if (!fwg_send_queue_initiation(peer, true))
-		fwg_timers_handshake_initiated(peer);
+	atomic_inc(&timers->handshake_attempts);
+	/* Too early, if an initiation of the peer was answered meanwhile. */
+	if (!timers->ops->initiate(timers, FWG_INITIATE_RETRY))
+		fwg_timers_initiated(timers);
 }
 
 static void fwg_on_send_keepalive(struct timer_list *timer)
 {
-	struct fwg_peer *peer = from_timer(peer, timer, timers.send_keepalive);
+	struct fwg_timers *timers = from_timer(timers, timer, send_keepalive);
 
-	fwg_send_keepalive(peer);
+	timers->ops->keepalive(timers);
 }
 
 static void fwg_on_new_handshake(struct timer_list *timer)
 {
-	struct fwg_peer *peer = from_timer(peer, timer, timers.new_handshake);
+	struct fwg_timers *timers = from_timer(timers, timer, new_handshake);
 
-	fwg_socket_clear_source(peer);
-	fwg_send_queue_initiation(peer, false);
+	timers->ops->initiate(timers, FWG_INITIATE_SILENCE);
 }
 
 static void fwg_on_zero_sessions(struct timer_list *timer)
 {
-	struct fwg_peer *peer = from_timer(peer, timer, timers.zero_sessions);
+	struct fwg_timers *timers = from_timer(timers, timer, zero_sessions);
 
-	fwg_noise_peer_clear(peer->noise);
+	fwg_noise_peer_clear(timers->noise);
 }
 
 static void fwg_on_persistent_keepalive(struct timer_list *timer)
 {
-	struct fwg_peer *peer = from_timer(peer, timer, timers.persistent_keepalive);
+	struct fwg_timers *timers = from_timer(timers, timer, persistent_keepalive);
 
-	if (READ_ONCE(peer->keepalive_interval))
-		fwg_send_keepalive(peer);
+	if (READ_ONCE(timers->keepalive_interval))
+		timers->ops->keepalive(timers);
 }
 
 static void fwg_on_recover(struct timer_list *timer)
 {
-	struct fwg_peer *peer = from_timer(peer, timer, timers.recover);
+	struct fwg_timers *timers = from_timer(timers, timer, recover);
 
-	if (!fwg_peer_has_session(peer))
-		fwg_send_queue_initiation(peer, false);
+	if (!fwg_noise_peer_has_session(timers->noise))
+		timers->ops->initiate(timers, FWG_INITIATE_RECOVERY);
 }
 
 /**
  * fwg_timers_init() - prepare the timers of a new peer
- * @peer: the peer
+ * @timers: the timers
+ * @noise: the peer
+ * @ops: what they make their user do
  */
-void fwg_timers_init(struct fwg_peer *peer)
+void fwg_timers_init(struct fwg_timers *timers, struct noise_peer *noise,
+		     const struct fwg_timers_ops *ops)
 {
-	timer_setup(&peer->timers.retransmit_handshake, fwg_on_retransmit_handshake, 0);
-	timer_setup(&peer->timers.send_keepalive, fwg_on_send_keepalive, 0);
-	timer_setup(&peer->timers.new_handshake, fwg_on_new_handshake, 0);
-	timer_setup(&peer->timers.zero_sessions, fwg_on_zero_sessions, 0);
-	timer_setup(&peer->timers.persistent_keepalive, fwg_on_persistent_keepalive, 0);
-	timer_setup(&peer->timers.recover, fwg_on_recover, 0);
+	timers->noise = noise;
+	timers->ops = ops;
+	WRITE_ONCE(timers->hurry, true);
+	timer_setup(&timers->retransmit_handshake, fwg_on_retransmit_handshake, 0);
+	timer_setup(&timers->send_keepalive, fwg_on_send_keepalive, 0);
+	timer_setup(&timers->new_handshake, fwg_on_new_handshake, 0);
+	timer_setup(&timers->zero_sessions, fwg_on_zero_sessions, 0);
+	timer_setup(&timers->persistent_keepalive, fwg_on_persistent_keepalive, 0);
+	timer_setup(&timers->recover, fwg_on_recover, 0);
 }
 
 /**
  * fwg_timers_stop() - stop all timers
- * @peer: the peer; dead, or of an interface that is down, for a grace period
+ * @timers: the timers; ops->may_run() has been false for a grace period
  *
  * Context: process.
  */
-void fwg_timers_stop(struct fwg_peer *peer)
+void fwg_timers_stop(struct fwg_timers *timers)
 {
-	del_timer_sync(&peer->timers.retransmit_handshake);
-	del_timer_sync(&peer->timers.send_keepalive);
-	del_timer_sync(&peer->timers.new_handshake);
-	del_timer_sync(&peer->timers.zero_sessions);
-	del_timer_sync(&peer->timers.persistent_keepalive);
-	del_timer_sync(&peer->timers.recover);
-	atomic_set(&peer->handshake_attempts, 0);
-	WRITE_ONCE(peer->recovering, false);
+	del_timer_sync(&timers->retransmit_handshake);
+	del_timer_sync(&timers->send_keepalive);
+	del_timer_sync(&timers->new_handshake);
+	del_timer_sync(&timers->zero_sessions);
+	del_timer_sync(&timers->persistent_keepalive);
+	del_timer_sync(&timers->recover);
+	atomic_set(&timers->handshake_attempts, 0);
+	WRITE_ONCE(timers->recovering, false);
+}
+
+/* When the next initiation may be sent: boot time, ns. */
+static u64 fwg_next_initiation(const struct fwg_timers *timers, s64 last)
+{
+	return last + (READ_ONCE(timers->hurry) ? (u64)RECOVERY_INTERVAL * NSEC_PER_MSEC :
+						  (u64)REKEY_TIMEOUT * NSEC_PER_SEC);
+}
+
+/**
+ * fwg_timers_initiation_wanted() - may an initiation be sent?
+ * @timers: the timers of the responder
+ * @retry: because the last was not answered
+ *
+ * If it is too early and there is a hurry, a timer begins it as soon as it may.
+ *
+ * Context: any but hard interrupts.
+ * Return: false when it is too early.
+ */
+bool fwg_timers_initiation_wanted(struct fwg_timers *timers, bool retry)
+{
+	if (!retry)
+		atomic_set(&timers->handshake_attempts, 0);
+	if (ktime_get_boottime_ns() >=
+	    fwg_next_initiation(timers, atomic64_read(&timers->last_handshake_sent)))
+		return true;
+	if (READ_ONCE(timers->hurry))
+		fwg_timers_hurry(timers);
+	return false;
+}
+
+/**
+ * fwg_timers_take_initiation() - take the right to send an initiation now
+ * @timers: the timers of the responder
+ *
+ * Context: any.
+ * Return: false when it is too early: somebody else has taken it.
+ */
+bool fwg_timers_take_initiation(struct fwg_timers *timers)
+{
+	s64 last = atomic64_read(&timers->last_handshake_sent);
+	u64 now = ktime_get_boottime_ns();
+
+	if (now < fwg_next_initiation(timers, last) ||
+	    !atomic64_try_cmpxchg(&timers->last_handshake_sent, &last, now))
+		return false;
+	WRITE_ONCE(timers->hurry, false);
+	return true;
+}
+
+/**
+ * fwg_timers_initiated() - an initiation was sent, or could not be
+ * @timers: the timers of the responder
+ */
+void fwg_timers_initiated(struct fwg_timers *timers)
+{
+	fwg_arm(timers, &timers->retransmit_handshake, REKEY_TIMEOUT * HZ + fwg_jitter(timers));
+}
+
+/**
+ * fwg_timers_responded() - a response is about to be sent
+ * @timers: the timers of the initiator
+ */
+void fwg_timers_responded(struct fwg_timers *timers)
+{
+	atomic64_set(&timers->last_handshake_sent, ktime_get_boottime_ns());
 }
 
 /**
  * fwg_timers_data_sent() - a data message that is no keepalive was sent
- * @peer: to this peer
+ * @timers: the timers of the peer
  */
-void fwg_timers_data_sent(struct fwg_peer *peer)
+void fwg_timers_data_sent(struct fwg_timers *timers)
 {
-	if (!timer_pending(&peer->timers.new_handshake))
-		fwg_arm(peer, &peer->timers.new_handshake,
-			(KEEPALIVE_TIMEOUT + REKEY_TIMEOUT) * HZ + fwg_jitter(peer));
+	if (!timer_pending(&timers->new_handshake))
+		fwg_arm(timers, &timers->new_handshake,
+			(KEEPALIVE_TIMEOUT + REKEY_TIMEOUT) * HZ + fwg_jitter(timers));
 }
 
 /**
  * fwg_timers_data_received() - a data message that is no keepalive was received
- * @peer: from this peer
+ * @timers: the timers of the peer
  */
-void fwg_timers_data_received(struct fwg_peer *peer)
+void fwg_timers_data_received(struct fwg_timers *timers)
 {
-	if (!timer_pending(&peer->timers.send_keepalive))
-		fwg_arm(peer, &peer->timers.send_keepalive, KEEPALIVE_TIMEOUT * HZ);
+	if (!timer_pending(&timers->send_keepalive))
+		fwg_arm(timers, &timers->send_keepalive, KEEPALIVE_TIMEOUT * HZ);
 }
 
-static void fwg_any_passed(struct fwg_peer *peer)
+static void fwg_any_passed(struct fwg_timers *timers)
 {
-	u16 interval = READ_ONCE(peer->keepalive_interval);
+	u16 interval = READ_ONCE(timers->keepalive_interval);
 
 	if (interval)
-		fwg_arm(peer, &peer->timers.persistent_keepalive, interval * HZ);
+		fwg_arm(timers, &timers->persistent_keepalive, interval * HZ);
 }
 
 /**
  * fwg_timers_any_sent() - an authenticated message of any kind was sent
- * @peer: to this peer
+ * @timers: the timers of the peer
  */
-void fwg_timers_any_sent(struct fwg_peer *peer)
+void fwg_timers_any_sent(struct fwg_timers *timers)
 {
-	del_timer(&peer->timers.send_keepalive);
-	fwg_any_passed(peer);
+	del_timer(&timers->send_keepalive);
+	fwg_any_passed(timers);
 }
 
 /**
  * fwg_timers_any_received() - an authentic message of any kind was received
- * @peer: from this peer
+ * @timers: the timers of the peer
  */
-void fwg_timers_any_received(struct fwg_peer *peer)
+void fwg_timers_any_received(struct fwg_timers *timers)
 {
-	del_timer(&peer->timers.new_handshake);
-	fwg_any_passed(peer);
-}
-
-/**
- * fwg_timers_handshake_initiated() - an initiation was sent, or could not be
- * @peer: to this peer
- */
-void fwg_timers_handshake_initiated(struct fwg_peer *peer)
-{
-	fwg_arm(peer, &peer->timers.retransmit_handshake, REKEY_TIMEOUT * HZ + fwg_jitter(peer));
+	del_timer(&timers->new_handshake);
+	fwg_any_passed(timers);
 }
 
 /**
  * fwg_timers_handshake_complete() - there is a session that both sides have
- * @peer: with this peer
+ * @timers: the timers of the peer
  */
-void fwg_timers_handshake_complete(struct fwg_peer *peer)
+void fwg_timers_handshake_complete(struct fwg_timers *timers)
 {
-	struct timespec64 now;
-
 	/* A reset has wiped it meanwhile: what that has begun goes on. */
-	if (!fwg_peer_has_session(peer))
+	if (!fwg_noise_peer_has_session(timers->noise))
 		return;
-	del_timer(&peer->timers.retransmit_handshake);
-	atomic_set(&peer->handshake_attempts, 0);
-	WRITE_ONCE(peer->recovering, false);
-	ktime_get_real_ts64(&now);
-	write_lock_bh(&peer->endpoint_lock);
-	peer->last_handshake = now;
-	write_unlock_bh(&peer->endpoint_lock);
+	del_timer(&timers->retransmit_handshake);
+	atomic_set(&timers->handshake_attempts, 0);
+	WRITE_ONCE(timers->recovering, false);
+	atomic64_set(&timers->last_handshake, ktime_get_real_ns());
 }
 
 /**
  * fwg_timers_session_derived() - there are keys for a new session
- * @peer: with this peer
+ * @timers: the timers of the peer
  */
-void fwg_timers_session_derived(struct fwg_peer *peer)
+void fwg_timers_session_derived(struct fwg_timers *timers)
 {
-	fwg_arm(peer, &peer->timers.zero_sessions, REJECT_AFTER_TIME * 3 * HZ);
+	fwg_arm(timers, &timers->zero_sessions, REJECT_AFTER_TIME * 3 * HZ);
 }
 
 /**
  * fwg_timers_hurry() - it is a moment too early for an initiation that is wanted
- * @peer: to this peer
+ * @timers: the timers of the responder
  */
-void fwg_timers_hurry(struct fwg_peer *peer)
+void fwg_timers_hurry(struct fwg_timers *timers)
 {
-	fwg_arm_earlier(peer, &peer->timers.recover, msecs_to_jiffies(RECOVERY_INTERVAL) + 1);
+	fwg_arm_earlier(timers, &timers->recover, msecs_to_jiffies(RECOVERY_INTERVAL) + 1);
 }
 
 /**
  * fwg_timers_recover() - a reset wiped a session in use
- * @peer: with this peer
+ * @timers: the timers of the peer
  *
  * The handshake that follows does not wait for the usual time between two; the
  * jitter spares a peer that talks to many clones.
  */
-void fwg_timers_recover(struct fwg_peer *peer)
+void fwg_timers_recover(struct fwg_timers *timers)
 {
-	WRITE_ONCE(peer->recovering, true);
-	WRITE_ONCE(peer->hurry, true);
-	fwg_arm_earlier(peer, &peer->timers.recover,
-			msecs_to_jiffies(RECOVERY_INTERVAL) + 1 + fwg_jitter(peer));
+	WRITE_ONCE(timers->recovering, true);
+	WRITE_ONCE(timers->hurry, true);
+	fwg_arm_earlier(timers, &timers->recover,
+			msecs_to_jiffies(RECOVERY_INTERVAL) + 1 + fwg_jitter(timers));
 }
 
 /**
  * fwg_timers_recovering() - is there a wiped session yet to be replaced?
- * @peer: with this peer
+ * @timers: the timers of the peer
  *
  * Return: true while a handshake is to be begun for it, be it in minutes.
  */
-bool fwg_timers_recovering(const struct fwg_peer *peer)
+bool fwg_timers_recovering(const struct fwg_timers *timers)
 {
-	return READ_ONCE(peer->recovering) && timer_pending(&peer->timers.recover);
+	return READ_ONCE(timers->recovering) && timer_pending(&timers->recover);
 }

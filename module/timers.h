@@ -1,24 +1,101 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* timers: what a peer does by itself (WireGuard whitepaper, section 6). */
+/* timers: what a peer does by itself, and when (WireGuard whitepaper, section 6). */
 #ifndef _FORKGUARD_TIMERS_H
 #define _FORKGUARD_TIMERS_H
 
-#include <linux/types.h>
+#include "noise.h"
 
-struct fwg_peer;
+#include <linux/atomic.h>
+#include <linux/timer.h>
 
-void fwg_timers_init(struct fwg_peer *peer);
-void fwg_timers_stop(struct fwg_peer *peer);
+struct fwg_timers;
 
-void fwg_timers_data_sent(struct fwg_peer *peer);
-void fwg_timers_data_received(struct fwg_peer *peer);
-void fwg_timers_any_sent(struct fwg_peer *peer);
-void fwg_timers_any_received(struct fwg_peer *peer);
-void fwg_timers_handshake_initiated(struct fwg_peer *peer);
-void fwg_timers_handshake_complete(struct fwg_peer *peer);
-void fwg_timers_session_derived(struct fwg_peer *peer);
-void fwg_timers_hurry(struct fwg_peer *peer);
-void fwg_timers_recover(struct fwg_peer *peer);
-bool fwg_timers_recovering(const struct fwg_peer *peer);
+/*
+ * Milliseconds between two initiations when a reset lies between them. A peer
+ * takes no more than INITIATIONS_PER_SECOND, by a clock of up to 10 ms a tick.
+ */
+#define RECOVERY_INTERVAL (2 * MSEC_PER_SEC / INITIATIONS_PER_SECOND)
+
+/**
+ * enum fwg_initiate_reason - why a timer begins a handshake
+ * @FWG_INITIATE_RETRY: the last initiation was not answered
+ * @FWG_INITIATE_SILENCE: the peer does not answer data
+ * @FWG_INITIATE_RECOVERY: a reset wiped a session, or it was too early before
+ */
+enum fwg_initiate_reason {
+	FWG_INITIATE_RETRY,
+	FWG_INITIATE_SILENCE,
+	FWG_INITIATE_RECOVERY,
+};
+
+/**
+ * struct fwg_timers_ops - what timers make their user do; softirq
+ * @may_run: false when the peer is being removed or its interface is down;
+ *	called under RCU, and no timer is armed after a grace period
+ * @initiate: begin a handshake; false when it is too early for one
+ * @keepalive: send a keepalive
+ * @give_up: nobody answers: drop what waits for a session
+ */
+struct fwg_timers_ops {
+	bool (*may_run)(const struct fwg_timers *timers);
+	bool (*initiate)(struct fwg_timers *timers, enum fwg_initiate_reason reason);
+	void (*keepalive)(struct fwg_timers *timers);
+	void (*give_up)(struct fwg_timers *timers);
+};
+
+/**
+ * struct fwg_timers - the timers of a peer
+ * @ops: what they make their user do
+ * @noise: the peer
+ * @retransmit_handshake: an initiation was not answered
+ * @send_keepalive: something was received, nothing sent since
+ * @new_handshake: something was sent, nothing received since
+ * @zero_sessions: there was no new session for long
+ * @persistent_keepalive: the way to the peer shall stay open
+ * @recover: a handshake is wanted that could not begin at once
+ * @keepalive_interval: persistent keepalive, seconds, 0 for none
+ * @last_handshake_sent: initiation or response: boot time, ns
+ * @last_handshake: when a session was last confirmed: CLOCK_REALTIME, ns, 0
+ *	for never
+ * @handshake_attempts: initiations in a row without an answer
+ * @hurry: the next initiation need not wait for the usual time
+ * @recovering: a reset wiped a session in use, and there is no other yet
+ */
+struct fwg_timers {
+	const struct fwg_timers_ops *ops;
+	struct noise_peer *noise;
+	struct timer_list retransmit_handshake;
+	struct timer_list send_keepalive;
+	struct timer_list new_handshake;
+	struct timer_list zero_sessions;
+	struct timer_list persistent_keepalive;
+	struct timer_list recover;
+	u16 keepalive_interval;
+	atomic64_t last_handshake_sent;
+	atomic64_t last_handshake;
+	atomic_t handshake_attempts;
+	bool hurry;
+	bool recovering;
+};
+
+void fwg_timers_init(struct fwg_timers *timers, struct noise_peer *noise,
+		     const struct fwg_timers_ops *ops);
+void fwg_timers_stop(struct fwg_timers *timers);
+
+bool fwg_timers_initiation_wanted(struct fwg_timers *timers, bool retry);
+bool fwg_timers_take_initiation(struct fwg_timers *timers);
+void fwg_timers_initiated(struct fwg_timers *timers);
+void fwg_timers_responded(struct fwg_timers *timers);
+void fwg_timers_handshake_complete(struct fwg_timers *timers);
+void fwg_timers_session_derived(struct fwg_timers *timers);
+
+void fwg_timers_data_sent(struct fwg_timers *timers);
+void fwg_timers_data_received(struct fwg_timers *timers);
+void fwg_timers_any_sent(struct fwg_timers *timers);
+void fwg_timers_any_received(struct fwg_timers *timers);
+
+void fwg_timers_hurry(struct fwg_timers *timers);
+void fwg_timers_recover(struct fwg_timers *timers);
+bool fwg_timers_recovering(const struct fwg_timers *timers);
 
 #endif /* _FORKGUARD_TIMERS_H */

@@ -92,7 +92,7 @@ static void tunnel_create(struct kunit *test, struct tunnel *t)
 	t->peer = fwg_peer_create(t->device, public_key, NULL);
 	mutex_unlock(&t->device->lock);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(t->peer));
-	fwg_socket_set_endpoint(t->peer, &endpoint);
+	fwg_path_set(&t->peer->path, &endpoint);
 }
 
 static void tunnel_destroy(struct tunnel *t)
@@ -176,7 +176,7 @@ static void tunnel_listen(struct kunit *test, struct tunnel *t)
 	KUNIT_ASSERT_EQ(test, udp_sock_create(&init_net, &port, &t->socket), 0);
 	setup_udp_tunnel_sock(&init_net, t->socket, &cfg);
 	endpoint.addr4.sin_port = inet_sk(t->socket->sk)->inet_sport;
-	fwg_socket_set_endpoint(t->peer, &endpoint);
+	fwg_path_set(&t->peer->path, &endpoint);
 }
 
 /* Send one packet, and have the message; the caller frees it. */
@@ -319,12 +319,12 @@ static void reset_recovers_by_itself(struct kunit *test)
 	/* Even if a handshake was sent just before. */
 	fwg_send_queue_initiation(t.peer, false);
 	tunnel_connect(test, &t);
-	last = atomic64_read(&t.peer->last_handshake_sent);
+	last = atomic64_read(&t.peer->timers.last_handshake_sent);
 	fork_and_reset();
 	KUNIT_EXPECT_TRUE(test, timer_pending(&t.peer->timers.recover));
 	msleep(RECOVERY_INTERVAL + MSEC_PER_SEC / 3 + 200);
 	flush_work(&t.peer->initiation_work);
-	KUNIT_EXPECT_GT(test, atomic64_read(&t.peer->last_handshake_sent), last);
+	KUNIT_EXPECT_GT(test, atomic64_read(&t.peer->timers.last_handshake_sent), last);
 	KUNIT_EXPECT_TRUE(test, timer_pending(&t.peer->timers.retransmit_handshake));
 	tunnel_destroy(&t);
 }
@@ -345,8 +345,8 @@ static void reset_hurries_who_gave_up(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, time_before(t.peer->timers.recover.expires, jiffies + HZ));
 
 	/* The user's choice ends it. */
-	fwg_timers_stop(t.peer);
-	KUNIT_EXPECT_FALSE(test, t.peer->recovering);
+	fwg_timers_stop(&t.peer->timers);
+	KUNIT_EXPECT_FALSE(test, t.peer->timers.recovering);
 	tunnel_destroy(&t);
 }
 
@@ -358,15 +358,15 @@ static void wiped_handshake_is_not_complete(struct kunit *test)
 	tunnel_create(test, &t);
 	tunnel_connect(test, &t);
 	fork_and_reset();
-	fwg_timers_handshake_initiated(t.peer);
-	fwg_timers_handshake_complete(t.peer);
+	fwg_timers_initiated(&t.peer->timers);
+	fwg_timers_handshake_complete(&t.peer->timers);
 	KUNIT_EXPECT_TRUE(test, timer_pending(&t.peer->timers.retransmit_handshake));
-	KUNIT_EXPECT_TRUE(test, t.peer->recovering);
+	KUNIT_EXPECT_TRUE(test, t.peer->timers.recovering);
 
 	tunnel_connect(test, &t);
-	fwg_timers_handshake_complete(t.peer);
+	fwg_timers_handshake_complete(&t.peer->timers);
 	KUNIT_EXPECT_FALSE(test, timer_pending(&t.peer->timers.retransmit_handshake));
-	KUNIT_EXPECT_FALSE(test, t.peer->recovering);
+	KUNIT_EXPECT_FALSE(test, t.peer->timers.recovering);
 	tunnel_destroy(&t);
 }
 
@@ -586,7 +586,7 @@ static void dropped_packets_are_counted(struct kunit *test)
 	dev = t.device->dev;
 	dropped = DEV_STATS_READ(dev, tx_dropped);
 	tunnel_stage(test, &t, 3);
-	atomic_set(&t.peer->handshake_attempts, MAX_HANDSHAKE_ATTEMPTS + 1);
+	atomic_set(&t.peer->timers.handshake_attempts, MAX_HANDSHAKE_ATTEMPTS + 1);
 	mod_timer(&t.peer->timers.retransmit_handshake, jiffies);
 	msleep(100);
 	KUNIT_EXPECT_EQ(test, DEV_STATS_READ(dev, tx_dropped) - dropped, 3L);
@@ -610,12 +610,12 @@ static void old_sessions_are_wiped(struct kunit *test)
 	tunnel_connect(test, &t);
 	timer = &t.peer->timers.zero_sessions;
 	KUNIT_EXPECT_FALSE(test, timer_pending(timer));
-	fwg_timers_session_derived(t.peer);
+	fwg_timers_session_derived(&t.peer->timers);
 	KUNIT_EXPECT_TRUE(test, timer_pending(timer));
 	left = timer->expires - jiffies;
 	KUNIT_EXPECT_GT(test, left, 539UL * HZ);
 	KUNIT_EXPECT_LE(test, left, 540UL * HZ);
-	KUNIT_EXPECT_TRUE(test, fwg_peer_has_session(t.peer));
+	KUNIT_EXPECT_TRUE(test, fwg_noise_peer_has_session(t.peer->noise));
 	mod_timer(timer, jiffies);
 	msleep(100);
 	rcu_read_lock();
@@ -643,7 +643,7 @@ static void removed_peer_begins_nothing(struct kunit *test)
 	fwg_noise_add_macs(t.us, t.initiation, sizeof(*t.initiation));
 	vec.iov_base = t.initiation;
 	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	to.sin_port = htons(t.device->port);
+	to.sin_port = htons(t.device->sockets.port);
 
 	KUNIT_EXPECT_TRUE(test, fwg_peer_hold(t.peer));
 	mutex_lock(&t.device->lock);
@@ -694,7 +694,7 @@ static void interface_that_is_down_holds_no_route(struct kunit *test)
 	tunnel_connect(test, &t);
 	kfree_skb(tunnel_send(test, &t, inner_packet(test, &t)));
 	local_bh_disable();
-	rt = dst_cache_get_ip4(&t.peer->route, &source);
+	rt = dst_cache_get_ip4(&t.peer->path.route, &source);
 	local_bh_enable();
 	KUNIT_ASSERT_NOT_NULL(test, rt);
 	refs = atomic_read(&rt->dst.__refcnt);
@@ -703,7 +703,7 @@ static void interface_that_is_down_holds_no_route(struct kunit *test)
 	rtnl_unlock();
 	KUNIT_EXPECT_EQ(test, atomic_read(&rt->dst.__refcnt), refs - 1);
 	ip_rt_put(rt);
-	KUNIT_EXPECT_EQ(test, t.peer->endpoint.addr.sa_family, (sa_family_t)AF_INET);
+	KUNIT_EXPECT_EQ(test, t.peer->path.endpoint.addr.sa_family, (sa_family_t)AF_INET);
 	tunnel_destroy(&t);
 }
 

@@ -502,7 +502,7 @@ inline send_all_staged() {
  * module/noise.c fwg_write_initiation(): fwg_encrypt_and_hash, fwg_encrypt_and_hash
  * module/noise.c fwg_encrypt_and_hash(): fwg_seal
  * module/noise.c fwg_still_valid(): fwg_generation_is_current
- * module/send.c fwg_send_initiation(): fwg_noise_initiate, fwg_socket_send
+ * module/send.c fwg_send_initiation(): fwg_noise_initiate, fwg_send_to_peer
  */
 inline noise_initiate() {
 	atomic {

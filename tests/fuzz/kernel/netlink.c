@@ -81,7 +81,7 @@ static void digest_allowedip(struct fuzz_digest *sum, u16 family, const void *ad
 
 static void digest_peer(struct fuzz_digest *sum, struct fwg_peer *peer)
 {
-	const struct sockaddr *addr = &peer->endpoint.addr;
+	const struct sockaddr *addr = &peer->path.endpoint.addr;
 	const struct allowedip *ip;
 	u8 psk[NOISE_SYMMETRIC_KEY_LEN];
 
@@ -92,7 +92,7 @@ static void digest_peer(struct fuzz_digest *sum, struct fwg_peer *peer)
 		digest(sum, addr,
 		       addr->sa_family == AF_INET ? sizeof(struct sockaddr_in) :
 						    sizeof(struct sockaddr_in6));
-	digest(sum, &peer->keepalive_interval, sizeof(peer->keepalive_interval));
+	digest(sum, &peer->timers.keepalive_interval, sizeof(peer->timers.keepalive_interval));
 	sum->peers++;
 	list_for_each_entry(ip, &peer->allowed, in_peer) {
 		FUZZ_EXPECT(rcu_access_pointer(ip->peer) == peer);
@@ -124,8 +124,8 @@ static struct fuzz_digest look(void)
 		digest(&sum, private_key, sizeof(private_key));
 		digest(&sum, public_key, sizeof(public_key));
 	}
-	digest(&sum, &device->port, sizeof(device->port));
-	digest(&sum, &device->fwmark, sizeof(device->fwmark));
+	digest(&sum, &device->sockets.port, sizeof(device->sockets.port));
+	digest(&sum, &device->sockets.fwmark, sizeof(device->sockets.fwmark));
 	list_for_each_entry(peer, &device->peers, list) {
 		FUZZ_EXPECT(!peer->dead);
 		digest_peer(&sum, peer);
@@ -623,8 +623,8 @@ static void restart(void)
 	mutex_lock(&device->lock);
 	fwg_peer_remove_all(device);
 	fwg_noise_local_set_private_key(device->noise, none);
-	device->port = 0;
-	device->fwmark = 0;
+	device->sockets.port = 0;
+	device->sockets.fwmark = 0;
 	mutex_unlock(&device->lock);
 	fuzz_noise_restart();
 }

@@ -150,8 +150,8 @@ static bool call(u8 peer)
 	struct fwg_peer *ours = world->ends[peer].ours;
 
 	world->has_initiation = false;
-	WRITE_ONCE(ours->hurry, true);
-	atomic64_set(&ours->last_handshake_sent, 0);
+	WRITE_ONCE(ours->timers.hurry, true);
+	atomic64_set(&ours->timers.last_handshake_sent, 0);
 	fwg_send_queue_initiation(ours, false);
 	deliver_settle();
 	return world->has_initiation;
@@ -392,7 +392,7 @@ static void configure(struct fuzz_input *in, u8 peer)
 		rtnl_unlock();
 		break;
 	case 5:
-		world->ends[peer].ours->keepalive_interval = choice;
+		world->ends[peer].ours->timers.keepalive_interval = choice;
 		break;
 	case 6:
 		fwg_send_keepalive(world->ends[peer].ours);

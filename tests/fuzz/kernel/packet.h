@@ -91,7 +91,7 @@ struct view {
 		struct endpoint endpoint;
 		struct fuzz_noise_state noise;
 		u64 rx_bytes;
-		struct timespec64 last_handshake;
+		s64 last_handshake;
 	} peers[PEERS];
 	unsigned int delivered, sent;
 };

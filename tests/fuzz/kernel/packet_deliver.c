@@ -333,7 +333,7 @@ static void inject(struct sk_buff *skb)
 {
 	local_bh_disable();
 	rcu_read_lock();
-	fwg_receive_message(world->device, skb);
+	fwg_receive_message(&world->device->sockets, skb);
 	rcu_read_unlock();
 	/* Here GRO hands on what it has. */
 	local_bh_enable();

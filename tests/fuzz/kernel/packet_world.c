@@ -103,10 +103,10 @@ void world_look(struct view *view)
 	for (i = 0; i < PEERS; i++) {
 		struct fwg_peer *peer = world->ends[i].ours;
 
-		view->peers[i].endpoint = peer->endpoint;
+		view->peers[i].endpoint = peer->path.endpoint;
 		fuzz_noise_state(peer->noise, &view->peers[i].noise);
 		view->peers[i].rx_bytes = atomic64_read(&peer->rx_bytes);
-		view->peers[i].last_handshake = peer->last_handshake;
+		view->peers[i].last_handshake = atomic64_read(&peer->timers.last_handshake);
 	}
 	view->delivered = world->delivered;
 	view->sent = world->sent;
@@ -256,11 +256,11 @@ static void reset_end(u8 i)
 	fuzz_noise_forget(ours->noise);
 	fuzz_noise_forget(world->ends[i].theirs);
 	world_set_psk(i, 0);
-	fwg_socket_set_endpoint(ours, &endpoint);
-	ours->keepalive_interval = 0;
-	ours->recovering = false;
-	memset(&ours->last_handshake, 0, sizeof(ours->last_handshake));
-	atomic64_set(&ours->last_handshake_sent, 0);
+	fwg_path_set(&ours->path, &endpoint);
+	ours->timers.keepalive_interval = 0;
+	ours->timers.recovering = false;
+	atomic64_set(&ours->timers.last_handshake, 0);
+	atomic64_set(&ours->timers.last_handshake_sent, 0);
 	atomic64_set(&ours->rx_bytes, 0);
 	atomic64_set(&ours->tx_bytes, 0);
 }

@@ -1,0 +1,131 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* tunnel: a device and its peers, as all above the timers and sockets share them. */
+#ifndef _FORKGUARD_TUNNEL_H
+#define _FORKGUARD_TUNNEL_H
+
+#include "allowedips.h"
+#include "noise.h"
+#include "path.h"
+#include "socket.h"
+#include "timers.h"
+
+#include <linux/kref.h>
+#include <linux/mutex.h>
+#include <linux/netdevice.h>
+#include <linux/skbuff.h>
+#include <linux/time64.h>
+#include <linux/workqueue.h>
+#include <net/gro_cells.h>
+#include <net/inetpeer.h>
+#include <uapi/linux/forkguard.h>
+
+enum device_limit {
+	MAX_QUEUED_HANDSHAKES = 4096,
+	BUSY_QUEUED_HANDSHAKES = MAX_QUEUED_HANDSHAKES / 8,
+	MAX_STAGED_PACKETS = 128,
+	MAX_PEERS_PER_DEVICE = 1U << 20,
+};
+
+/**
+ * struct fwg_reset_record - the last reset of a device
+ * @count: resets so far
+ * @cause: of the last one
+ * @time: of the last one, CLOCK_REALTIME
+ */
+struct fwg_reset_record {
+	u64 count;
+	enum forkguard_reset_cause cause;
+	struct timespec64 time;
+};
+
+/**
+ * struct fwg_peer_ops - what peers do by themselves
+ * @timers: what their timers do
+ * @initiate: begins a handshake; work, which holds a reference on the peer
+ */
+struct fwg_peer_ops {
+	struct fwg_timers_ops timers;
+	void (*initiate)(struct work_struct *work);
+};
+
+/**
+ * struct fwg_device - private part of a network interface
+ * @dev: the interface
+ * @list: in the list of all devices; RCU
+ * @noise: identity, peers and sessions
+ * @allowedips: who is sent which addresses; writers hold @lock
+ * @peers: list of all peers; RCU, writers hold @lock
+ * @num_peers: how many
+ * @peer_ops: what they do by themselves
+ * @lock: configuration. Taken inside of the rtnl; never by a reset
+ * @config_seq: changes with the configuration, so that dumps notice
+ * @sockets: the UDP sockets
+ * @handshakes: received handshake messages, bounded
+ * @handshake_work: answers them
+ * @last_overload: when too many waited: boot time, ns, 0 for never; of
+ *	@handshake_work alone
+ * @answered: how often whom, under load, lately
+ * @wq: for all work of the device
+ * @gro: hands decrypted packets to the stack
+ * @reset_lock: guards @last_reset
+ * @last_reset: what `fwg show` tells
+ */
+struct fwg_device {
+	struct net_device *dev;
+	struct list_head list;
+	struct noise_local *noise;
+	struct allowedips allowedips;
+	struct list_head peers;
+	unsigned int num_peers;
+	const struct fwg_peer_ops *peer_ops;
+	struct mutex lock; /* configuration */
+	u64 config_seq;
+
+	struct fwg_sockets sockets;
+
+	struct sk_buff_head handshakes;
+	struct work_struct handshake_work;
+	u64 last_overload;
+	struct inet_peer_base answered;
+	struct workqueue_struct *wq;
+	struct gro_cells gro;
+
+	spinlock_t reset_lock; /* last_reset */
+	struct fwg_reset_record last_reset;
+};
+
+/**
+ * struct fwg_peer - a peer of a device
+ * @device: the device; outlives the peer
+ * @noise: its identity and its sessions
+ * @list: in the peers of the device; RCU
+ * @removed: in a list of peers that are being removed
+ * @allowed: its allowed IPs; writers hold the device's lock
+ * @refs: references. Lookups take one under RCU
+ * @rcu: to be freed
+ * @dead: has been removed; nothing is begun any more
+ * @path: where it is
+ * @staged: plaintext that waits for a session, bounded
+ * @initiation_work: begins a handshake
+ * @timers: what it does by itself
+ * @rx_bytes: received from it, authentic
+ * @tx_bytes: sent to it
+ */
+struct fwg_peer {
+	struct fwg_device *device;
+	struct noise_peer *noise;
+	struct list_head list;
+	struct list_head removed;
+	struct list_head allowed;
+	struct kref refs;
+	struct rcu_head rcu;
+	bool dead;
+
+	struct fwg_path path;
+	struct sk_buff_head staged;
+	struct work_struct initiation_work;
+	struct fwg_timers timers;
+	atomic64_t rx_bytes, tx_bytes;
+};
+
+#endif /* _FORKGUARD_TUNNEL_H */
