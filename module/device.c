@@ -2,6 +2,7 @@
 /* device: the network interface, its link operations, and its reset. */
 
 #include "device.h"
+#include "answer.h"
 #include "compat.h"
 #include "generation.h"
 #include "netlink.h"
@@ -263,7 +264,7 @@ static int fwg_newlink(struct net *src_net, struct net_device *dev, struct nlatt
 	device->config_seq = 1; /* 0 is none, to a dump */
 	mutex_init(&device->lock);
 	skb_queue_head_init(&device->handshakes);
-	INIT_WORK(&device->handshake_work, fwg_receive_handshakes_work);
+	INIT_WORK(&device->handshake_work, fwg_answer_work);
 	inet_peer_base_init(&device->answered);
 	spin_lock_init(&device->reset_lock);
 

@@ -178,6 +178,19 @@ void fwg_peer_remove_all(struct fwg_device *device)
 }
 
 /**
+ * fwg_peer_count_received() - count an authentic message
+ * @peer: from this peer
+ * @len: its length
+ *
+ * Context: BHs disabled.
+ */
+void fwg_peer_count_received(struct fwg_peer *peer, size_t len)
+{
+	dev_sw_netstats_rx_add(peer->device->dev, len);
+	atomic64_add(len, &peer->rx_bytes);
+}
+
+/**
  * fwg_peer_purge() - drop what waits for a session
  * @peer: with this peer
  *

@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
-/*
- * receive: data messages are opened where they arrive; handshake messages wait,
- * in a bounded queue, for a worker.
- */
+/* receive: data messages are opened where they arrive, and go to the stack. */
 
 #include "receive.h"
-#include "compat.h"
+#include "answer.h"
 #include "peer.h"
 #include "send.h"
 
@@ -16,176 +13,6 @@
 #include <net/dsfield.h>
 #include <net/inet_ecn.h>
 #include <net/ip_tunnels.h>
-
-/**
- * struct receive_cb - what is kept of a handshake message while it waits
- * @from: where it came from
- */
-struct receive_cb {
-	struct endpoint from;
-};
-
-#define RECEIVE_CB(skb) ((struct receive_cb *)((skb)->cb))
-
-/* To one source under load; six at once if it was silent. */
-#define ANSWERS_PER_SECOND 20
-
-static void fwg_count_received(struct fwg_peer *peer, size_t len)
-{
-	dev_sw_netstats_rx_add(peer->device->dev, len);
-	atomic64_add(len, &peer->rx_bytes);
-}
-
-/* An authentic message moves the peer to where it came from. */
-static void fwg_count_handshake(struct fwg_peer *peer, const struct sk_buff *skb)
-{
-	fwg_path_set(&peer->path, &RECEIVE_CB(skb)->from);
-	local_bh_disable();
-	fwg_count_received(peer, skb->len);
-	local_bh_enable();
-	fwg_timers_any_received(&peer->timers);
-}
-
-static void fwg_receive_initiation(struct fwg_device *device, const struct sk_buff *skb)
-{
-	const struct message_initiation *msg = (const void *)skb->data;
-	struct sk_buff *response;
-	struct fwg_peer *peer;
-
-	response = fwg_send_alloc_handshake(sizeof(struct message_response));
-	if (!response)
-		return;
-	if (fwg_noise_respond(device->noise, msg, (void *)response->data, &peer)) {
-		kfree_skb(response);
-		return;
-	}
-	fwg_count_handshake(peer, skb);
-	fwg_send_response(peer, response);
-	fwg_peer_put(peer);
-}
-
-static void fwg_receive_response(struct fwg_device *device, const struct sk_buff *skb)
-{
-	const struct message_response *msg = (const void *)skb->data;
-	struct fwg_peer *peer;
-
-	if (fwg_noise_finish(device->noise, msg, &peer))
-		return;
-	fwg_count_handshake(peer, skb);
-	fwg_timers_session_derived(&peer->timers);
-	fwg_timers_handshake_complete(&peer->timers);
-	/* The responder sends nothing until it has heard us use the session. */
-	fwg_send_keepalive(peer);
-	fwg_peer_put(peer);
-}
-
-/* Too many messages have to wait, or had to a moment ago. */
-static bool fwg_under_load(struct fwg_device *device)
-{
-	u64 now = ktime_get_coarse_boottime_ns();
-
-	if (skb_queue_len_lockless(&device->handshakes) >= BUSY_QUEUED_HANDSHAKES)
-		device->last_overload = now;
-	return device->last_overload && now - device->last_overload < NSEC_PER_SEC;
-}
-
-static void fwg_source_of(const struct endpoint *from, struct noise_source *source)
-{
-	if (from->addr.sa_family == AF_INET) {
-		ipv6_addr_set_v4mapped(from->addr4.sin_addr.s_addr, &source->addr);
-		source->port = from->addr4.sin_port;
-	} else {
-		source->addr = from->addr6.sin6_addr;
-		source->port = from->addr6.sin6_port;
-	}
-}
-
-/* A token bucket for each source, which is a /64 if IPv6: it has proved that it is there. */
-static bool fwg_within_rate(struct fwg_device *device, const struct noise_source *source)
-{
-	struct in6_addr prefix = source->addr;
-	struct inet_peer *record;
-	bool allowed;
-
-	if (!ipv6_addr_v4mapped(&prefix))
-		memset(&prefix.s6_addr32[2], 0, sizeof(u64));
-	rcu_read_lock();
-	record = compat_inet_getpeer(&device->answered, &prefix);
-	allowed = record && inet_peer_xrlim_allow(record, HZ / ANSWERS_PER_SECOND);
-	rcu_read_unlock();
-	return allowed;
-}
-
-/*
- * Is a handshake message worth a Diffie-Hellman? Under load only if its sender
- * has shown, by a cookie, that it is where it says, and not too often.
- */
-static bool fwg_may_be_answered(struct fwg_device *device, const struct sk_buff *skb)
-{
-	const struct endpoint *from = &RECEIVE_CB(skb)->from;
-	struct noise_source source;
-
-	if (!fwg_noise_mac1_valid(device->noise, skb->data, skb->len))
-		return false;
-	if (!fwg_under_load(device))
-		return true;
-	fwg_source_of(from, &source);
-	if (fwg_noise_mac2_valid(device->noise, skb->data, skb->len, &source))
-		return fwg_within_rate(device, &source);
-	fwg_send_cookie(device, skb, from, &source);
-	return false;
-}
-
-static void fwg_receive_handshake(struct fwg_device *device, const struct sk_buff *skb)
-{
-	switch (le32_to_cpu(*(const __le32 *)skb->data)) {
-	case MESSAGE_COOKIE:
-		fwg_noise_take_cookie(device->noise, (const void *)skb->data);
-		break;
-	case MESSAGE_INITIATION:
-		if (fwg_may_be_answered(device, skb))
-			fwg_receive_initiation(device, skb);
-		break;
-	case MESSAGE_RESPONSE:
-		if (fwg_may_be_answered(device, skb))
-			fwg_receive_response(device, skb);
-		break;
-	}
-}
-
-/**
- * fwg_receive_handshakes_work() - answer the handshake messages that wait
- * @work: handshake_work of a device
- */
-void fwg_receive_handshakes_work(struct work_struct *work)
-{
-	struct fwg_device *device = container_of(work, struct fwg_device, handshake_work);
-	struct sk_buff *skb;
-
-	while ((skb = skb_dequeue(&device->handshakes))) {
-		fwg_receive_handshake(device, skb);
-		consume_skb(skb);
-		cond_resched();
-	}
-}
-
-static void fwg_queue_handshake(struct fwg_device *device, struct sk_buff *skb, size_t len)
-{
-	struct endpoint from;
-
-	if (skb->len != len ||
-	    skb_queue_len_lockless(&device->handshakes) >= MAX_QUEUED_HANDSHAKES ||
-	    skb_linearize(skb) || fwg_endpoint_from_skb(&from, skb)) {
-		DEV_STATS_INC(device->dev, rx_dropped);
-		kfree_skb(skb);
-		return;
-	}
-	BUILD_BUG_ON(sizeof(struct receive_cb) > sizeof(skb->cb));
-	RECEIVE_CB(skb)->from = from;
-	skb_orphan(skb);
-	skb_queue_tail(&device->handshakes, skb);
-	queue_work(device->wq, &device->handshake_work);
-}
 
 /*
  * Decrypt a data message in place; the inner packet remains. The outer network
@@ -276,7 +103,7 @@ static void fwg_deliver(struct fwg_peer *peer, struct sk_buff *skb, u8 ds)
 	skb_reset_mac_header(skb);
 	skb_reset_transport_header(skb);
 	if (likely(gro_cells_receive(&peer->device->gro, skb) == NET_RX_SUCCESS))
-		fwg_count_received(peer, len);
+		fwg_peer_count_received(peer, len);
 	return;
 drop:
 	kfree_skb(skb);
@@ -312,7 +139,7 @@ static void fwg_receive_data(struct fwg_device *device, struct sk_buff *skb)
 		fwg_deliver(peer, skb, ds);
 	} else {
 		/* A keepalive. */
-		fwg_count_received(peer, sizeof(*header) + NOISE_TAG_LEN);
+		fwg_peer_count_received(peer, sizeof(*header) + NOISE_TAG_LEN);
 		consume_skb(skb);
 	}
 	return;
@@ -361,13 +188,13 @@ void fwg_receive_message(struct fwg_sockets *sockets, struct sk_buff *skb)
 		fwg_receive_data(device, skb);
 		return;
 	case MESSAGE_INITIATION:
-		fwg_queue_handshake(device, skb, sizeof(struct message_initiation));
+		fwg_answer_queue(device, skb, sizeof(struct message_initiation));
 		return;
 	case MESSAGE_RESPONSE:
-		fwg_queue_handshake(device, skb, sizeof(struct message_response));
+		fwg_answer_queue(device, skb, sizeof(struct message_response));
 		return;
 	case MESSAGE_COOKIE:
-		fwg_queue_handshake(device, skb, sizeof(struct message_cookie));
+		fwg_answer_queue(device, skb, sizeof(struct message_cookie));
 		return;
 	}
 drop:

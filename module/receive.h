@@ -5,9 +5,7 @@
 
 struct fwg_sockets;
 struct sk_buff;
-struct work_struct;
 
 void fwg_receive_message(struct fwg_sockets *sockets, struct sk_buff *skb);
-void fwg_receive_handshakes_work(struct work_struct *work);
 
 #endif /* _FORKGUARD_RECEIVE_H */

@@ -549,7 +549,7 @@ inline noise_initiate() {
  * fwg_write_response, peer->lock, fwg_still_valid, fwg_establish, fwg_generation_notice
  * module/noise.c fwg_write_response(): fwg_encrypt_and_hash
  * module/noise.c fwg_establish(): initiator, SLOT_NEXT, fwg_session_retire
- * module/receive.c fwg_receive_initiation(): fwg_noise_respond, fwg_send_response
+ * module/answer.c fwg_answer_initiation(): fwg_noise_respond, fwg_send_response
  */
 inline noise_respond() {
 	atomic {
@@ -597,7 +597,7 @@ inline noise_respond() {
  * peer->lock, fwg_still_valid, ephemeral_private, peer->pending, fwg_establish, fwg_generation_notice
  * module/noise.c fwg_establish(): SLOT_PREVIOUS, SLOT_NEXT, fwg_session_retire, SLOT_CURRENT, SLOT_CURRENT,
  * SLOT_CURRENT, fwg_session_retire
- * module/receive.c fwg_receive_response(): fwg_noise_finish
+ * module/answer.c fwg_take_response(): fwg_noise_finish
  */
 inline noise_finish() {
 	atomic {

@@ -6,6 +6,7 @@
  */
 
 #include "packet.h"
+#include "answer.h"
 #include "receive.h"
 
 #include <linux/interrupt.h>
@@ -147,7 +148,7 @@ void deliver_settle(void)
 		schedule();
 	/* What a worker would do, done here: a switch of threads takes longer than that. */
 	if (cancel_work_sync(handshakes))
-		fwg_receive_handshakes_work(handshakes);
+		fwg_answer_work(handshakes);
 	for (i = 0; i < PEERS; i++)
 		finish_work(&world->ends[i].ours->initiation_work);
 	if (world->forked)

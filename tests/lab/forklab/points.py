@@ -92,8 +92,8 @@ FORKGUARD = _points("data", (
     ("before its MAC", "fwg_noise_initiate fwg_noise_add_macs <many>"),
     ("to the socket", "fwg_noise_initiate fwg_noise_add_macs fwg_socket_send <some>"),
 )) + _points("responding", (
-    ("taken from the queue", "fwg_receive_handshakes_work <some>"),
-    ("its MAC", "fwg_receive_handshakes_work fwg_noise_mac1_valid <many>"),
+    ("taken from the queue", "fwg_answer_work <some>"),
+    ("its MAC", "fwg_answer_work fwg_noise_mac1_valid <many>"),
     ("begins", "fwg_noise_respond <some>"),
     ("Diffie-Hellman", "fwg_noise_respond curve25519_arch <many>"),
     ("index drawn", "fwg_noise_respond fwg_generation_draw <many>"),
