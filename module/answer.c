@@ -22,10 +22,8 @@ struct answer_cb {
 /* To one source under load; six at once if it was silent. */
 #define ANSWERS_PER_SECOND 20
 
-/* An authentic message moves the peer to where it came from. */
 static void fwg_count_handshake(struct fwg_peer *peer, const struct sk_buff *skb)
 {
-	fwg_path_set(&peer->path, &ANSWER_CB(skb)->from);
 	local_bh_disable();
 	fwg_peer_count_received(peer, skb->len);
 	local_bh_enable();
@@ -45,8 +43,13 @@ static void fwg_answer_initiation(struct fwg_device *device, const struct sk_buf
 		kfree_skb(response);
 		return;
 	}
+	/*
+	 * R12: anybody can replay an initiation into a machine that has forgotten it. It
+	 * is answered, but moves no peer; the first data of the new session does.
+	 */
+	fwg_path_set_first(&peer->path, &ANSWER_CB(skb)->from);
 	fwg_count_handshake(peer, skb);
-	fwg_send_response(peer, response);
+	fwg_send_response(peer, response, &ANSWER_CB(skb)->from);
 	fwg_peer_put(peer);
 }
 
@@ -57,6 +60,7 @@ static void fwg_take_response(struct fwg_device *device, const struct sk_buff *s
 
 	if (fwg_noise_finish(device->noise, msg, &peer))
 		return;
+	fwg_path_set(&peer->path, &ANSWER_CB(skb)->from);
 	fwg_count_handshake(peer, skb);
 	fwg_timers_session_derived(&peer->timers);
 	fwg_timers_handshake_complete(&peer->timers);

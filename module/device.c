@@ -342,7 +342,7 @@ static void fwg_reset_one(struct fwg_device *device, const struct generation_sco
 	const struct generation_scope *own = fwg_noise_local_scope(device->noise);
 	bool ours = fwg_in_scope(own, scope);
 	const u8 *only_peer = NULL;
-	unsigned int wiped = 0;
+	unsigned int wiped = 0, live = 0;
 	struct fwg_peer *peer;
 
 	/* Resets of one device, however many, cost the peers of others nothing. */
@@ -353,7 +353,7 @@ static void fwg_reset_one(struct fwg_device *device, const struct generation_sco
 			continue;
 		if (!ours)
 			only_peer = fwg_noise_peer_public_key(peer->noise);
-		wiped += fwg_peer_reset(peer);
+		wiped += fwg_peer_reset(peer, &live);
 	}
 	if (ours)
 		fwg_noise_local_reset(device->noise);
@@ -482,4 +482,5 @@ void fwg_device_exit(bool replace_wireguard)
 
 #ifdef FORKGUARD_KUNIT
 #include "device_test.c"
+#include "recovery_test.c"
 #endif

@@ -114,6 +114,17 @@ static inline bool fwg_generation_is_current(const struct generation_scope *scop
 }
 
 /**
+ * fwg_generation_is_frozen() - is the machine about to sleep?
+ *
+ * Context: any.
+ * Return: true while no stamp is current; a reset follows when it is false again.
+ */
+static inline bool fwg_generation_is_frozen(void)
+{
+	return READ_ONCE(generation_frozen);
+}
+
+/**
  * fwg_generation_revoke() - make a stamp stale before its secret is wiped
  * @stamp: the stamp
  *

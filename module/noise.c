@@ -1123,6 +1123,23 @@ bool fwg_noise_peer_has_session(struct noise_peer *peer)
 }
 
 /**
+ * fwg_noise_peer_has_begun() - is a handshake under way, or a session there?
+ * @peer: the peer
+ *
+ * Context: any but hard interrupts.
+ * Return: false when there is neither in the running generation.
+ */
+bool fwg_noise_peer_has_begun(struct noise_peer *peer)
+{
+	bool pending;
+
+	spin_lock_bh(&peer->lock);
+	pending = peer->pending && fwg_generation_is_current(&peer->scope, &peer->handshake.stamp);
+	spin_unlock_bh(&peer->lock);
+	return pending || fwg_noise_peer_has_session(peer);
+}
+
+/**
  * fwg_noise_session_old_to_send() - is it time for a new handshake, when sending?
  * @session: the session
  */

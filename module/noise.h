@@ -84,6 +84,7 @@ void fwg_noise_peer_draw(struct noise_peer *peer, void *out, size_t len);
 void fwg_noise_peer_clear(struct noise_peer *peer);
 enum noise_wiped fwg_noise_peer_reset(struct noise_peer *peer);
 bool fwg_noise_peer_has_session(struct noise_peer *peer);
+bool fwg_noise_peer_has_begun(struct noise_peer *peer);
 
 /* Handshakes. */
 int __must_check fwg_noise_initiate(struct noise_peer *peer, struct message_initiation *msg);

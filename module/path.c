@@ -53,6 +53,21 @@ void fwg_path_set(struct fwg_path *path, const struct endpoint *endpoint)
 }
 
 /**
+ * fwg_path_set_first() - a peer seems to be somewhere
+ * @path: the path to the peer
+ * @endpoint: where it seems to be; believed only as long as no endpoint is known
+ *
+ * Context: any but hard interrupts.
+ */
+void fwg_path_set_first(struct fwg_path *path, const struct endpoint *endpoint)
+{
+	write_lock_bh(&path->lock);
+	if (!path->endpoint.addr.sa_family)
+		path->endpoint = *endpoint;
+	write_unlock_bh(&path->lock);
+}
+
+/**
  * fwg_path_forget_route() - look the route up again
  * @path: the path
  *

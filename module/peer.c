@@ -225,21 +225,22 @@ void fwg_peer_quiesce(struct fwg_peer *peer)
 /**
  * fwg_peer_reset() - wipe what is stale, and recover what was in use (R6, R8)
  * @peer: the peer
+ * @live: how many peers this reset has had to recover so far
  *
  * Packets that wait for a session go on waiting (R4).
  *
  * Context: RCU read-side critical section.
  * Return: true when something was wiped.
  */
-bool fwg_peer_reset(struct fwg_peer *peer)
+bool fwg_peer_reset(struct fwg_peer *peer, unsigned int *live)
 {
 	enum noise_wiped wiped = fwg_noise_peer_reset(peer->noise);
 
-	/* Who had given up a handshake may be where somebody answers. */
-	if (wiped == NOISE_WIPED_LIVE || fwg_timers_recovering(&peer->timers)) {
+	/* A clone may be where a peer answers that its origin had given up. */
+	if (wiped == NOISE_WIPED_LIVE || fwg_timers_waiting(&peer->timers)) {
 		/* A clone need not leave by the address that its origin had. */
 		fwg_path_clear_source(&peer->path);
-		fwg_timers_recover(&peer->timers);
+		fwg_timers_recover(&peer->timers, (*live)++);
 	}
 	return wiped != NOISE_WIPED_NOTHING;
 }

@@ -16,6 +16,6 @@ void fwg_peer_remove_all(struct fwg_device *device);
 void fwg_peer_count_received(struct fwg_peer *peer, size_t len);
 void fwg_peer_purge(struct fwg_peer *peer);
 void fwg_peer_quiesce(struct fwg_peer *peer);
-bool fwg_peer_reset(struct fwg_peer *peer);
+bool fwg_peer_reset(struct fwg_peer *peer, unsigned int *live);
 
 #endif /* _FORKGUARD_PEER_H */

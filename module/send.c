@@ -8,6 +8,7 @@
  */
 
 #include "send.h"
+#include "generation.h"
 #include "peer.h"
 
 #include <linux/if_vlan.h>
@@ -63,8 +64,11 @@ static void fwg_send_initiation(struct fwg_peer *peer)
 	struct sk_buff *skb;
 	int err = -ENOMEM;
 
-	if (!fwg_timers_take_initiation(&peer->timers))
+	if (!fwg_timers_take_initiation(&peer->timers)) {
+		/* An initiation of the peer was answered meanwhile, which may come to nothing. */
+		fwg_timers_too_early(&peer->timers);
 		return;
+	}
 	skb = fwg_send_alloc_handshake(sizeof(*msg));
 	if (!skb)
 		goto out;
@@ -79,10 +83,13 @@ static void fwg_send_initiation(struct fwg_peer *peer)
 	msg->type = cpu_to_le32(MESSAGE_INITIATION);
 	fwg_noise_add_macs(peer->noise, msg, sizeof(*msg));
 	fwg_timers_any_sent(&peer->timers);
+	/* Before the answer can come, which stops the timer. */
+	fwg_timers_initiated(&peer->timers);
 	fwg_send_to_peer(peer, skb, HANDSHAKE_DS);
+	return;
 out:
-	if (err == -ESTALE)
-		fwg_timers_recover(&peer->timers);
+	if (err == -ESTALE && !fwg_generation_is_frozen())
+		fwg_timers_recover(&peer->timers, 0);
 	else if (err != -ENOKEY) /* without an identity, trying again is of no use */
 		fwg_timers_initiated(&peer->timers);
 }
@@ -122,19 +129,22 @@ bool fwg_send_queue_initiation(struct fwg_peer *peer, bool retry)
  * fwg_send_response() - send the response to an initiation
  * @peer: the initiator
  * @skb: the response, from fwg_noise_respond(); consumed
+ * @to: where the initiation came from
  *
  * Context: process.
  */
-void fwg_send_response(struct fwg_peer *peer, struct sk_buff *skb)
+void fwg_send_response(struct fwg_peer *peer, struct sk_buff *skb, const struct endpoint *to)
 {
 	struct message_response *msg = (struct message_response *)skb->data;
+	size_t len = skb->len;
 
 	msg->type = cpu_to_le32(MESSAGE_RESPONSE);
 	fwg_noise_add_macs(peer->noise, msg, sizeof(*msg));
 	fwg_timers_responded(&peer->timers);
 	fwg_timers_session_derived(&peer->timers);
 	fwg_timers_any_sent(&peer->timers);
-	fwg_send_to_peer(peer, skb, HANDSHAKE_DS);
+	if (!fwg_socket_reply(&peer->device->sockets, to, skb, HANDSHAKE_DS))
+		atomic64_add(len, &peer->tx_bytes);
 }
 
 /**

@@ -32,7 +32,7 @@ void fwg_send_staged(struct fwg_peer *peer);
 void fwg_send_scrub(struct sk_buff *skb);
 void fwg_send_keepalive(struct fwg_peer *peer);
 bool fwg_send_queue_initiation(struct fwg_peer *peer, bool retry);
-void fwg_send_response(struct fwg_peer *peer, struct sk_buff *skb);
+void fwg_send_response(struct fwg_peer *peer, struct sk_buff *skb, const struct endpoint *to);
 void fwg_send_cookie(struct fwg_device *device, const struct sk_buff *msg,
 		     const struct endpoint *to, const struct noise_source *source);
 struct sk_buff *fwg_send_alloc_handshake(size_t len);

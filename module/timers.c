@@ -17,6 +17,16 @@
 #include <linux/rcupdate.h>
 #include <linux/timekeeping.h>
 
+/*
+ * After a reset, a peer that does not answer for REKEY_ATTEMPT_TIME is tried again
+ * in two minutes, then in four, and so on: for an hour in all. A clone may get its
+ * network late; a peer that is gone is not to be asked for ever.
+ */
+#define MAX_RECOVERY_ROUNDS 5
+
+/* So many handshakes after a reset begin in the same third of a second. */
+#define RECOVERIES_AT_ONCE 1000
+
 /* Up to a third of a second, so that many do not all come at once. */
 static unsigned long fwg_jitter(struct fwg_timers *timers)
 {
@@ -45,6 +55,22 @@ static void fwg_arm_earlier(struct fwg_timers *timers, struct timer_list *timer,
 	rcu_read_unlock();
 }
 
+/* Nobody answers. */
+static void fwg_recover_later(struct fwg_timers *timers)
+{
+	unsigned int round = READ_ONCE(timers->recovery_rounds);
+
+	if (!READ_ONCE(timers->recovering))
+		return;
+	if (round == MAX_RECOVERY_ROUNDS) {
+		WRITE_ONCE(timers->recovering, false);
+		return;
+	}
+	WRITE_ONCE(timers->recovery_rounds, round + 1);
+	fwg_arm(timers, &timers->recover,
+		((unsigned long)REKEY_AFTER_TIME << round) * HZ + fwg_jitter(timers));
+}
+
 static void fwg_on_retransmit_handshake(struct timer_list *timer)
 {
 	struct fwg_timers *timers = from_timer(timers, timer, retransmit_handshake);
@@ -54,10 +80,7 @@ static void fwg_on_retransmit_handshake(struct timer_list *timer)
 		timers->ops->give_up(timers);
 		if (!timer_pending(&timers->zero_sessions))
 			fwg_arm(timers, &timers->zero_sessions, REJECT_AFTER_TIME * 3 * HZ);
-		/* A clone may get its network late: go on, slowly. */
-		if (READ_ONCE(timers->recovering))
-			fwg_arm(timers, &timers->recover,
-				REKEY_AFTER_TIME * HZ + fwg_jitter(timers));
+		fwg_recover_later(timers);
 		return;
 	}
 	atomic_inc(&timers->handshake_attempts);
@@ -148,6 +171,11 @@ static u64 fwg_next_initiation(const struct fwg_timers *timers, s64 last)
 						  (u64)REKEY_TIMEOUT * NSEC_PER_SEC);
 }
 
+static void fwg_begin_soon(struct fwg_timers *timers)
+{
+	fwg_arm_earlier(timers, &timers->recover, msecs_to_jiffies(RECOVERY_INTERVAL) + 1);
+}
+
 /**
  * fwg_timers_initiation_wanted() - may an initiation be sent?
  * @timers: the timers of the responder
@@ -166,7 +194,7 @@ bool fwg_timers_initiation_wanted(struct fwg_timers *timers, bool retry)
 	    fwg_next_initiation(timers, atomic64_read(&timers->last_handshake_sent)))
 		return true;
 	if (READ_ONCE(timers->hurry))
-		fwg_timers_hurry(timers);
+		fwg_begin_soon(timers);
 	return false;
 }
 
@@ -187,6 +215,18 @@ bool fwg_timers_take_initiation(struct fwg_timers *timers)
 		return false;
 	WRITE_ONCE(timers->hurry, false);
 	return true;
+}
+
+/**
+ * fwg_timers_too_early() - an initiation that was wanted could not be sent yet
+ * @timers: the timers of the responder
+ */
+void fwg_timers_too_early(struct fwg_timers *timers)
+{
+	if (READ_ONCE(timers->hurry))
+		fwg_begin_soon(timers);
+	else
+		fwg_timers_initiated(timers);
 }
 
 /**
@@ -281,36 +321,30 @@ void fwg_timers_session_derived(struct fwg_timers *timers)
 }
 
 /**
- * fwg_timers_hurry() - it is a moment too early for an initiation that is wanted
- * @timers: the timers of the responder
- */
-void fwg_timers_hurry(struct fwg_timers *timers)
-{
-	fwg_arm_earlier(timers, &timers->recover, msecs_to_jiffies(RECOVERY_INTERVAL) + 1);
-}
-
-/**
  * fwg_timers_recover() - a reset wiped a session in use
  * @timers: the timers of the peer
+ * @others: how many peers recover before this one
  *
- * The handshake that follows does not wait for the usual time between two; the
- * jitter spares a peer that talks to many clones.
+ * The handshake that follows does not wait for the usual time between two. Jitter
+ * spares a peer that talks to many clones; a hub with many peers spares itself.
  */
-void fwg_timers_recover(struct fwg_timers *timers)
+void fwg_timers_recover(struct fwg_timers *timers, unsigned int others)
 {
 	WRITE_ONCE(timers->recovering, true);
+	WRITE_ONCE(timers->recovery_rounds, 0);
 	WRITE_ONCE(timers->hurry, true);
 	fwg_arm_earlier(timers, &timers->recover,
-			msecs_to_jiffies(RECOVERY_INTERVAL) + 1 + fwg_jitter(timers));
+			msecs_to_jiffies(RECOVERY_INTERVAL) + 1 + fwg_jitter(timers) +
+				(unsigned long)(others / RECOVERIES_AT_ONCE) * (HZ / 3));
 }
 
 /**
- * fwg_timers_recovering() - is there a wiped session yet to be replaced?
+ * fwg_timers_waiting() - does a wiped session wait for its successor?
  * @timers: the timers of the peer
  *
- * Return: true while a handshake is to be begun for it, be it in minutes.
+ * Return: true while a handshake for it has yet to begin, be it in an hour.
  */
-bool fwg_timers_recovering(const struct fwg_timers *timers)
+bool fwg_timers_waiting(const struct fwg_timers *timers)
 {
-	return READ_ONCE(timers->recovering) && timer_pending(&timers->recover);
+	return READ_ONCE(timers->recovering) && !fwg_noise_peer_has_begun(timers->noise);
 }

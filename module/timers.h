@@ -60,6 +60,7 @@ struct fwg_timers_ops {
  * @handshake_attempts: initiations in a row without an answer
  * @hurry: the next initiation need not wait for the usual time
  * @recovering: a reset wiped a session in use, and there is no other yet
+ * @recovery_rounds: how often recovery has given up, and will try again
  */
 struct fwg_timers {
 	const struct fwg_timers_ops *ops;
@@ -76,6 +77,7 @@ struct fwg_timers {
 	atomic_t handshake_attempts;
 	bool hurry;
 	bool recovering;
+	unsigned int recovery_rounds;
 };
 
 void fwg_timers_init(struct fwg_timers *timers, struct noise_peer *noise,
@@ -84,6 +86,7 @@ void fwg_timers_stop(struct fwg_timers *timers);
 
 bool fwg_timers_initiation_wanted(struct fwg_timers *timers, bool retry);
 bool fwg_timers_take_initiation(struct fwg_timers *timers);
+void fwg_timers_too_early(struct fwg_timers *timers);
 void fwg_timers_initiated(struct fwg_timers *timers);
 void fwg_timers_responded(struct fwg_timers *timers);
 void fwg_timers_handshake_complete(struct fwg_timers *timers);
@@ -94,8 +97,7 @@ void fwg_timers_data_received(struct fwg_timers *timers);
 void fwg_timers_any_sent(struct fwg_timers *timers);
 void fwg_timers_any_received(struct fwg_timers *timers);
 
-void fwg_timers_hurry(struct fwg_timers *timers);
-void fwg_timers_recover(struct fwg_timers *timers);
-bool fwg_timers_recovering(const struct fwg_timers *timers);
+void fwg_timers_recover(struct fwg_timers *timers, unsigned int others);
+bool fwg_timers_waiting(const struct fwg_timers *timers);
 
 #endif /* _FORKGUARD_TIMERS_H */
