@@ -4,10 +4,11 @@
  *
  * Handshakes (Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s as in the WireGuard
  * whitepaper, section 5.4) and the sessions that come of them. All types are
- * opaque; no secret leaves this layer but identity keys that their owner asks
- * for. The functions that give away ciphertext are fwg_noise_initiate(),
- * fwg_noise_respond(), fwg_noise_seal() and fwg_noise_give_cookie(), and all of it goes
- * through fwg_seal() and fwg_seal_cookie() in noise.c, where the guarantee is.
+ * opaque; the only secrets that leave this layer are identity keys, when their
+ * owner asks for them. The functions that give away ciphertext are
+ * fwg_noise_initiate(), fwg_noise_respond(), fwg_noise_seal() and
+ * fwg_noise_give_cookie(). They all encrypt in noise/seal.c, which holds the
+ * guarantee. This is the only header of noise that other layers include.
  *
  * Sessions are found and used within one RCU read-side critical section.
  */

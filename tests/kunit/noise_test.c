@@ -1,19 +1,26 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tests of noise; included by module/noise.c, to see its inside.
+ * Tests of noise. They see its inside by its private headers.
  *
  * A fork is simulated by living one life several times over: with the same
  * random bytes and the same clock, all is the same up to a chosen step. There
  * the clones get generation IDs of their own, and go their own ways.
  */
 
+#include "clock.h"
 #include "generation_test.h"
+#include "noise/pattern.h"
+#include "noise/seal.h"
+#include "noise/session.h"
+#include "noise/symmetric.h"
 #include "noise_vector.h"
 
 #include <kunit/test.h>
 #include <linux/hash.h>
 #include <linux/hrtimer.h>
 #include <linux/random.h>
+#include <linux/scatterlist.h>
+#include <linux/slab.h>
 
 #define TEXT_LEN 32
 #define DATA_LEN (sizeof(struct message_data) + TEXT_LEN + NOISE_TAG_LEN)
@@ -867,17 +874,18 @@ static void forced_reset_is_of_its_scope(struct kunit *test)
 static void timestamps_never_go_back(struct kunit *test)
 {
 	static const time64_t clock[] = { 1000, 1001, 1001, 5, 1000, 2000, 0 };
-	u8 last[NOISE_TIMESTAMP_LEN] = {}, timestamp[NOISE_TIMESTAMP_LEN];
+	u8 last[NOISE_TIMESTAMP_LEN] = {};
 	struct world world;
 	int i;
 
 	world_create(test, &world);
 	for (i = 0; i < ARRAY_SIZE(clock); i++) {
-		spin_lock_bh(&world.a.peer->lock);
-		fwg_claim_time(world.a.peer, (struct timespec64){ .tv_sec = clock[i] }, timestamp);
-		spin_unlock_bh(&world.a.peer->lock);
-		KUNIT_EXPECT_GT(test, memcmp(timestamp, last, sizeof(last)), 0);
-		memcpy(last, timestamp, sizeof(last));
+		wait_a_second();
+		nature.now.tv_sec = clock[i];
+		KUNIT_ASSERT_EQ(test, begin(&world), 0);
+		KUNIT_EXPECT_EQ(test, answer(&world), 0);
+		KUNIT_EXPECT_GT(test, memcmp(world.b.peer->last_timestamp, last, sizeof(last)), 0);
+		memcpy(last, world.b.peer->last_timestamp, sizeof(last));
 	}
 	/* ... not even over a fork and a reset. */
 	nature.now.tv_sec = 2000;
@@ -894,20 +902,18 @@ static void timestamps_are_coarse(struct kunit *test)
 {
 	static const long nsec[] = { 17000000, 33000000 };
 	u8 timestamps[2][NOISE_TIMESTAMP_LEN];
-	struct noise_peer *peers[2];
 	struct world world;
 	int i;
 
-	world_create(test, &world);
-	peers[0] = world.a.peer;
-	peers[1] = world.b.peer;
-	for (i = 0; i < ARRAY_SIZE(peers); i++) {
-		spin_lock_bh(&peers[i]->lock);
-		fwg_claim_time(peers[i], (struct timespec64){ 1000, nsec[i] }, timestamps[i]);
-		spin_unlock_bh(&peers[i]->lock);
+	for (i = 0; i < ARRAY_SIZE(nsec); i++) {
+		world_create(test, &world);
+		nature.now = (struct timespec64){ 1000, nsec[i] };
+		KUNIT_ASSERT_EQ(test, begin(&world), 0);
+		KUNIT_ASSERT_EQ(test, answer(&world), 0);
+		memcpy(timestamps[i], world.b.peer->last_timestamp, sizeof(timestamps[i]));
+		world_destroy(test, &world);
 	}
 	KUNIT_EXPECT_EQ(test, memcmp(timestamps[0], timestamps[1], sizeof(timestamps[0])), 0);
-	world_destroy(test, &world);
 }
 
 #define STACK_LEN 6144

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /* Tests of replay. */
 
-#include "replay.h"
+#include "noise/replay.h"
 
 #include <kunit/test.h>
 #include <linux/bitmap.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * steps: included before module/noise.c when it is built for KUnit. Each call
- * that reads the generation, draws, computes a hash, a key or a ciphertext, or
- * touches a counter becomes a step, before which a test may have something
- * happen: a fork of the machine, an interrupt.
+ * steps: included before each file of module/noise/ when it is built for KUnit.
+ * Each call that reads the generation, draws, computes a hash, a key or a
+ * ciphertext, or touches a counter becomes a step, before which a test may have
+ * something happen: a fork of the machine, an interrupt.
  */
 #ifndef _FORKGUARD_TEST_STEPS_H
 #define _FORKGUARD_TEST_STEPS_H

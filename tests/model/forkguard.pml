@@ -300,7 +300,7 @@ inline decide_text() {
 #define decide_late() decide_text()
 #endif
 
-/* module/noise.c fwg_session_is_current(): fwg_generation_is_current, fwg_generation_notice */
+/* module/noise/session.c fwg_session_is_current(): fwg_generation_is_current, fwg_generation_notice */
 inline session_is_current(its_id, its_epoch) {
 	AT_ONCE {
 		generation_is_current(its_id, its_epoch);
@@ -312,7 +312,7 @@ inline session_is_current(its_id, its_epoch) {
 }
 
 /*
- * module/noise.c fwg_seal(): chacha20poly1305_encrypt_sg_inplace, fwg_generation_is_current,
+ * module/noise/seal.c fwg_seal(): chacha20poly1305_encrypt_sg_inplace, fwg_generation_is_current,
  * sg_zero_buffer, fwg_generation_notice
  */
 inline seal(its_key, its_id, its_epoch) {
@@ -333,7 +333,7 @@ inline seal(its_key, its_id, its_epoch) {
 #endif
 }
 
-/* module/noise.c fwg_session_create(): kzalloc, session->stamp, rhashtable_lookup_insert_fast */
+/* module/noise/session.c fwg_session_create(): kzalloc, session->stamp, rhashtable_lookup_insert_fast */
 inline session_create(its_kind) {
 	s = 0;
 	do
@@ -374,7 +374,7 @@ inline free(it) {
 }
 
 /*
- * module/noise.c fwg_session_retire(): rhashtable_remove_fast, fwg_generation_revoke, send_key, nonce,
+ * module/noise/session.c fwg_session_retire(): rhashtable_remove_fast, fwg_generation_revoke, send_key, nonce,
  * kfree_rcu
  * module/generation.h fwg_generation_revoke(): GENERATION_NEVER
  */
@@ -405,7 +405,7 @@ inline session_retire(it) {
 	fi
 }
 
-/* module/noise.c fwg_retire_pending(): fwg_session_retire, peer->handshake */
+/* module/noise/session.c fwg_retire_pending(): fwg_session_retire, peer->handshake */
 inline retire_pending() {
 	m.pending = 0;
 	m.hs_id = 0;
@@ -458,7 +458,7 @@ inline reach_anew() {
 
 /*
  * module/send.c fwg_send_all_staged(): fwg_noise_session_current, fwg_seal_packet, fwg_transmit
- * module/noise.c fwg_noise_seal(): fwg_noise_session_usable, atomic64_fetch_add_unless, fwg_seal
+ * module/noise/seal.c fwg_noise_seal(): fwg_noise_session_usable, atomic64_fetch_add_unless, fwg_seal
  */
 inline send_all_staged() {
 	AT_ONCE {
@@ -496,12 +496,12 @@ inline send_all_staged() {
 }
 
 /*
- * module/noise.c fwg_noise_initiate(): fwg_generation_read, fwg_session_create, fwg_claim_time, fwg_draw_ephemeral,
+ * module/noise/handshake.c fwg_noise_initiate(): fwg_generation_read, fwg_session_create, fwg_claim_time, fwg_draw_ephemeral,
  * fwg_write_initiation, peer->lock, fwg_still_valid, fwg_retire_pending, peer->pending, peer->handshake
- * module/noise.c fwg_draw_ephemeral(): fwg_generation_draw
- * module/noise.c fwg_write_initiation(): fwg_encrypt_and_hash, fwg_encrypt_and_hash
- * module/noise.c fwg_encrypt_and_hash(): fwg_seal
- * module/noise.c fwg_still_valid(): fwg_generation_is_current
+ * module/noise/pattern.c fwg_draw_ephemeral(): fwg_generation_draw
+ * module/noise/pattern.c fwg_write_initiation(): fwg_encrypt_and_hash, fwg_encrypt_and_hash
+ * module/noise/pattern.c fwg_encrypt_and_hash(): fwg_seal
+ * module/noise/handshake.c fwg_still_valid(): fwg_generation_is_current
  * module/send.c fwg_send_initiation(): fwg_noise_initiate, fwg_send_to_peer
  */
 inline noise_initiate() {
@@ -545,10 +545,10 @@ inline noise_initiate() {
 }
 
 /*
- * module/noise.c fwg_noise_respond(): fwg_generation_read, fwg_session_create, fwg_draw_ephemeral,
+ * module/noise/handshake.c fwg_noise_respond(): fwg_generation_read, fwg_session_create, fwg_draw_ephemeral,
  * fwg_write_response, peer->lock, fwg_still_valid, fwg_establish, fwg_generation_notice
- * module/noise.c fwg_write_response(): fwg_encrypt_and_hash
- * module/noise.c fwg_establish(): initiator, SLOT_NEXT, fwg_session_retire
+ * module/noise/pattern.c fwg_write_response(): fwg_encrypt_and_hash
+ * module/noise/session.c fwg_establish(): initiator, SLOT_NEXT, fwg_session_retire
  * module/answer.c fwg_answer_initiation(): fwg_noise_respond, fwg_send_response
  */
 inline noise_respond() {
@@ -593,9 +593,9 @@ inline noise_respond() {
 }
 
 /*
- * module/noise.c fwg_noise_finish(): peer->lock, peer->handshake, fwg_still_valid, fwg_read_response,
+ * module/noise/handshake.c fwg_noise_finish(): peer->lock, peer->handshake, fwg_still_valid, fwg_read_response,
  * peer->lock, fwg_still_valid, ephemeral_private, peer->pending, fwg_establish, fwg_generation_notice
- * module/noise.c fwg_establish(): SLOT_PREVIOUS, SLOT_NEXT, fwg_session_retire, SLOT_CURRENT, SLOT_CURRENT,
+ * module/noise/session.c fwg_establish(): SLOT_PREVIOUS, SLOT_NEXT, fwg_session_retire, SLOT_CURRENT, SLOT_CURRENT,
  * SLOT_CURRENT, fwg_session_retire
  * module/answer.c fwg_take_response(): fwg_noise_finish
  */
@@ -649,9 +649,9 @@ inline noise_finish() {
 
 /*
  * module/receive.c fwg_receive_data(): fwg_noise_session_find, fwg_open_message, fwg_noise_session_confirm
- * module/noise.c fwg_noise_open(): chacha20poly1305_decrypt_sg_inplace, fwg_replay_accept,
+ * module/noise/session.c fwg_noise_open(): chacha20poly1305_decrypt_sg_inplace, fwg_replay_accept,
  * fwg_session_is_current
- * module/noise.c fwg_noise_session_confirm(): SLOT_NEXT, peer->lock, SLOT_NEXT, fwg_session_retire,
+ * module/noise/session.c fwg_noise_session_confirm(): SLOT_NEXT, peer->lock, SLOT_NEXT, fwg_session_retire,
  * SLOT_PREVIOUS, SLOT_CURRENT, SLOT_CURRENT, SLOT_NEXT
  */
 inline noise_session_confirm() {
@@ -709,9 +709,9 @@ inline spare(its_id, its_epoch) {
 }
 
 /*
- * module/noise.c fwg_noise_peer_reset(): peer->lock, fwg_generation_is_current, fwg_retire_pending, fwg_in_slot,
+ * module/noise/identity.c fwg_noise_peer_reset(): peer->lock, fwg_generation_is_current, fwg_retire_pending, fwg_in_slot,
  * fwg_generation_is_current, slots, fwg_session_retire
- * module/noise.c fwg_noise_peer_clear(): peer->lock, fwg_retire_pending, fwg_in_slot, slots, fwg_session_retire
+ * module/noise/identity.c fwg_noise_peer_clear(): peer->lock, fwg_retire_pending, fwg_in_slot, slots, fwg_session_retire
  * module/device.c fwg_device_reset(): fwg_reset_one
  * module/device.c fwg_reset_one(): fwg_peer_reset
  * module/peer.c fwg_peer_reset(): fwg_noise_peer_reset

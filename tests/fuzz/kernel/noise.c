@@ -1,37 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * noise: the noise layer, with doors for the fuzzer; see fuzz_noise.h. What it
- * draws is the same in each run, so that an input always does the same and most
- * Diffie-Hellmans, which take far longer than all else here, have been computed
- * before.
+ * noise: doors into the noise layer for the fuzzer; see fuzz_noise.h. What that
+ * layer draws is the same in each run, so that an input always does the same and
+ * most Diffie-Hellmans, which take far longer than all else here, have been
+ * computed before: see fuzz_calls.h.
  */
 
-#include "../../../module/noise.h"
-#include "../../../module/generation.h"
+#include "fuzz_calls.h"
+#include "fuzz_noise.h"
+#include "noise/session.h"
 
 #include <crypto/blake2s.h>
 #include <crypto/curve25519.h>
-
-static bool remembered_curve25519(u8 out[CURVE25519_KEY_SIZE], const u8 secret[CURVE25519_KEY_SIZE],
-				  const u8 point[CURVE25519_KEY_SIZE]);
-static void fixed_draw(const struct generation_stamp *stamp, void *out, size_t len);
-
-#define curve25519 remembered_curve25519
-#define curve25519_generate_public(out, secret) \
-	remembered_curve25519(out, secret, curve25519_base_point)
-#define fwg_generation_draw fixed_draw
-
-#include "../../../module/noise.c"
-
-#undef curve25519
-
-#include "fuzz_noise.h"
-
 #include <linux/jhash.h>
 
 static u32 draws;
 
-static void fixed_draw(const struct generation_stamp *stamp, void *out, size_t len)
+/**
+ * fuzz_draw() - what fwg_generation_draw() draws
+ * @stamp: not used
+ * @out: where it goes
+ * @len: how much
+ */
+void fuzz_draw(const struct generation_stamp *stamp, void *out, size_t len)
 {
 	draws++;
 	blake2s((u8 *)out, (const u8 *)&draws, NULL, len, sizeof(draws), 0);
@@ -45,8 +36,14 @@ void fuzz_noise_restart(void)
 	draws = 0;
 }
 
-static bool remembered_curve25519(u8 out[CURVE25519_KEY_SIZE], const u8 secret[CURVE25519_KEY_SIZE],
-				  const u8 point[CURVE25519_KEY_SIZE])
+/**
+ * fuzz_curve25519() - curve25519(), remembering its results
+ * @out: the shared secret
+ * @secret: the private key
+ * @point: the public key
+ */
+bool fuzz_curve25519(u8 out[CURVE25519_KEY_SIZE], const u8 secret[CURVE25519_KEY_SIZE],
+		     const u8 point[CURVE25519_KEY_SIZE])
 {
 	static struct {
 		u8 secret[CURVE25519_KEY_SIZE], point[CURVE25519_KEY_SIZE];

@@ -8,7 +8,7 @@
 
 #include "fuzz.h"
 #include "fuzz_noise.h"
-#include "mac.h"
+#include "noise/cookie.h"
 #include "peer.h"
 #include "timers.h"
 

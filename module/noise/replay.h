@@ -3,8 +3,8 @@
  * replay: which counters of a session have been received? A sliding window
  * after RFC 6479: a ring of blocks of bits, one block of which is being filled.
  */
-#ifndef _FORKGUARD_REPLAY_H
-#define _FORKGUARD_REPLAY_H
+#ifndef _FORKGUARD_NOISE_REPLAY_H
+#define _FORKGUARD_NOISE_REPLAY_H
 
 #include <linux/bits.h>
 #include <linux/spinlock.h>
@@ -28,4 +28,4 @@ struct replay_window {
 void fwg_replay_init(struct replay_window *window);
 bool __must_check fwg_replay_accept(struct replay_window *window, u64 counter);
 
-#endif /* _FORKGUARD_REPLAY_H */
+#endif /* _FORKGUARD_NOISE_REPLAY_H */

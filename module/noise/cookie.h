@@ -1,0 +1,20 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * cookie: what a handshake message ends in (WireGuard whitepaper, sections 5.4.4
+ * and 5.4.7). MAC1 shows that its sender knows who it is for, MAC2, which is made
+ * of a cookie, that he gets what is sent to where he says he is. The keys of MAC1
+ * and of cookie replies are no secrets but hashes of the receiver's public key.
+ */
+#ifndef _FORKGUARD_NOISE_COOKIE_H
+#define _FORKGUARD_NOISE_COOKIE_H
+
+#include "private.h"
+
+void fwg_mac_keys(struct mac_keys *keys, const u8 public_key[NOISE_PUBLIC_KEY_LEN]);
+struct message_macs *fwg_macs_of(const void *msg, size_t len);
+void fwg_mac1_compute(u8 mac[MESSAGE_MAC_LEN], const void *msg, size_t len,
+		      const struct mac_keys *keys);
+void fwg_mac2_compute(u8 mac[MESSAGE_MAC_LEN], const void *msg, size_t len,
+		      const u8 cookie[MESSAGE_MAC_LEN]);
+
+#endif /* _FORKGUARD_NOISE_COOKIE_H */

@@ -1,0 +1,14 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/* identity: the keys of devices and of their peers, and what is wiped with them. */
+#ifndef _FORKGUARD_NOISE_IDENTITY_H
+#define _FORKGUARD_NOISE_IDENTITY_H
+
+#include "private.h"
+
+struct noise_peer *fwg_identity_hold(struct noise_local *local,
+				     const u8 public_key[NOISE_PUBLIC_KEY_LEN]);
+int __must_check fwg_copy_identity(struct noise_local *local, struct noise_handshake *hs,
+				   u8 private_key[NOISE_PUBLIC_KEY_LEN],
+				   u8 public_key[NOISE_PUBLIC_KEY_LEN]);
+
+#endif /* _FORKGUARD_NOISE_IDENTITY_H */

@@ -1,0 +1,303 @@
+// SPDX-License-Identifier: GPL-2.0
+/* session: see session.h. */
+
+#include "session.h"
+#include "symmetric.h"
+
+#include <linux/scatterlist.h>
+#include <linux/slab.h>
+
+static const struct rhashtable_params session_params = {
+	.key_len = sizeof(__le32),
+	.key_offset = offsetof(struct noise_session, index),
+	.head_offset = offsetof(struct noise_session, node),
+	.automatic_shrinking = true,
+};
+
+/* The table of a device's sessions, empty. */
+int __must_check fwg_sessions_init(struct noise_local *local)
+{
+	return rhashtable_init(&local->sessions, &session_params);
+}
+
+/* A session by its index, with keys or without; to be called under RCU. */
+struct noise_session *fwg_session_lookup(struct noise_local *local, __le32 index)
+{
+	return rhashtable_lookup(&local->sessions, &index, session_params);
+}
+
+struct noise_session *fwg_session_create(struct noise_peer *peer,
+					 const struct generation_stamp *stamp)
+{
+	struct noise_session *session = kzalloc(sizeof(*session), GFP_KERNEL);
+	int err;
+
+	if (!session)
+		return NULL;
+	session->peer = peer;
+	session->stamp = *stamp;
+	fwg_replay_init(&session->replay);
+	do {
+		fwg_generation_draw(stamp, &session->index, sizeof(session->index));
+		err = rhashtable_lookup_insert_fast(&peer->local->sessions, &session->node,
+						    session_params);
+	} while (err == -EEXIST);
+	if (err) {
+		kfree(session);
+		return NULL;
+	}
+	return session;
+}
+
+/*
+ * Wipe a session at once. Whoever is using it finds its stamp revoked by the
+ * time it could see a wiped key or counter.
+ */
+void fwg_session_retire(struct noise_session *session)
+{
+	if (!session)
+		return;
+	rhashtable_remove_fast(&session->peer->local->sessions, &session->node, session_params);
+	fwg_generation_revoke(&session->stamp);
+	memzero_explicit(session->send_key, sizeof(session->send_key));
+	memzero_explicit(session->receive_key, sizeof(session->receive_key));
+	atomic64_set(&session->nonce, 0);
+	spin_lock_bh(&session->replay.lock);
+	session->replay.next = 0;
+	memset(session->replay.seen, 0, sizeof(session->replay.seen));
+	spin_unlock_bh(&session->replay.lock);
+	kfree_rcu(session, rcu);
+}
+
+struct noise_session *fwg_in_slot(struct noise_peer *peer, enum slot slot)
+{
+	return rcu_dereference_protected(peer->slots[slot], lockdep_is_held(&peer->lock));
+}
+
+void fwg_retire_pending(struct noise_peer *peer)
+{
+	lockdep_assert_held(&peer->lock);
+
+	fwg_session_retire(peer->pending);
+	peer->pending = NULL;
+	memzero_explicit(&peer->handshake, sizeof(peer->handshake));
+}
+
+/* Give a session its keys, and its slot by the rules of section 6.2. */
+void fwg_establish(struct noise_peer *peer, struct noise_session *session,
+		   const struct noise_keys *keys, __le32 remote_index, bool initiator)
+{
+	struct noise_session *previous = fwg_in_slot(peer, SLOT_PREVIOUS);
+	struct noise_session *next = fwg_in_slot(peer, SLOT_NEXT);
+
+	session->remote_index = remote_index;
+	session->initiator = initiator;
+	session->birth = ktime_get_coarse_boottime_ns();
+	memcpy(session->send_key, initiator ? keys->initiator : keys->responder,
+	       NOISE_SYMMETRIC_KEY_LEN);
+	memcpy(session->receive_key, initiator ? keys->responder : keys->initiator,
+	       NOISE_SYMMETRIC_KEY_LEN);
+	/* Pairs with fwg_noise_session_find(). */
+	smp_store_release(&session->established, true);
+
+	if (!initiator) {
+		/* Not to be sent with until the peer has shown that it has it. */
+		rcu_assign_pointer(peer->slots[SLOT_NEXT], session);
+		fwg_session_retire(next);
+		return;
+	}
+	if (next) {
+		rcu_assign_pointer(peer->slots[SLOT_PREVIOUS], next);
+		rcu_assign_pointer(peer->slots[SLOT_NEXT], NULL);
+		fwg_session_retire(previous);
+		previous = fwg_in_slot(peer, SLOT_CURRENT);
+	} else {
+		rcu_assign_pointer(peer->slots[SLOT_PREVIOUS], fwg_in_slot(peer, SLOT_CURRENT));
+	}
+	rcu_assign_pointer(peer->slots[SLOT_CURRENT], session);
+	fwg_session_retire(previous);
+}
+
+/**
+ * fwg_noise_session_current() - the session to send with
+ * @peer: the peer
+ *
+ * Context: RCU read-side critical section.
+ * Return: the session, usable or not, or NULL.
+ */
+struct noise_session *fwg_noise_session_current(struct noise_peer *peer)
+{
+	return rcu_dereference(peer->slots[SLOT_CURRENT]);
+}
+
+/**
+ * fwg_noise_session_find() - the session that a data message is for
+ * @local: the device that it was sent to
+ * @index: its receiver index
+ *
+ * Context: RCU read-side critical section.
+ * Return: the session, or NULL when there is none with keys.
+ */
+struct noise_session *fwg_noise_session_find(struct noise_local *local, __le32 index)
+{
+	struct noise_session *session = fwg_session_lookup(local, index);
+
+	/* Pairs with fwg_establish(). */
+	return session && smp_load_acquire(&session->established) ? session : NULL;
+}
+
+/**
+ * fwg_noise_session_owner() - whose session is it?
+ * @session: the session
+ *
+ * Context: RCU read-side critical section.
+ */
+struct fwg_peer *fwg_noise_session_owner(const struct noise_session *session)
+{
+	return session->peer->owner;
+}
+
+bool fwg_older_than(const struct noise_session *session, u64 seconds)
+{
+	return ktime_get_coarse_boottime_ns() - session->birth >= seconds * NSEC_PER_SEC;
+}
+
+static bool fwg_session_is_current(const struct noise_session *session)
+{
+	if (likely(fwg_generation_is_current(&session->peer->scope, &session->stamp)))
+		return true;
+	fwg_generation_notice();
+	return false;
+}
+
+/**
+ * fwg_noise_session_usable() - may be sent with, for all that is known now?
+ * @session: the session
+ *
+ * A cheap check that keeps the plaintext (R4). fwg_noise_seal() decides.
+ *
+ * Context: any.
+ */
+bool fwg_noise_session_usable(const struct noise_session *session)
+{
+	return fwg_session_is_current(session) && !fwg_older_than(session, REJECT_AFTER_TIME) &&
+	       (u64)atomic64_read(&session->nonce) < REJECT_AFTER_MESSAGES;
+}
+
+/**
+ * fwg_noise_peer_has_session() - is there a session to send with?
+ * @peer: the peer
+ *
+ * Context: any.
+ */
+bool fwg_noise_peer_has_session(struct noise_peer *peer)
+{
+	struct noise_session *session;
+	bool usable;
+
+	rcu_read_lock();
+	session = fwg_noise_session_current(peer);
+	usable = session && fwg_noise_session_usable(session);
+	rcu_read_unlock();
+	return usable;
+}
+
+/**
+ * fwg_noise_peer_has_begun() - is a handshake under way, or a session there?
+ * @peer: the peer
+ *
+ * Context: any but hard interrupts.
+ * Return: false when there is neither in the running generation.
+ */
+bool fwg_noise_peer_has_begun(struct noise_peer *peer)
+{
+	bool pending;
+
+	spin_lock_bh(&peer->lock);
+	pending = peer->pending && fwg_generation_is_current(&peer->scope, &peer->handshake.stamp);
+	spin_unlock_bh(&peer->lock);
+	return pending || fwg_noise_peer_has_session(peer);
+}
+
+/**
+ * fwg_noise_session_old_to_send() - is it time for a new handshake, when sending?
+ * @session: the session
+ */
+bool fwg_noise_session_old_to_send(const struct noise_session *session)
+{
+	return (u64)atomic64_read(&session->nonce) >= REKEY_AFTER_MESSAGES ||
+	       (session->initiator && fwg_older_than(session, REKEY_AFTER_TIME));
+}
+
+/**
+ * fwg_noise_session_old_to_receive() - is it time for one, when receiving?
+ * @session: the session
+ *
+ * Context: RCU read-side critical section.
+ */
+bool fwg_noise_session_old_to_receive(const struct noise_session *session)
+{
+	return session->initiator &&
+	       rcu_access_pointer(session->peer->slots[SLOT_CURRENT]) == session &&
+	       fwg_older_than(session, REJECT_AFTER_TIME - KEEPALIVE_TIMEOUT - REKEY_TIMEOUT);
+}
+
+/**
+ * fwg_noise_open() - authenticate and decrypt a data message
+ * @session: the session that fwg_noise_session_find() found for it
+ * @sg: the ciphertext with its tag, decrypted in place
+ * @len: of the ciphertext with its tag
+ * @header: the header of the message
+ *
+ * Context: RCU read-side critical section, BHs disabled.
+ * Return: 0; -ESTALE for a session that is of no use any more; -EBADMSG for a
+ * message that is not authentic; -EALREADY for a replay.
+ */
+int fwg_noise_open(struct noise_session *session, struct scatterlist *sg, size_t len,
+		   const struct message_data *header)
+{
+	u64 counter = le64_to_cpu(header->counter);
+	bool opened;
+
+	if (unlikely(!fwg_session_is_current(session) ||
+		     fwg_older_than(session, REJECT_AFTER_TIME) ||
+		     counter >= REJECT_AFTER_MESSAGES))
+		return -ESTALE;
+	opened = chacha20poly1305_decrypt_sg_inplace(sg, len, NULL, 0, counter,
+						     session->receive_key);
+	fwg_wipe_stack(DATA_STACK_KIB);
+	if (unlikely(!opened))
+		return -EBADMSG;
+	if (unlikely(!fwg_replay_accept(&session->replay, counter)))
+		return -EALREADY;
+	/* R5: nor under a key, or by a window, that was wiped meanwhile. */
+	return likely(fwg_session_is_current(session)) ? 0 : -ESTALE;
+}
+
+/**
+ * fwg_noise_session_confirm() - the peer has shown that it has a session's keys
+ * @session: the session that an authentic message came for
+ *
+ * Context: RCU read-side critical section, BHs disabled.
+ * Return: true when we may send with the session from now on, and could not
+ * before.
+ */
+bool fwg_noise_session_confirm(struct noise_session *session)
+{
+	struct noise_peer *peer = session->peer;
+	bool confirmed;
+
+	if (likely(rcu_access_pointer(peer->slots[SLOT_NEXT]) != session))
+		return false;
+
+	spin_lock_bh(&peer->lock);
+	confirmed = fwg_in_slot(peer, SLOT_NEXT) == session;
+	if (confirmed) {
+		fwg_session_retire(fwg_in_slot(peer, SLOT_PREVIOUS));
+		rcu_assign_pointer(peer->slots[SLOT_PREVIOUS], fwg_in_slot(peer, SLOT_CURRENT));
+		rcu_assign_pointer(peer->slots[SLOT_CURRENT], session);
+		rcu_assign_pointer(peer->slots[SLOT_NEXT], NULL);
+	}
+	spin_unlock_bh(&peer->lock);
+	return confirmed;
+}
