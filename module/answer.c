@@ -182,5 +182,5 @@ void fwg_answer_queue(struct fwg_device *device, struct sk_buff *skb, size_t len
 	ANSWER_CB(skb)->from = from;
 	skb_orphan(skb);
 	skb_queue_tail(&device->handshakes, skb);
-	queue_work(device->wq, &device->handshake_work);
+	queue_work(device->answer_wq, &device->handshake_work);
 }

@@ -189,7 +189,8 @@ static void fwg_destruct(struct net_device *dev)
 	mutex_lock(&device->lock);
 	fwg_peer_remove_all(device);
 	mutex_unlock(&device->lock);
-	destroy_workqueue(device->wq);
+	destroy_workqueue(device->initiation_wq);
+	destroy_workqueue(device->answer_wq);
 	skb_queue_purge(&device->handshakes);
 	/* For a reset that is walking the list, and for the last readers. */
 	synchronize_net();
@@ -275,12 +276,16 @@ static int fwg_newlink(struct net *src_net, struct net_device *dev, struct nlatt
 	if (err)
 		goto err_noise;
 	err = -ENOMEM;
-	device->wq = alloc_workqueue("forkguard-%s", WQ_UNBOUND | WQ_FREEZABLE, 0, dev->name);
-	if (!device->wq)
+	device->answer_wq = alloc_workqueue("fwg-ans-%s", WQ_UNBOUND | WQ_FREEZABLE, 1, dev->name);
+	if (!device->answer_wq)
 		goto err_allowedips;
+	device->initiation_wq = alloc_workqueue("fwg-ini-%s", WQ_UNBOUND | WQ_FREEZABLE,
+						num_possible_cpus(), dev->name);
+	if (!device->initiation_wq)
+		goto err_answer_wq;
 	err = gro_cells_init(&device->gro, dev);
 	if (err)
-		goto err_wq;
+		goto err_initiation_wq;
 	err = register_netdevice(dev);
 	if (err)
 		goto err_gro;
@@ -294,8 +299,10 @@ static int fwg_newlink(struct net *src_net, struct net_device *dev, struct nlatt
 
 err_gro:
 	gro_cells_destroy(&device->gro);
-err_wq:
-	destroy_workqueue(device->wq);
+err_initiation_wq:
+	destroy_workqueue(device->initiation_wq);
+err_answer_wq:
+	destroy_workqueue(device->answer_wq);
 err_allowedips:
 	fwg_allowedips_destroy(&device->allowedips);
 err_noise:

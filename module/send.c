@@ -119,7 +119,7 @@ bool fwg_send_queue_initiation(struct fwg_peer *peer, bool retry)
 		return false;
 	rcu_read_lock();
 	if (!READ_ONCE(peer->dead) && fwg_peer_hold(peer) &&
-	    !queue_work(peer->device->wq, &peer->initiation_work))
+	    !queue_work(peer->device->initiation_wq, &peer->initiation_work))
 		fwg_peer_put(peer);
 	rcu_read_unlock();
 	return true;

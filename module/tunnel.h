@@ -65,7 +65,9 @@ struct fwg_peer_ops {
  * @last_overload: when too many waited: boot time, ns, 0 for never; of
  *	@handshake_work alone
  * @answered: how often whom, under load, lately
- * @wq: for all work of the device
+ * @answer_wq: runs @handshake_work
+ * @initiation_wq: begins handshakes, one for each CPU at a time: thousands of
+ *	them must not starve those that answer
  * @gro: hands decrypted packets to the stack
  * @reset_lock: guards @last_reset
  * @last_reset: what `fwg show` tells
@@ -87,7 +89,7 @@ struct fwg_device {
 	struct work_struct handshake_work;
 	u64 last_overload;
 	struct inet_peer_base answered;
-	struct workqueue_struct *wq;
+	struct workqueue_struct *answer_wq, *initiation_wq;
 	struct gro_cells gro;
 
 	spinlock_t reset_lock; /* last_reset */

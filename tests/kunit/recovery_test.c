@@ -41,7 +41,7 @@ static void tunnel_receive_initiation(struct kunit *test, struct tunnel *t,
 
 static void tunnel_answer(struct tunnel *t)
 {
-	queue_work(t->device->wq, &t->device->handshake_work);
+	queue_work(t->device->answer_wq, &t->device->handshake_work);
 	flush_work(&t->device->handshake_work);
 }
 
