@@ -19,7 +19,7 @@ int fwg_path_init(struct fwg_path *path)
 {
 	memset(&path->endpoint, 0, sizeof(path->endpoint));
 	rwlock_init(&path->lock);
-	return dst_cache_init(&path->route, GFP_KERNEL);
+	return dst_cache_init(&path->route, GFP_KERNEL_ACCOUNT);
 }
 
 /**

@@ -72,7 +72,7 @@ struct fwg_peer *fwg_peer_create(struct fwg_device *device,
 
 	if (device->num_peers >= MAX_PEERS_PER_DEVICE)
 		return ERR_PTR(-ENOSPC);
-	peer = kzalloc(sizeof(*peer), GFP_KERNEL);
+	peer = kzalloc(sizeof(*peer), GFP_KERNEL_ACCOUNT);
 	if (!peer)
 		return ERR_PTR(-ENOMEM);
 	peer->device = device;
