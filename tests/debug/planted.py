@@ -11,14 +11,11 @@ And a module whose calls fail on demand: see faults/calls.h.
 """
 
 import re
-import sys
 from pathlib import Path
 
+from tree import TOP, Tree
+
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parents[1] / "scripts"))
-
-from tree import TOP, Tree  # noqa: E402  pylint: disable=wrong-import-position
-
 FAIL_NTH = """
 unsigned int forkguard_fail_nth;
 module_param_named(fail_nth, forkguard_fail_nth, uint, 0600);

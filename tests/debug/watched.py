@@ -4,14 +4,7 @@
 As a plugin of pytest (-p watched) this asks the guests of the end-to-end tests before they go.
 """
 
-import sys
-from pathlib import Path
-
 import pytest
-
-sys.dont_write_bytecode = True
-TOP = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(TOP / "tests/lab"))
 
 # kmemleak judges no object younger than 5 s, and none that it has seen but once. Where there is one,
 # it has to answer.

@@ -6,17 +6,13 @@ import contextlib
 import json
 import os
 import subprocess
-import sys
 import time
 
 import matrix
 import pytest
-
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lab"))
-
-from forklab import EmulatorError, kit, pcap, tunnel  # noqa: E402
-from forklab.guest import Cable, Guest, Machine, splats  # noqa: E402
-from forklab.session import session  # noqa: E402
+from forklab import EmulatorError, kit, pcap, tunnel
+from forklab.guest import Cable, Guest, Machine, splats
+from forklab.session import session
 
 PATIENCE = 25       # seconds for a rekey on a busy machine
 # Go's runtime never gets on where computing takes no time by the clock.
@@ -181,7 +177,8 @@ class UserMode:
 def _output(*words):
     path = f"{kit.REPO}/build:{os.environ['PATH']}:/usr/sbin:/sbin"
     done = subprocess.run(words, cwd=kit.REPO, stdin=subprocess.DEVNULL,
-                          env={**os.environ, "PATH": path},
+                          env={**os.environ, "PATH": path,
+                               "PYTHONPATH": kit.LAB},
                           capture_output=True, text=True, timeout=1000)
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -12,14 +12,11 @@ What is found are facts, by phase and tunnel; which of them are good is for test
 import concurrent.futures
 import dataclasses
 import json
-import os
 import subprocess
 import sys
 import time
 
-sys.path.insert(0, os.path.join(os.path.dirname(__file__), "..", "lab"))
-
-from forklab import tunnel  # noqa: E402
+from forklab import tunnel
 
 IP = tunnel.IP
 TC = "/sbin/tc"

@@ -1,22 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0
 """The judge of a sweep's handshakes, which goes by keys: see forklab/partner.py."""
 
-import struct
-
+import messages
 import pytest
 from forklab import LabError, partner, pcap, peer
 
 
 def data(index, counter, text):
-    return message(struct.pack("<IIQ", pcap.TRANSPORT, index, counter) + text)
+    return message(messages.transport(index, counter, text))
 
 
 def initiation(ephemeral, text):
-    return message(struct.pack("<II", pcap.INITIATION, 1) + ephemeral + text + bytes(32))
+    return message(messages.initiation(1, ephemeral, text))
 
 
 def response(ephemeral, text):
-    return message(struct.pack("<III", pcap.RESPONSE, 1, 2) + ephemeral + text + bytes(32))
+    return message(messages.response(1, 2, ephemeral, text))
 
 
 def message(payload):

@@ -2,11 +2,11 @@
 """Scenes of `make scale`, small, lest they break between two full runs. Those
 with many clones are no other than those of test_forks.py."""
 
-import struct
-
+import captures
 import pytest
 from forklab import audit, endurance, hub, pcap
 from forklab.session import progress, session
+from messages import response, transport
 
 LIMIT = 240
 RESETS = 200        # a second; the full run makes 1,000
@@ -31,21 +31,17 @@ def test_peers(small_hub):
 
 
 def frame(to_peer, payload):
-    udp = struct.pack(">HHHH", 51820, 51820, 8 + len(payload), 0) + payload
-    ip = struct.pack(">BBHHHBBH8x", 0x45, 0, 20 + len(udp), 0, 0, 64, 17, 0)
     macs = PEER + hub.MAC if to_peer else hub.MAC + PEER
-    return macs + b"\x08\x00" + ip + udp
+    return captures.ethernet(captures.ipv4(captures.udp(payload)), macs=macs)
 
 
 def choice(ephemeral):
     """The peer responds to a handshake, and chooses the index."""
-    return frame(False, struct.pack("<III", 2, INDEX, 7) +
-                 bytes([ephemeral]) * 32 + bytes(48))
+    return frame(False, response(INDEX, 7, bytes([ephemeral]) * 32))
 
 
 def data(text, to_peer=True):
-    return frame(to_peer, struct.pack("<IIQ", 4, INDEX, 0) +
-                 bytes([text]) * 32)
+    return frame(to_peer, transport(INDEX, 0, bytes([text]) * 32))
 
 
 @pytest.mark.parametrize("frames, chance", (
@@ -57,9 +53,6 @@ def data(text, to_peer=True):
 def test_indices_that_two_sessions_chose(tmp_path, frames, chance):
     """What is taken for a coincidence, and what is not."""
     path = tmp_path / "some.pcap"
-    path.write_bytes(
-        struct.pack("<IHHIIII", 0xa1b2c3d4, 2, 4, 0, 0, 65535, 1) +
-        b"".join(struct.pack("<IIII", number, 0, len(one), len(one)) + one
-                 for number, one in enumerate(frames)))
+    path.write_bytes(captures.pcap(frames))
     verdict = audit.judge([pcap.Capture(str(path), hub.MAC)])
     assert [endurance.by_chance(reuse) for reuse in verdict.reuses] == chance

@@ -17,8 +17,8 @@ import subprocess
 import time
 from contextlib import contextmanager
 
-INITIATION, RESPONSE, COOKIE, DATA = 1, 2, 3, 4
-KEEPALIVE = 32  # the length of a message without data
+from messages import KEEPALIVE_LEN as KEEPALIVE
+from messages import TRANSPORT as DATA
 
 LIBC = ctypes.CDLL(None, use_errno=True)
 HOME = os.open("/proc/self/ns/net", os.O_RDONLY)

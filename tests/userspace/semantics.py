@@ -11,10 +11,8 @@ import socket
 import struct
 import sys
 import time
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "debug" / "faults"))
-import netlink as nl  # noqa: E402 pylint: disable=wrong-import-position,import-error
+import netlink as nl
 
 PUBLIC_KEY, ENDPOINT_V6 = 4, struct.Struct("=H2sI16sI")
 INTERRUPTED = 0x10

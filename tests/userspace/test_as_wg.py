@@ -16,15 +16,12 @@ import re
 import socket
 import struct
 import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import netlink as nl
 import pytest
 from uml import FWG
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "debug" / "faults"))
-import netlink as nl  # noqa: E402 pylint: disable=wrong-import-position,import-error
 
 A = "xTIBA5rboUvnH4htodjb6e697QjLERt1NAB4mZqp8Dg="
 B = "TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0="

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import captures
 import pytest
-from captures import (cookie, ethernet, frame, initiation, ipv4, ipv6, pcap, pcapng, response,
-                      transport, udp)
+from captures import ethernet, frame, ipv4, ipv6, pcap, pcapng, udp
+from messages import cookie, initiation, response, transport
 
 AUDIT = os.environ.get("FWG_AUDIT") or Path(__file__).parents[2] / "build" / "fwg-audit"
 

@@ -13,9 +13,8 @@ import json
 import pytest
 import uml
 
-SETUP = f"""\
+SETUP = """\
 umask 077
-export LAB={uml.TOP / "tests/lab"}
 ip netns add b
 ip link add va type veth peer name vb netns b
 ips 'link set lo up' 'addr add 192.168.9.1/24 dev va' 'addr add 192.168.9.3/24 dev va' \\
@@ -45,7 +44,6 @@ END
 
 COMMON = r"""
 import base64, json, os, select, socket, struct, subprocess, sys, time
-sys.path.insert(0, os.environ["LAB"])
 from forklab.peer import Handshake, Forgetful
 from forklab.primitives import blake2s, x25519, xunseal
 SO_RCVBUFFORCE = 33

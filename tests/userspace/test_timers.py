@@ -12,9 +12,8 @@ import json
 
 import pytest
 import uml
+from messages import INITIATION, KEEPALIVE_LEN, RESPONSE, TRANSPORT
 
-INITIATION, RESPONSE, DATA = 1, 2, 4
-KEEPALIVE_LEN = 32
 JITTER = 1  # a third of a second, and what the kernel's timers are late when they are far ahead
 
 
@@ -187,7 +186,7 @@ def times(events, kind, from_us=True, length=None):
 def test_forkguard_does_as_wireguard_does(seen, name):
     ours, stock = seen[name]["forkguard"], seen[name]["wireguard"]
     for from_us in True, False:
-        for kind in INITIATION, RESPONSE, DATA:
+        for kind in INITIATION, RESPONSE, TRANSPORT:
             mine, others = times(ours, kind, from_us), times(stock, kind, from_us)
             # At the end of the watch one may be a moment late.
             assert abs(len(mine) - len(others)) <= 1, (kind, mine, others)
@@ -215,7 +214,7 @@ class TestProtocol:
 
     def test_who_was_told_something_says_that_he_is_there(self, seen, kind):
         events = seen["something was received"][kind]
-        kept = times(events, DATA, length=KEEPALIVE_LEN)
+        kept = times(events, TRANSPORT, length=KEEPALIVE_LEN)
         # Once, ten seconds after the first packet, for all that came meanwhile.
         assert len(kept) == 1 and near(kept[0], 13)
 
@@ -224,7 +223,7 @@ class TestProtocol:
         assert near(begun[0], 0) and near(begun[1], 20 + 15)
 
     def test_the_way_is_kept_open(self, seen, kind):
-        kept = times(seen["the way is kept open"][kind], DATA, length=KEEPALIVE_LEN)
+        kept = times(seen["the way is kept open"][kind], TRANSPORT, length=KEEPALIVE_LEN)
         gaps = [b - a for a, b in zip(kept, kept[1:])]
         assert len(gaps) > 25 and max(gaps) <= 7 + JITTER
         # One is shorter: the new session after two minutes is shown at once.
@@ -234,7 +233,7 @@ class TestProtocol:
         begun = times(seen["initiator sends"][kind], INITIATION)
         assert len(begun) == 2 and (near(begun[1], 120) or near(begun[1], 121))
         # Nothing waited for it.
-        data = [at for at in times(seen["initiator sends"][kind], DATA) if at < EACH_SECOND[-1]]
+        data = [at for at in times(seen["initiator sends"][kind], TRANSPORT) if at < EACH_SECOND[-1]]
         assert max(b - a for a, b in zip(data, data[1:])) < 1.5
 
     def test_responder_does_not(self, seen, kind):
@@ -245,4 +244,4 @@ class TestProtocol:
         for name in "session of ours is old", "session of theirs is old":
             late = [event for event in seen[name][kind] if event[0] > 184 and event[1]]
             assert late[0][2] == INITIATION, late
-            assert DATA in [event[2] for event in late]
+            assert TRANSPORT in [event[2] for event in late]

@@ -25,7 +25,8 @@ done
 """
 
 PREAMBLE = f"""\
-export PATH={FWG.parent}:$PATH LC_ALL=C
+export PATH={FWG.parent}:$PATH LC_ALL=C PYTHONDONTWRITEBYTECODE=1
+export PYTHONPATH={TOP}/tests/lib:{TOP}/tests/lab
 ips() {{ printf '%s\\n' "$@" | ip -batch -; }}
 """
 
@@ -78,11 +79,12 @@ def see(scripts, options, tmp_path_factory):
     boots, found = {}, {}
     for name, text in scripts.items():
         boots.setdefault(options.get(name, ()), {})[name] = f"""\
-export PYTHONPATH=$SCRIPTS PYTHONDONTWRITEBYTECODE=1
+export PYTHONPATH=$SCRIPTS:$PYTHONPATH
 ip -all netns del || :
 ip netns add b
 /usr/bin/python3 - <<'END_OF_SCRIPT'
 from guest import *
+from messages import COOKIE, INITIATION, RESPONSE
 out = {{}}
 {text}
 print(json.dumps(out, default=repr))

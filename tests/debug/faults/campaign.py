@@ -19,8 +19,9 @@ from pathlib import Path
 import inject
 import keys
 import netlink
+from messages import INITIATION, RESPONSE, TRANSPORT
 from netlink import attribute, peer
-from tunnel import DATA, INITIATION, RESPONSE, Tunnel
+from tunnel import Tunnel
 
 NAME = "fwg1"
 CAPTURE = "/tmp/sent.pcap"
@@ -353,7 +354,7 @@ class Receive(Talk):
     def prepare(self):
         assert self.tunnel.works()
         self.tunnel.stock.send(os.urandom(self.size))
-        self.packet = self.tunnel.wait(self.tunnel.stock, DATA)
+        self.packet = self.tunnel.wait(self.tunnel.stock, TRANSPORT)
 
     def act(self):
         self.tunnel.ours.deliver(self.packet)

@@ -10,13 +10,13 @@ import struct
 import subprocess
 import time
 
+import captures
 import netlink
 from netlink import attribute
 
 PORT = 1000
 OUTER = ("192.168.9.1", "192.168.9.2")
 INNER = ("10.0.0.1", "10.0.0.2")
-INITIATION, RESPONSE, DATA = 1, 2, 4
 PATIENCE = 100  # seconds, which take no time
 CLONE_NEWNET = 0x40000000
 GSO = 103  # UDP_SEGMENT
@@ -54,13 +54,12 @@ class Capture:
 
     def __init__(self, path):
         self.file = open(path, "wb")  # pylint: disable=consider-using-with
-        self.file.write(struct.pack("=IHHIIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 101))
+        self.file.write(captures.pcap_header(captures.RAW))
 
     def add(self, packet):
         """One packet."""
         now = time.time()
-        self.file.write(struct.pack("=IIII", int(now), int(now % 1 * 1e6), len(packet),
-                                    len(packet)) + packet)
+        self.file.write(captures.pcap_record(packet, int(now), int(now % 1 * 1e6)))
         self.file.flush()
 
 

@@ -1,6 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
 """The lab: boots guests under QEMU, forks them and judges what they sent."""
 
+import os
+import sys
+
+_LIB = os.path.join(os.path.dirname(__file__), "..", "..", "lib")
+if _LIB not in sys.path:
+    sys.path.append(_LIB)
+
 
 class LabError(Exception):
     """Something went wrong that one line can tell."""

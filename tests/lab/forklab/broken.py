@@ -3,14 +3,11 @@
 tests."""
 
 import os
-import sys
+
+import tree
 
 from . import LabError
 from .kit import REPO
-
-sys.path.append(os.path.join(REPO, "scripts"))
-
-import tree  # noqa: E402
 
 MUTANTS = {
     "forkguard without the check after sealing": ("no-check-after-sealing",),

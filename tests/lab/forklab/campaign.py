@@ -173,6 +173,7 @@ def version():
               ("audit", "campaign", "company", "fork", "gdbstub", "guest",
                "partner", "pcap", "peer", "points", "primitives", "sweep",
                "tunnel", "walk")]
+    files += [os.path.join(REPO, "tests", "lib", "messages.py")]
     files += glob.glob(os.path.join(LAB, "guest", "*"))
     files += glob.glob(os.path.join(REPO, "userspace", "fwg-audit", "*.[ch]"))
     digest = hashlib.sha256()

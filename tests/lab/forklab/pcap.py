@@ -8,8 +8,9 @@ was reused is for fwg-audit to say, see audit.py.
 import dataclasses
 import struct
 
-INITIATION, RESPONSE, COOKIE, TRANSPORT = 1, 2, 3, 4
-KEEPALIVE_LEN = 32
+from messages import (COOKIE, INITIATION, KEEPALIVE_LEN, RESPONSE,
+                      TRANSPORT)
+
 _RECORD = struct.Struct("<IIII")
 
 
@@ -99,7 +100,8 @@ def _tunnel_payload(frame):
         return None
     size = struct.unpack_from(">H", frame, udp + 4)[0]
     payload = frame[udp + 8:udp + size]
-    if len(payload) < KEEPALIVE_LEN or payload[0] not in (1, 2, 3, 4) or \
+    if len(payload) < KEEPALIVE_LEN or \
+            payload[0] not in (INITIATION, RESPONSE, COOKIE, TRANSPORT) or \
             payload[1:4] != b"\0\0\0":
         return None
     return payload

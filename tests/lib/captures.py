@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Makes captures out of nothing: WireGuard messages, the packets around them, and capture files."""
+"""Makes captures: the packets around WireGuard's messages, and capture files."""
 
 import struct
 
@@ -7,24 +7,6 @@ ETHERNET, NULL, RAW, LOOP, SLL, IPV4, IPV6, SLL2 = 1, 0, 101, 108, 113, 228, 229
 
 V4 = bytes([10, 0, 0, 1]), bytes([10, 0, 0, 2])
 V6 = bytes(15) + b"\1", bytes(15) + b"\2"
-
-
-# Messages
-
-def transport(receiver, counter, text=bytes(16)):
-    return struct.pack("<IIQ", 4, receiver, counter) + text
-
-
-def initiation(sender, ephemeral, encrypted=bytes(76), mac1=bytes(16), mac2=bytes(16)):
-    return struct.pack("<II", 1, sender) + ephemeral + encrypted + mac1 + mac2
-
-
-def response(sender, receiver, ephemeral, encrypted=bytes(16), mac1=bytes(16), mac2=bytes(16)):
-    return struct.pack("<III", 2, sender, receiver) + ephemeral + encrypted + mac1 + mac2
-
-
-def cookie(receiver, nonce, encrypted=bytes(32)):
-    return struct.pack("<II", 3, receiver) + nonce + encrypted
 
 
 # Packets
@@ -50,10 +32,10 @@ def ipv6(payload, protocol=17, extensions=(), total=None):
                        64, *V6) + body
 
 
-def ethernet(packet, tags=(), ethertype=None):
+def ethernet(packet, tags=(), ethertype=None, macs=bytes(12)):
     if ethertype is None:
         ethertype = 0x86dd if packet[0] >> 4 == 6 else 0x0800
-    return bytes(12) + b"".join(struct.pack(">HH", tag, 7) for tag in tags) + \
+    return macs + b"".join(struct.pack(">HH", tag, 7) for tag in tags) + \
         struct.pack(">H", ethertype) + packet
 
 
@@ -67,13 +49,19 @@ def both(item):
     return item if isinstance(item, tuple) else (item, len(item))
 
 
+def pcap_header(link=ETHERNET, order="<", nanoseconds=False, snaplen=262144):
+    return struct.pack(order + "IHHiIII", 0xa1b23c4d if nanoseconds else 0xa1b2c3d4, 2, 4, 0, 0,
+                       snaplen, link)
+
+
+def pcap_record(item, seconds=0, fraction=0, order="<"):
+    data, length = both(item)
+    return struct.pack(order + "IIII", seconds, fraction, len(data), length) + data
+
+
 def pcap(frames, link=ETHERNET, order="<", nanoseconds=False, snaplen=262144):
-    out = [struct.pack(order + "IHHiIII", 0xa1b23c4d if nanoseconds else 0xa1b2c3d4, 2, 4, 0, 0,
-                       snaplen, link)]
-    for number, item in enumerate(frames):
-        data, length = both(item)
-        out.append(struct.pack(order + "IIII", number, 0, len(data), length) + data)
-    return b"".join(out)
+    return pcap_header(link, order, nanoseconds, snaplen) + b"".join(
+        pcap_record(item, number, order=order) for number, item in enumerate(frames))
 
 
 def block(kind, body, order="<"):

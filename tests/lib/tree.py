@@ -6,7 +6,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-TOP = Path(__file__).resolve().parents[1]
+TOP = Path(__file__).resolve().parents[2]
 PARTS = ("module", "include", "tests/kunit")
 PATCH = ("patch", "-p1", "-F0", "--batch", "--forward", "--no-backup-if-mismatch", "-r-")
 

@@ -40,7 +40,7 @@ def run(tree, module, seconds):
     with tempfile.NamedTemporaryFile("r", errors="replace") as log:
         options = ["-a", "kunit.enable=1", "-l", log.name, "-m", module, "-t", str(seconds)]
         uml = subprocess.run(
-            [HERE / "uml", *options, "rmmod", "forkguard"],
+            [HERE.parent / "kunit/uml", *options, "rmmod", "forkguard"],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
