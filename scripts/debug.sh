@@ -1,10 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# debug.sh debug|kcsan|faults: makes sure that a kernel that watches itself is in
-# the cache and prints its folder. Made from the source that uml.sh has fetched:
-#	debug, kcsan	x86-64 kernels for guests of the lab, a kit as kernel.sh's
-#	faults		user-mode Linux, as uml.sh's
+# debug.sh debug|kcsan|faults: makes sure that a kernel with debugging checks is in
+# the cache and prints its folder. Made from source.sh's kernel source:
+#	debug		x86-64 for guests of the lab, a kit as kernel.sh's: KASAN, lockdep, kmemleak
+#	kcsan		the same with KCSAN
+#	faults		user-mode Linux, as uml.sh's, with fault injection
 set -eu
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -28,7 +29,7 @@ faults)	command=make_uml configs=(uml.config debug-faults.config) ;;
 *)	die "which kernel? debug, kcsan or faults, not '$kind'" ;;
 esac
 
-source=$(realpath -e -- "$("$here/uml.sh")/build/source")
+source=$("$here/source.sh")
 config=$(mktemp)
 trap 'rm -f "$config"' EXIT
 (cd "$here" && cat "${configs[@]}") >"$config"
