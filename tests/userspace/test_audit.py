@@ -12,6 +12,7 @@ import subprocess
 from pathlib import Path
 
 import captures
+import chance
 import pytest
 from captures import ethernet, frame, ipv4, ipv6, pcap, pcapng, udp
 from messages import cookie, initiation, response, transport
@@ -764,9 +765,7 @@ def random_packet(rand, payload):
 
 @pytest.mark.parametrize("round_", range(40))
 def test_against_the_oracle(folder, round_):
-    seed = random.SystemRandom().randrange(2**32) if round_ else 0
-    print("seed", seed)
-    rand, oracle, files = random.Random(seed), Oracle(), {}
+    rand, oracle, files = chance.generator(f"oracle {round_}"), Oracle(), {}
     for name in "abcd"[:rand.randint(1, 4)]:
         link, wrap = rand.choice(list(LINKS.values()))
         frames = []
@@ -816,9 +815,7 @@ def damage(rand, data):
 
 def test_damaged_captures(folder):
     """10,000 of them, 500 in a process: no crash, a sane status, a whole report."""
-    seed = random.SystemRandom().randrange(2**32)
-    print("seed", seed)
-    rand = random.Random(seed)
+    rand = chance.generator("damage")
     whole = []
     for link, wrap in LINKS.values():
         frames = [wrap(random_packet(rand, message)) for message in

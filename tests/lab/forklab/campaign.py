@@ -15,6 +15,8 @@ import os
 import random
 import time
 
+import chance
+
 from . import EmulatorError, Interrupted, LabError, broken, points, sweep, walk
 from .guest import guests
 from .kit import KERNELS, LAB, REPO
@@ -105,12 +107,13 @@ def _of_points(kernel, system, number):
 
 
 def sample():
-    """A few forks of each kind, other ones each time. Stock WireGuard is
+    """A few forks of each kind, which depend on the commit. Stock WireGuard is
     forked often enough by the scenes."""
-    kernel = random.choice(KERNELS)
+    rand = chance.generator("sweep")
+    kernel = rand.choice(KERNELS)
 
     def some(**kinds):
-        return tuple(p for kind, count in kinds.items() for p in random.sample(
+        return tuple(p for kind, count in kinds.items() for p in rand.sample(
             [p for p in points.FORKGUARD if p.name.startswith(kind)], count))
     broken_at, _ = CONTROLS[UNFINISHED]
     return [Batch(kernel, OURS, 0, some(data=6, reset=1, notifier=2), races=3),
