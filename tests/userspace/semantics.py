@@ -314,21 +314,28 @@ def dumps():
     return {name: dump_and_change(family, dump, 50, change) for name, change in CHANGES.items()}
 
 
+PACE = 20  # how much longer a dump of ten times as many peers may take
+
+
 def pace():
-    """How many seconds a dump takes at best, by the number of peers."""
-    family, found = nl.Family("forkguard"), {}
+    """The seconds that dumps of few and of many peers take at best. A busy machine has them take
+    longer now and then, so they are repeated, a hundred times if need be."""
+    family = nl.Family("forkguard")
     dump = Dump(family.number)
-    for count in (1000, 10000):
-        fill(family, "fwg0", count)
-        times = []
-        for _ in range(5):
+    devices = {"fwg0": 1000, "fwg1": 10000}
+    nl.Route().add_link("fwg1")
+    for name, count in devices.items():
+        fill(family, name, count)
+    best = dict.fromkeys(devices, float("inf"))
+    for number in range(100):
+        for name, count in devices.items():
             start = time.monotonic()
-            told = [peer[nl.P_PUBLIC_KEY] for _, some in dump.messages("fwg0") for peer in some]
-            times.append(time.monotonic() - start)
+            told = [peer[nl.P_PUBLIC_KEY] for _, some in dump.messages(name) for peer in some]
+            best[name] = min(best[name], time.monotonic() - start)
             assert told == keys(count)
-        found[count] = min(times)
-    family.set("fwg0", flags(nl.REPLACE_PEERS))
-    return found
+        if number >= 5 and best["fwg1"] < PACE * best["fwg0"]:
+            break
+    return best
 
 
 if __name__ == "__main__":
