@@ -55,14 +55,14 @@ class Reader:
     """Reads the messages of a capture that may still be growing."""
 
     def __init__(self, capture):
-        self._path = capture.path
+        self.path = capture.path
         self._mac = capture.mac
         self._offset = 24
         self._number = 0
 
     def messages(self):
         """What has been captured since the last call."""
-        with open(self._path, "rb") as capture:
+        with open(self.path, "rb") as capture:
             capture.seek(self._offset)
             data = capture.read()
         found = []

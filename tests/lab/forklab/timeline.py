@@ -28,7 +28,9 @@ class Timeline:
 
     def __init__(self, name, reader, past):
         self.name = name
+        self.path = reader.path
         self.old = sessions(past)
+        self._past = past
         self._stopped = past[-1].micros
         self._started = time.monotonic()
         self.messages = []
@@ -57,6 +59,15 @@ class Timeline:
             elif not m.sent and m.carries_data and \
                     m.receiver not in self.old and self.new_received is None:
                 self.new_received = self.last
+
+    def before(self):
+        """What was sent and received in the past, each message with its time:
+        milliseconds, negative, until the fork."""
+        return [((m.micros - self._stopped) / 1000, m) for m in self._past]
+
+    def after(self):
+        """The same since the machine was resumed."""
+        return [((m.micros - self._resumed) / 1000, m) for m in self.messages]
 
     @property
     def recovered(self):
