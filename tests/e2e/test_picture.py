@@ -92,7 +92,7 @@ def test_described():
     assert (fork["fork"], fork["forks"], fork["kernel"]) == (2, 3, "6.1")
     assert fork["end"] == 250 + picture.AFTER
     ours, control = fork["systems"]
-    assert ours["past"] == [[-10, 49], [0, 50]]
+    assert ours["past"] == [[-10, 49], [0, 50]] and ours["next"] == 51
     assert [c["old"] for c in ours["clones"]] == [[], []]
     assert [c["new"] for c in ours["clones"]] == [[[150, 0]], [[150, 0]]]
     assert [c["handshake"] for c in ours["clones"]] == [[100, 120]] * 2

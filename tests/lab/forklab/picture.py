@@ -7,8 +7,8 @@ import statistics
 
 from . import pcap
 
-BEFORE = 60         # ms shown before the clones are resumed
 AFTER = 80          # ms shown after the last clone has sent under a new key
+BEFORE = 0.2        # of that time, how much is shown before the fork
 LEAST_SPAN = 40     # counters shown on each side of the fork
 MARGIN, END, WIDTH = 84, 936, 960
 TOP, OLD, GAP, NEW = 92, 132, 36, 88
@@ -76,7 +76,7 @@ def describe(systems):
     end = AFTER + 1000 * max(clone.new_sent for result in drawn
                              for clone in result.clones)
     return {"kernel": drawn[0].kernel, "fork": number + 1,
-            "forks": len(systems[-1]), "end": end,
+            "forks": len(systems[-1]), "end": round(end, 3),
             "systems": [describe_round(result, end) for result in drawn]}
 
 
@@ -97,8 +97,9 @@ def describe_round(result, end):
             "new": [[when, m.counter] for when, m in data(seen)
                     if m.receiver not in clone.old and when < end]})
     return {"name": result.system,
+            "next": past[-1][1].counter + 1,
             "past": [[when, m.counter] for when, m in past
-                     if m.receiver == old and when >= -BEFORE],
+                     if m.receiver == old and when >= -BEFORE * end],
             "clones": clones}
 
 
@@ -189,8 +190,7 @@ def band(across, up, name):
 def panel(system, y, span, across):
     """One system: the session of before the fork above, new ones below."""
     clones = system["clones"]
-    last = system["past"][-1][1]
-    up = Scale(last - span, last + span, y + OLD, y)
+    up = Scale(system["next"] - span, system["next"] + span, y + OLD, y)
     below = y + OLD + GAP
     new = Scale(0, max(counter for clone in clones
                        for _, counter in clone["new"]) + 1, below + NEW, below)
@@ -206,14 +206,16 @@ def panel(system, y, span, across):
     yield from band(across, new, "new sessions")
     yield path("fork", f"M{across(0)} {up.end - 4}V{new.start}")
     yield dots("past", system["past"], across, up)
+    first = across.end
     for number, (kind, clone) in enumerate(zip(SERIES, clones)):
         yield dots(kind, clone["old"], across, up)
         yield dots(kind, clone["new"], across, new)
-        begun, ended = clone["handshake"]
-        yield path(f"bar {kind}", f"M{across(begun)} "
-                   f"{up.start + 12 + 12 * number}H{across(ended) + 2}")
-    yield text(across(min(clone["handshake"][0] for clone in clones)) - 8,
-               up.start + 22, "handshake", "small", "end")
+        if clone["handshake"]:
+            begun, ended = map(across, clone["handshake"])
+            yield path(f"bar {kind}", f"M{begun} "
+                       f"{up.start + 12 + 12 * number}H{ended + 2}")
+            first = min(first, begun)
+    yield text(first - 8, up.start + 22, "handshake", "small", "end")
     yield crosses(clones, across, up)
 
 
@@ -226,9 +228,9 @@ def draw(fork):
     """The picture of a fork that describe() gave, as SVG."""
     systems = fork["systems"]
     span = max([LEAST_SPAN] + [
-        1.05 * (counter - system["past"][-1][1]) for system in systems
+        1.05 * (counter - system["next"]) for system in systems
         for clone in system["clones"] for _, counter, _ in clone["old"]])
-    across = Scale(-BEFORE, fork["end"], MARGIN, END)
+    across = Scale(-BEFORE * fork["end"], fork["end"], MARGIN, END)
     height = TOP + HEIGHT * len(systems)
     counts = " and ".join(f"{NAMES[system['name']]} {reused(system)}"
                           for system in systems)
