@@ -126,7 +126,7 @@ def test_drawn():
         assert [path.count("h.01") for path in steps(svg, kind)] == counts
     ours, control = steps(svg, "reuse")
     assert ours == ""
-    assert control.count("l7 7m0-7l-7 7") == 4  # a cross on each packet
+    assert control.count("l5 5m0-5l-5 5") == 4  # a cross on each packet
     links = re.findall(r"M([\d.]+) ([\d.]+)H([\d.]+)", control)
     assert len(links) == 2  # and a line for each nonce
     assert all(float(start) < float(end) for start, _, end in links)

@@ -11,7 +11,7 @@ AFTER = 80          # ms shown after the last clone has sent under a new key
 BEFORE = 0.2        # of that time, how much is shown before the fork
 LEAST_SPAN = 40     # counters shown on each side of the fork
 MARGIN, END, WIDTH = 84, 936, 960
-TOP, OLD, GAP, NEW = 92, 132, 36, 88
+TOP, OLD, GAP, NEW = 92, 148, 36, 88
 HEIGHT = OLD + GAP + NEW + 100   # of a panel, with its heading
 NAMES = {"forkguard": "forkguard", "wireguard": "stock WireGuard"}
 WORDS = {
@@ -37,7 +37,7 @@ text { font: 13px system-ui, sans-serif; fill: #1f2328 }
 .one { stroke: #0072b2 }
 .two { stroke: #b07800 }
 .dots.two { stroke-linecap: square; stroke-width: 3.4 }
-.reuse { stroke: #c2185b; fill: none; stroke-width: 1.3 }
+.reuse { stroke: #c2185b; fill: none; stroke-width: 1.2 }
 .hot { fill: #c2185b }
 @media (prefers-color-scheme: dark) {
 text { fill: #f0f6fc }
@@ -165,7 +165,7 @@ def crosses(clones, across, up):
     """Marks each packet with a reused nonce, and joins the two of one nonce."""
     uses = [{counter: when for when, counter, reused in clone["old"] if reused}
             for clone in clones]
-    steps = [f"M{across(when) - 3.5:.1f} {up(counter) - 3.5:.1f}l7 7m0-7l-7 7"
+    steps = [f"M{across(when) - 2.5:.1f} {up(counter) - 2.5:.1f}l5 5m0-5l-5 5"
              for use in uses for counter, when in use.items()]
     steps += [f"M{across(uses[0][counter])} {up(counter)}"
               f"H{across(uses[1][counter])}"
@@ -228,8 +228,9 @@ def draw(fork):
     """The picture of a fork that describe() gave, as SVG."""
     systems = fork["systems"]
     span = max([LEAST_SPAN] + [
-        1.05 * (counter - system["next"]) for system in systems
-        for clone in system["clones"] for _, counter, _ in clone["old"]])
+        1.5 * (counter - system["next"]) for system in systems
+        for clone in system["clones"]
+        for _, counter, again in clone["old"] if again])
     across = Scale(-BEFORE * fork["end"], fork["end"], MARGIN, END)
     height = TOP + HEIGHT * len(systems)
     counts = " and ".join(f"{NAMES[system['name']]} {reused(system)}"
@@ -262,6 +263,6 @@ def legend(x, y):
         yield path(kind, f"M{x} {y - 4}h.01")
         yield text(x + 10, y, words)
         x += width
-    yield path("reuse", f"M{x - 3.5} {y - 8}l7 7m0-7l-7 7m3.5-3.5h20"
-               "m-3.5-3.5l7 7m0-7l-7 7")
+    yield path("reuse", f"M{x - 2.5} {y - 6.5}l5 5m0-5l-5 5m2.5-2.5h20"
+               "m-2.5-2.5l5 5m0-5l-5 5")
     yield text(x + 32, y, "one nonce, two different ciphertexts")
