@@ -18,7 +18,7 @@ SECOND = 1000000
 
 
 def sessions(messages):
-    """The receiver indices of all sessions that messages belong to."""
+    """The receiver indices of all sessions that the messages belong to."""
     return {m.receiver for m in messages if m.kind == pcap.TRANSPORT}
 
 
@@ -71,7 +71,8 @@ class Timeline:
 
     @property
     def recovered(self):
-        """Seconds until data went both ways under a new key, or None."""
+        """Seconds until there was data in both directions under a new key, or
+        None."""
         if self.new_sent is None or self.new_received is None:
             return None
         return max(self.new_sent, self.new_received)
