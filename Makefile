@@ -10,23 +10,23 @@ MODULE_DIR = $(DESTDIR)/lib/modules/$(shell uname -r)/updates
 .DEFAULT_GOAL := all
 
 help:
-	@echo 'make            the module for the stock kernels 6.1 and 6.12, and the tools'
-	@echo 'make demo       fork guests, with and without the guarantee'
-	@echo 'make check      every test, and "N passed, N failed"'
+	@echo 'make            build the module for the stock kernels 6.1 and 6.12, and the tools'
+	@echo 'make demo       fork guests with forkguard and with stock WireGuard, and compare'
+	@echo 'make check      run every test; the last line is "N passed, N failed"'
 	@echo
 	@echo 'make module     build/6.1/forkguard.ko and build/6.12/forkguard.ko'
 	@echo 'make userspace  build/fwg and build/fwg-audit'
-	@echo 'make kunit      the unit tests of the module, in user-mode Linux'
-	@echo 'make mutants    prove that the unit tests can fail'
-	@echo 'make model      prove the guarantee for a model, and refute weaker ones'
+	@echo 'make kunit      unit tests of the module, in user-mode Linux'
+	@echo 'make mutants    break the module on purpose; a unit test must catch each bug'
+	@echo 'make model      check a model of forks with spin'
 	@echo 'make lint       checkpatch, sparse, clang-format, shellcheck'
 	@echo
-	@echo 'For hours, see tests/EVIDENCE.md:'
+	@echo 'Campaigns that take hours, see tests/EVIDENCE.md:'
 	@echo 'make sweep      fork guests at every step of the code that matters'
-	@echo 'make forensics  search clones for keys of before the fork'
-	@echo 'make scale      32 clones, forks 10 deep, resets without end, 10,000 peers'
-	@echo 'make fuzz       10 million hostile inputs, or messages, for each parser'
-	@echo 'make check-debug  all on kernels that watch themselves, and with failing allocations'
+	@echo 'make forensics  search the memory of clones for keys from before the fork'
+	@echo 'make scale      32 clones, forks 10 deep, 1,000 resets a second, 10,000 peers'
+	@echo 'make fuzz       fuzz each parser with 10 million inputs or messages'
+	@echo 'make check-debug  run on kernels with KASAN, KCSAN, lockdep and fault injection'
 	@echo
 	@echo 'make install    the module for the running kernel, and the tools, below PREFIX'
 	@echo 'make clean      remove build/; the cache outside the tree stays'

@@ -41,15 +41,15 @@ class Bench:
         return self
 
     def splats(self):
-        """What the kernels have complained of since they were last asked."""
+        """The complaints of the kernels since the last call."""
         told = self._told
         self._told = set(splats(self.folder))
         return sorted(self._told - told)
 
     @property
     def alive(self):
-        """False after an emulator has crashed: the test is played again, then,
-        see tests/check, in new guests."""
+        """False after an emulator has crashed. The test is then rerun in new
+        guests, see tests/check."""
         return self.ours.alive and self.stock.alive
 
     def kill(self):
@@ -70,21 +70,21 @@ def kernel(request):
 
 @pytest.fixture(scope="session", params=PEERS)
 def peer(request):
-    """Stock WireGuard in a guest of either kernel; it and Debian's wireguard-go
-    in user-mode Linux, which is a 6.1."""
+    """Stock WireGuard in a guest, on either kernel; and stock WireGuard and
+    Debian's wireguard-go in user-mode Linux 6.1."""
     return request.param
 
 
 @pytest.fixture(scope="session")
 def benches():
-    """Those of the tests so far, by kernel, and what ends them."""
+    """The benches so far, by kernel, and the exit stack that ends them."""
     with contextlib.ExitStack() as end:
         yield {}, end
 
 
 @pytest.fixture
 def bench(kernel, benches):
-    """The same for all tests on a kernel, while it lives."""
+    """One bench for all tests on a kernel, as long as it is alive."""
     found, end = benches
     if kernel not in found or not found[kernel].alive:
         for old in found.values():
@@ -95,8 +95,9 @@ def bench(kernel, benches):
 
 @pytest.fixture
 def tunnel_up(bench):
-    """A tunnel that works, forkguard the initiator; gone after the test, and
-    so is everything that a test has left running in the guests."""
+    """A working tunnel with forkguard as the initiator. It is removed after
+    the test, and so are the processes that the test has left running in the
+    guests."""
     ours, stock = ends()
     bench.stock.run(stock.bring_up(ours))
     bench.ours.run(ours.bring_up(stock, stock.endpoint()))
@@ -109,9 +110,9 @@ def tunnel_up(bench):
 
 
 class Guests:
-    """Two guests between which a matrix is played, see matrix.py. Their tunnels
-    have been talking since the tests began, so that the two minutes until a
-    rekey pass while other tests run."""
+    """Two guests between which a matrix is played, see matrix.py. Their
+    tunnels carry traffic from the start of all tests, so that the two minutes
+    until a rekey pass while other tests run."""
 
     def __init__(self, kernel, folder):
         self.bench = Bench(kernel, folder, cpus=1)
@@ -141,7 +142,7 @@ class Guests:
         self._rekey_at = time.monotonic() + matrix.REKEY_AFTER
 
     def play(self):
-        """All that is left; returns what was found."""
+        """Plays the remaining phases; returns the facts."""
         time.sleep(max(0, self._rekey_at - time.monotonic()))
         while time.monotonic() < self._rekey_at + PATIENCE and \
                 not self._matrix.rekeyed():
@@ -186,8 +187,8 @@ def _output(*words):
 
 @pytest.fixture(scope="session")
 def matrices(request):
-    """Begins one for each peer that tests want; a function that tells what was
-    found there, and in what guests."""
+    """Starts a matrix for each peer that tests ask for. Returns a function
+    that gives the facts of a matrix and its guests."""
     wanted = {item.callspec.params["peer"] for item in request.session.items
               if "peer" in getattr(item, "fixturenames", ())}
     with contextlib.ExitStack() as end, \
@@ -225,7 +226,7 @@ def facts(peer, matrices):
 
 
 def pytest_collection_modifyitems(items):
-    """What a matrix has come to is looked at last."""
+    """The tests of a matrix come last."""
     items.sort(key=lambda item: "peer" in item.fixturenames)
 
 

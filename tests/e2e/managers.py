@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Debian's systemd-networkd and NetworkManager in a guest: what they are told to
-make of tunnels, and what they, udev and the kernel then say of them.
+"""Debian's systemd-networkd and NetworkManager in a guest: the tunnels that they are asked to
+configure, and what they, udev and the kernel then report.
 
-They have a root of their own there, see scripts/managers.sh, and the bus
-and the udev that they want, without systemd as the first process.
+They have a root file system of their own there, see scripts/managers.sh, with the bus and the udev
+that they need, but systemd is not the first process.
 """
 
 import base64
@@ -22,8 +22,7 @@ B = "TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0="
 
 
 def many(count):
-    """Peers, {key: allowed IPs}, of which even a few dozen do not fit into one
-    message to the kernel."""
+    """Peers, {key: allowed IPs}; a few dozen are already too many for one message to the kernel."""
     return {base64.b64encode(hashlib.sha256(b"%d" % n).digest()).decode():
             [f"10.7.{n}.{i}/32" if i % 2 else f"fd07:{n}::{i}/128"
              for i in range(25)] for n in range(count)}
@@ -203,7 +202,7 @@ true
 
 
 def files(folder, owner, contents):
-    """Shell commands that write files of which neither manager would complain."""
+    """Shell commands that write configuration files that neither manager complains about."""
     return "".join(f"cat >/debian/etc/{folder}/{name} <<'EOF'\n{text}EOF\n"
                    f"chown {owner} /debian/etc/{folder}/{name}\n"
                    for name, text in contents.items())
@@ -295,7 +294,7 @@ SIGNS = {
 
 
 def add_to(guest_kit, path):
-    """The kit with them in it; PATH is of its initramfs, to be written."""
+    """Adds both managers to a kit. PATH is where to write its initramfs."""
     folder = subprocess.run(
         [os.path.join(kit.REPO, "scripts", "managers.sh")], check=True,
         stdout=subprocess.PIPE, text=True, timeout=900).stdout.strip()

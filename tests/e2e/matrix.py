@@ -63,7 +63,8 @@ END {
 
 @dataclasses.dataclass(frozen=True)
 class Cell:
-    """A way to set a tunnel up. Who does not begin is told no endpoint."""
+    """One way to set a tunnel up. The side that does not initiate is configured without an
+    endpoint."""
 
     initiator: int
     underlay: int       # 4 or 6
@@ -84,8 +85,8 @@ NUMBERS = range(len(CELLS))
 
 @dataclasses.dataclass
 class Host:
-    """One end of the cable. start: shell commands that make the interfaces, of software that
-    remembers nothing of what was before stop."""
+    """One end of the cable. start: shell commands that make the interfaces, with software that
+    keeps no state from before stop."""
 
     machine: object     # has run(command, timeout), which returns what was printed
     tool: str
@@ -107,7 +108,8 @@ def ip_batch(lines):
 
 
 class Matrix:
-    """Forkguard has an interface for each tunnel, the other host has them all on one."""
+    """forkguard has an interface for each tunnel; the other host has all of them on one
+    interface."""
 
     def __init__(self, ours, theirs):
         self.hosts = ours, theirs
@@ -171,12 +173,12 @@ class Matrix:
         self._both(self._start)
 
     def anew(self):
-        """Makes them once more; nobody knows anything of before."""
+        """Makes all tunnels again, without any state from before."""
         self._both(lambda side: self.hosts[side].run(self.hosts[side].stop))
         self.start()
 
     def _both(self, function):
-        """What a function makes of each side, at one time."""
+        """Calls a function for each side, at the same time."""
         return list(self._pool.map(function, SIDES))
 
     # What can be seen of them
@@ -193,7 +195,7 @@ class Matrix:
         return [told[self._interface(side, n), self._key(1 - side, n)] for n in numbers]
 
     def handshakes(self, numbers=NUMBERS):
-        """When the last ones were, on each side."""
+        """The times of the latest handshakes, on each side."""
         return [[int(time) for time in self.show(side, "latest-handshakes", numbers)]
                 for side in SIDES]
 
@@ -229,8 +231,8 @@ class Matrix:
         return found
 
     def ping(self, side, families=None, numbers=NUMBERS, options="-c 2 -i 0.1 -W 20", cable=()):
-        """How pings from a side fare through tunnels, and to the cable's other end beside them:
-        by number and family, see AWK."""
+        """The result of pings from a side through tunnels, and to the other end of the cable beside
+        them, by number and family; see AWK."""
         targets = self._pings(side, families or INNER[side], numbers)
         targets |= {f"cable.{family}": self._from_to(
             CABLE[family], *(self.hosts[end].number for end in (side, 1 - side)))
@@ -238,26 +240,27 @@ class Matrix:
         return self._told(side, self._ping(targets, options, "pings") + ["wait"], targets, "pings")
 
     def talk(self, seconds):
-        """Begins to ping both ways, every so many seconds, until hush()."""
+        """Starts pings in both directions, every so many seconds, until hush()."""
         self._both(lambda side: self.hosts[side].run("\n".join(self._ping(
             self._pings(side, INNER[side]), f"-i {seconds} -W 20", "talk"))))
 
     def hush(self):
-        """Ends that, and tells how it went."""
+        """Ends these pings and returns their results."""
         # In user-mode Linux, whoever is first ends those of both sides.
         self._both(lambda side: self.hosts[side].run("killall -INT ping || :; sleep 1"))
         return self._both(lambda side: self._told(
             side, [], self._pings(side, INNER[side]), "talk"))
 
     def _until(self, side, numbers):
-        """Pings from a side through some tunnels until an answer comes: after how many seconds."""
+        """Pings from a side through some tunnels until each has answered; returns after how many
+        seconds."""
         told = self.hosts[side].run("\n".join(
             [f"ping -c {5 * PATIENCE} -i 0.2 -W 1 {self._target(side, n, 4)} 2>&1 | "
              f"awk -v n={n} '{FIRST}' &" for n in numbers] + ["wait"]), 2 * PATIENCE)
         return {int(n): float(seconds) for n, seconds in map(str.split, told.splitlines())}
 
     def begin(self):
-        """Those who began each tunnel do it again; after how many seconds it works."""
+        """The initiator of each tunnel starts it again; returns after how many seconds it works."""
         ours, theirs = self._both(lambda side: self._until(
             side, [n for n in NUMBERS if CELLS[n].initiator == side]))
         seconds = ours | theirs
@@ -266,7 +269,7 @@ class Matrix:
     # What they go through
 
     def handshake(self):
-        """The first one; those of strangers must fail."""
+        """The first handshakes. Those of tunnels with two different pre-shared keys must fail."""
         both, everybody = (4, 6), range(len(ALL))
         known = [self.show(side, "endpoints") for side in SIDES]
         rounds = [self._both(lambda side: self.ping(side, both, [
@@ -286,24 +289,24 @@ class Matrix:
             f"{self._key(1 - side, n)} remove" for n in range(len(CELLS), len(ALL)))))
 
     def begin_talk(self):
-        """What rekey() tells about begins here."""
+        """Starts the traffic that rekey() evaluates."""
         self._before = self.handshakes()
         self.talk(TALK)
 
     def rekeyed(self):
-        """Whether every tunnel has."""
+        """Whether every tunnel has new keys."""
         return all(new > old for olds, news in zip(self._before, self.handshakes())
                    for old, new in zip(olds, news))
 
     def rekey(self):
-        """What two minutes and more of talk have led to."""
+        """The result of two minutes of traffic or more."""
         now = self._both(lambda side: int(self.hosts[side].run("date +%s")))
         return {"before": self._before, "after": self.handshakes(), "now": now,
                 "pings": self.hush()}
 
     def lose_keys(self, side):
-        """One side forgets its sessions, and makes new ones: forkguard by a reset, the other when
-        its peers are removed and come back."""
+        """One side forgets its sessions and makes new ones: forkguard by a reset, the other by
+        removing and adding its peers."""
         before = self.handshakes()
         tool = self.hosts[side].tool
         if side == OURS:
@@ -319,8 +322,8 @@ class Matrix:
                 "before": before, "after": self.handshakes()}
 
     def roaming(self, side):
-        """One side moves in the midst of talk: to other addresses, to a net that has only one
-        family, to one that has only the other, and back."""
+        """One side moves under traffic: to other addresses, to a network that has only one family,
+        to one that has only the other, and back."""
         self.anew()
         self.begin()
         self.talk(0.5)
@@ -330,7 +333,7 @@ class Matrix:
         return {"moves": moves, "pings": self.hush()}
 
     def _move(self, side, number, families):
-        """What the other side knows of one that has moved, and how both fare."""
+        """What the other side knows after a move, and the results on both sides."""
         host, other = self.hosts[side], 1 - side
         commands = [ip_batch([
             f"address {word} {CABLE[family].format(host_number)}{LENGTH[family]} dev eth0"
@@ -350,13 +353,13 @@ class Matrix:
                 "learnt": self.show(other, "endpoints"), "pings": [pings]}
 
     def restart(self, side):
-        """One side begins from nothing; whoever began a tunnel before does it again."""
+        """One side starts without any state; the initiator of each tunnel then starts it again."""
         self.hosts[side].run(self.hosts[side].stop)
         self._start(side)
         return {"seconds": self.begin(), "pings": self._both(self.ping)}
 
     def hardship(self, netem):
-        """New tunnels, and talk, on a cable that is not what it should be."""
+        """New tunnels, and traffic, on a cable that loses, reorders and duplicates packets."""
         self._both(lambda side: self.hosts[side].run(
             f"{TC} qdisc replace dev eth0 root netem {netem}"))
         self.anew()
@@ -368,7 +371,7 @@ class Matrix:
         return {"seconds": seconds, "pings": pings}
 
     def others(self):
-        """All phases but the first handshake and the rekey that takes time."""
+        """All phases except the first handshake and the rekey, which takes time."""
         found = {}
         for side, name in enumerate(("ours", "theirs")):
             found[f"lost keys, {name}"] = self.lose_keys(side)

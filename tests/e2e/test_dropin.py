@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""forkguard in WireGuard's place, with Debian's own tools and daemons. That it is
-safe there is for the scene drop-in to show, in test_forks.py."""
+"""forkguard in WireGuard's place, with Debian's own tools and daemons. The scene drop-in in
+test_forks.py tests that it is safe there."""
 
 import contextlib
 import itertools
@@ -141,8 +141,8 @@ def tour(guest, system, commands=TOUR):
 
 
 def test_tools_see_no_difference(guest):
-    """Every word that wg, wg-quick, ip and genl print is as with WireGuard,
-    and which module is loaded without being asked for is the difference."""
+    """wg, wg-quick, ip and genl print the same as with WireGuard. The only difference is which
+    module is loaded on demand."""
     theirs = tour(guest, "wireguard")
     ours = tour(guest, "forkguard")
     assert "AllowedIPs = 10.9.0.2/32, fd09::2/128" in theirs
@@ -154,7 +154,7 @@ def test_tools_see_no_difference(guest):
 @pytest.mark.parametrize("kernel, manager", zip(itertools.cycle(kit.KERNELS), managers.TOURS),
                          indirect=["kernel"], scope="session")
 def test_managers_see_no_difference(guest, manager):
-    """Nor is there one in what they make of what they are told."""
+    """systemd-networkd and NetworkManager configure the same as with WireGuard."""
     commands = managers.START + managers.TOURS[manager] + managers.STOP
     theirs = tour(guest, "wireguard", commands)
     ours = tour(guest, "forkguard", commands)
@@ -185,8 +185,8 @@ def test_refused_while_wireguard_is_there(guest):
 
 
 def test_wireguard_is_kept_out(guest):
-    """By whatever name, forkguard is what is loaded, and then WireGuard can't
-    be, nor without the file that names forkguard."""
+    """Whatever name is asked for, forkguard is loaded. WireGuard can then not be loaded, not even
+    without the file that names forkguard."""
     for name in ("wireguard", "rtnl-link-wireguard", "forkguard",
                  "net-pf-16-proto-16-family-wireguard"):
         configure(guest, "forkguard")
@@ -201,7 +201,7 @@ def test_wireguard_is_kept_out(guest):
 
 
 def test_both_kinds_are_one(guest):
-    """What one tool makes the other configures, and all are gone with the
+    """Each tool configures interfaces that the other has made, and all disappear with the
     module."""
     configure(guest, "forkguard")
     for _ in range(2):

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""No secret from before a fork is left in the memory of a clone: some of the
-scenes of tests/lab/forensics, on one kernel, which depends on the commit. The
-search itself is tested, too: it finds what is there, and its verdict can be bad."""
+"""No secret from before a fork is in the memory of a clone: some of the scenes
+of tests/lab/forensics, on one kernel, which depends on the commit. The search
+can find things, and can fail."""
 
 import hashlib
 import hmac
@@ -84,7 +84,7 @@ def test_search_finds_pieces_at_any_address(tmp_path):
 
 def test_primitives():
     """RFC 8439, A.1 and 2.5.2; RFC 7748, 5.2; draft-irtf-cfrg-xchacha-03,
-    A.3.1. What was computed otherwise would not be found."""
+    A.3.1. Values that were computed wrongly would not be found."""
     stream, work = primitives.chacha20_work(bytes(32), 0x02 << 56, 0)
     assert stream.hex().startswith("c2c64d378cd536374ae204b9ef933fcd")
     assert (int.from_bytes(stream[:4], "little") -

@@ -25,8 +25,8 @@ def whose(request):
 
 
 def pings(phase, n):
-    """Of a tunnel, from each side: sent, answered, answered again, answered
-    after a later one. Of which family they were is all the same."""
+    """Of a tunnel, from each side: sent, answered, answered twice, answered after a later one. Both
+    families are counted together."""
     found = [side[name] for side in phase["pings"]
              for name in (f"{n}.4", f"{n}.6") if name in side]
     assert len(found) >= len(phase["pings"]) > 0
@@ -35,14 +35,14 @@ def pings(phase, n):
 
 @pytest.fixture
 def spared(peer):
-    """How many of some pings a busy machine may lose: guests' cable is UDP,
-    and ping has a small buffer. None is lost where only waiting takes time."""
+    """How many of some pings a busy machine may lose: the guests' cable is UDP, and ping has a
+    small buffer. None may be lost where only waiting takes time."""
     return lambda sent: 0 if peer == "uml-wireguard" else max(1, sent // 5)
 
 
 @pytest.fixture
 def assert_answered(spared):
-    """That of a tunnel's pings in a phase all were answered, once."""
+    """All pings of a tunnel in a phase were answered exactly once."""
     def look(phase, n):
         for sent, answered, again, _ in pings(phase, n):
             assert sent > 0 and sent - answered <= spared(sent) and again == 0
@@ -50,8 +50,8 @@ def assert_answered(spared):
 
 
 def test_handshake(facts, assert_answered, n):
-    """Pings of both families, both ways, whoever begins; the other learns
-    where that one is."""
+    """Pings of both families are answered in both directions, whichever side initiates; the other
+    side learns the initiator's endpoint."""
     found = facts["handshake"]
     assert found["known"][1 - CELLS[n].initiator][n] == NO_ENDPOINT
     assert_answered(found, n)
@@ -64,7 +64,7 @@ def test_handshake(facts, assert_answered, n):
 @pytest.mark.parametrize("n", range(len(CELLS), len(ALL)),
                          ids=("initiator", "responder"))
 def test_wrong_psk_gives_no_session(facts, n):
-    """What the pings of the other tests stand on: keys matter."""
+    """The control of the other tests: keys matter."""
     found = facts["handshake"]
     assert [p[1] for p in pings(found, n)] == [0] * 4
     assert all(found["pings"][ALL[n].initiator][f"{n}.{family}"][0] > 0 for family in (4, 6))
@@ -72,8 +72,8 @@ def test_wrong_psk_gives_no_session(facts, n):
 
 
 def test_rekey(facts, peer, spared, n):
-    """After two minutes of talk there are other keys, and after four, which
-    are in user-mode Linux only, again; nothing was lost."""
+    """After two minutes of traffic there are new keys, and in user-mode Linux again after four; no
+    packet was lost."""
     found = facts["rekey"]
     rekeys = 1 if peer in KERNELS else 2
     for sent, answered, again, _ in pings(found, n):
@@ -88,12 +88,12 @@ def test_rekey(facts, peer, spared, n):
 
 @pytest.mark.parametrize("peer", KERNELS)
 def test_who_rekeys(facts):
-    """Who began a session does."""
+    """The initiator of a session rekeys it."""
     assert min(facts["initiations"]) >= len(CELLS) // len(SIDES)
 
 
 def test_lost_keys(facts, assert_answered, whose, n):
-    """One side has no keys any more, the other does not know."""
+    """One side has lost its keys, and the other does not know."""
     found = facts[f"lost keys, {whose}"]
     assert found["seconds"][n] < SOON
     assert_answered(found, n)
@@ -102,9 +102,8 @@ def test_lost_keys(facts, assert_answered, whose, n):
 
 
 def test_restart(facts, assert_answered, whose, n):
-    """One side begins from nothing, its time stamps go on. The other has a
-    session still, and needs 15 s to learn that it is worth nothing, unless it
-    is who began anew that begins."""
+    """One side starts without any state except that its time stamps go on. The other still has a
+    session, and needs 15 s to find out that it is useless, unless the restarted side initiates."""
     found = facts[f"restart, {whose}"]
     at_once = CELLS[n].initiator == ("ours", "theirs").index(whose)
     assert found["seconds"][n] < (SOON if at_once else LATE)
@@ -131,7 +130,7 @@ def test_roaming(facts, assert_answered, peer, whose, n):
 
 @pytest.mark.parametrize("hardship", NETEM)
 def test_hardship(facts, spared, hardship, n):
-    """A tunnel comes up all the same, and what comes through does so once."""
+    """A tunnel still comes up, and whatever arrives does so once."""
     found = facts[hardship]
     assert found["seconds"][n] < PATIENCE
     for sent, answered, again, late in pings(found, n):
@@ -145,7 +144,7 @@ def test_hardship(facts, spared, hardship, n):
 
 
 def test_cable(facts):
-    """It did all that: without a tunnel it shows."""
+    """The control: outside a tunnel, the faults of the cable can be seen."""
     for name, told in (("loss", lambda p: p[1] < p[0]),
                        ("reordering", lambda p: p[3] > 0),
                        ("duplication", lambda p: p[2] > 0)):
@@ -155,8 +154,8 @@ def test_cable(facts):
 
 @pytest.mark.parametrize("peer", KERNELS)
 def test_nothing_amiss(peer, matrices):
-    """The kernels have not complained, and no nonce was used twice. That
-    user-mode Linux has not is a condition for its facts."""
+    """No kernel has complained, and no nonce was reused. (User-mode Linux gives no facts if it has
+    complained.)"""
     _, guests = matrices(peer)
     assert guests.bench.splats() == []
     with all_stopped(guests.bench.folder):
@@ -166,7 +165,7 @@ def test_nothing_amiss(peer, matrices):
 
 @pytest.mark.parametrize("sender", (0, 1), ids=("send", "receive"))
 def test_tcp_stream(bench, tunnel_up, sender):
-    """What goes in comes out: a stream of full-sized packets, unchanged."""
+    """A stream of full-sized packets arrives unchanged."""
     machines = (bench.ours, bench.stock)
     source, sink = machines[sender], machines[1 - sender]
     # Busybox's nc closes when its input ends: tail never ends it.

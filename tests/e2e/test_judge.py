@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The judge of a sweep's handshakes, which goes by keys: see forklab/partner.py."""
+"""The judge of a sweep's handshakes, which judges by keys: see forklab/partner.py."""
 
 import messages
 import pytest
@@ -48,7 +48,7 @@ KEY, OTHER = b"k" * 32, b"o" * 32
     ],
 )
 def test_reuse(one, two, reused):
-    """Of two clones, and of a clone and its past."""
+    """Between two clones, and between a clone and its past."""
     clones = partner.Book()
     past = partner.Book()
     past.add([one[1]], one[0])
@@ -61,6 +61,6 @@ def test_reuse(one, two, reused):
 
 
 def test_nobody_knows_the_session():
-    """That is no reason to judge by less."""
+    """A session whose keys nobody knows is an error; it is not judged by less."""
     with pytest.raises(LabError, match="nobody knows"):
         partner.Book().add([data(5, 7, TEXTS[0])], knows())

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The lab itself: what it promises to whoever uses it, and its verdicts."""
+"""The lab itself: its promises to users, and its verdicts."""
 
 import contextlib
 import glob
@@ -30,7 +30,7 @@ def qemus_of(process):
 
 
 def heed_interrupts():
-    """What a shell starts in the background ignores them."""
+    """A shell's background processes ignore interrupts by default."""
     signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
@@ -91,7 +91,7 @@ def test_bad_words_are_named(words, named):
 
 
 class Recovered(Timeline):
-    """A machine with traffic both ways under a new key."""
+    """A machine with traffic in both directions under a new key."""
 
     def __init__(self):
         self.window = []
@@ -119,8 +119,8 @@ def test_a_zero_counts_only_beside_a_control_that_is_not():
 
 
 def test_one_message_from_two_clones_is_no_fault():
-    """It was encrypted before the fork. Had they differed, the auditor would
-    have counted it among the reused."""
+    """It was encrypted before the fork. Had the two differed, the auditor would have counted a
+    reuse."""
     assert report.faults(summary(shared=1), summary(reused=1)) == []
 
 
@@ -143,9 +143,8 @@ def test_what_a_part_in_a_panic_is(line, ours):
     ("true", EmulatorError), ("echo c >/proc/sysrq-trigger", EmulatorError),
     ("fwg generation", LabError)), ids=("qemu", "kernel", "ours"))
 def test_whose_end_it_was(last_command, kind):
-    """A guest that panics in forkguard is at fault. A QEMU that is gone
-    without a word of its guest's is not taken for it, nor is a panic in which
-    forkguard has no part."""
+    """A guest that panics in forkguard is forkguard's fault. A QEMU that ends without any output of
+    its guest is not, nor is a panic that does not involve forkguard."""
     with session() as folder:
         guest = Guest("alone", Machine(kit.load("6.1", "forkguard")), [],
                       folder)

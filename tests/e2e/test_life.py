@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""forkguard's own life in a guest: resets, unloading, no generation ID."""
+"""The life of the module in a guest: resets, unloading, no generation ID."""
 
 from conftest import ends
 from forklab import audit, kit, pcap, tunnel
@@ -21,8 +21,7 @@ def start_load(bench, ours, stock):
 
 
 def warnings(guest):
-    """What the module warned of; taint is the kernel's own affair, and so are
-    reports that list its functions."""
+    """The module's warnings, without those about taint and reports that only list its functions."""
     found = []
     for line in guest.run("dmesg -r").splitlines():
         level, _, text = line[1:].partition(">")
@@ -63,8 +62,8 @@ def test_generation_id_is_found(bench, tunnel_up):
 
 
 def test_refusal_reaches_who_is_behind_nat(bench, tunnel_up):
-    """"wireguard: device: use icmp_ndo_send helper", 5.6: the answer to a packet
-    that nobody may have went to the address that its sender had been given."""
+    """"wireguard: device: use icmp_ndo_send helper", 5.6: the error for a packet that no peer may
+    have went to the address that NAT had given to its sender."""
     ours, _ = tunnel_up
     nobody = ours.v4.rpartition(".")[0] + ".99"
     bench.ours.run(f"""set -e
@@ -92,7 +91,7 @@ echo 1 >/proc/sys/net/ipv4/ip_forward
 
 
 def test_unload_under_load(bench):
-    """Unloading while packets fly leaves nothing, and loading works again."""
+    """Unloading under traffic leaves nothing behind, and the module can be loaded again."""
     for _ in range(3):
         ours, stock = ends()
         bench.stock.run(stock.bring_up(ours))
@@ -114,8 +113,8 @@ def test_unload_under_load(bench):
 
 
 def test_namespace_deleted_under_load(bench):
-    """A namespace that goes while its tunnel is in use takes it along, and
-    the module can be unloaded right after."""
+    """Deleting a namespace while its tunnel is in use removes the tunnel, and the module can be
+    unloaded right afterwards."""
     ours, stock = ends()
     bench.stock.run(stock.bring_up(ours))
     # The socket stays in the namespace of birth, the interface moves.
@@ -140,7 +139,7 @@ def test_namespace_deleted_under_load(bench):
 
 
 def test_without_generation_id(kernel):
-    """Works, says so once, and tells who asks that forks go unnoticed."""
+    """The module works, warns once, and reports to anyone who asks that forks go unnoticed."""
     with session() as folder:
         guest = Guest("alone", Machine(kit.load(kernel, "forkguard"),
                                        generation_device=False), [], folder)
@@ -164,8 +163,8 @@ def test_without_generation_id(kernel):
 
 
 def test_sleep(bench, tunnel_up):
-    """Suspend, as far as freezing goes: the keys of before do not outlive it,
-    and the tunnel has others without being asked."""
+    """Suspend, up to the freezing of tasks: the old keys do not survive it, and the tunnel makes
+    new ones by itself."""
     ours, stock = tunnel_up
     reader = pcap.Reader(bench.ours.captures[0])
     before = sessions([m for m in reader.messages() if m.sent])

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Peers come, go and move on two CPUs while packets fly; what comes of the configuration itself is
-for tests/userspace/test_link.py to say."""
+"""Peers are added, removed and moved on two CPUs under traffic. tests/userspace/test_link.py tests
+the resulting configuration."""
 
 from forklab import audit, pcap, tunnel
 from forklab.guest import all_stopped
@@ -10,8 +10,9 @@ ROUNDS = 5
 
 
 def test_peers_change_under_load(bench, tunnel_up):
-    """Removed, added, replaced, moved to another interface and back, their allowed IPs taken and
-    given back: nothing breaks, no nonce is used twice, and the tunnel works as before."""
+    """Peers are removed, added, replaced and moved to another interface and back, and their allowed
+    IPs are taken and given back: nothing breaks, no nonce is reused, and the tunnel works as
+    before."""
     ours, stock = tunnel_up
     rate = RATE // bench.ours.machine.kit.patience
     key, peer = stock.identity.public, (

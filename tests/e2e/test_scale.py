@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Scenes of `make scale`, small, lest they break between two full runs. Those
-with many clones are no other than those of test_forks.py."""
+"""Small versions of the scenes of `make scale`, so that they do not break
+between two full runs. Scenes with many clones are covered by test_forks.py."""
 
 import captures
 import pytest
@@ -36,7 +36,7 @@ def frame(to_peer, payload):
 
 
 def choice(ephemeral):
-    """The peer responds to a handshake, and chooses the index."""
+    """The peer responds to a handshake and chooses the index."""
     return frame(False, response(INDEX, 7, bytes([ephemeral]) * 32))
 
 
@@ -51,7 +51,7 @@ def data(text, to_peer=True):
     ((choice(1), data(1), choice(2), data(2), data(3)), [False, False]),
 ), ids=("two-sessions", "two-ways", "one-session", "one-of-two-sessions"))
 def test_indices_that_two_sessions_chose(tmp_path, frames, chance):
-    """What is taken for a coincidence, and what is not."""
+    """What counts as a coincidence, and what does not."""
     path = tmp_path / "some.pcap"
     path.write_bytes(captures.pcap(frames))
     verdict = audit.judge([pcap.Capture(str(path), hub.MAC)])

@@ -10,12 +10,12 @@ if _LIB not in sys.path:
 
 
 class LabError(Exception):
-    """Something went wrong that one line can tell."""
+    """An error that one line explains."""
 
 
 class EmulatorError(LabError):
-    """QEMU has ended, and it was not forkguard's doing."""
+    """QEMU has ended, and forkguard was not the cause."""
 
 
 class Interrupted(LabError):
-    """Somebody has ended the lab."""
+    """The lab was interrupted by a signal."""

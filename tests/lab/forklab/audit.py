@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Lets fwg-audit judge captures."""
+"""Has fwg-audit judge captures."""
 
 import collections
 import dataclasses
@@ -20,14 +20,15 @@ class Verdict:
     reused: int         # all of them, listed or not
 
     def count(self, *kinds):
-        """Reuses beyond doubt: an index that was chosen in two handshakes,
-        as it is by clones of one RNG, may belong to two keys."""
+        """How many reuses are certain. An index that was chosen in two
+        handshakes, as clones with the same RNG state do, may belong to two
+        keys."""
         return sum(reuse["kind"] in kinds and not reuse["ambiguous"]
                    for reuse in self.reuses)
 
 
 def judge(captures):
-    """The verdict on captures of machines that share a past."""
+    """Returns the verdict on captures of machines that share a past."""
     if not os.path.exists(PROGRAM):
         raise LabError(f"not built: {PROGRAM} (make userspace)")
     done = subprocess.run([PROGRAM, "--json"] + [c.path for c in captures],
@@ -43,8 +44,8 @@ def judge(captures):
 
 
 def shared_ephemerals(clones):
-    """How many handshake messages of one machine bear an ephemeral key that
-    one of another machine bears too. clones: the messages of each machine."""
+    """Counts the ephemeral keys that handshake messages of two or more
+    machines have in common. clones: the messages of each machine."""
     owners = collections.defaultdict(set)
     for name, messages in clones.items():
         for message in messages:

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Controls: forkguard with checks taken out, made with the mutants of the unit
-tests."""
+"""The controls: forkguard with checks removed, by the patches of
+tests/mutants."""
 
 import os
 
@@ -22,13 +22,13 @@ MUTANTS = {
 
 
 def source_files():
-    """What forkguard.ko is made of."""
+    """The files that forkguard.ko is built from."""
     return [str(path) for path in
             tree.sources(("module", "include")).values()]
 
 
 def patch_files():
-    """What breaks them."""
+    """The patches that break them."""
     return sorted({_patch(name) for names in MUTANTS.values()
                    for name in names})
 
@@ -38,7 +38,7 @@ def _patch(name):
 
 
 def module(system, kernel):
-    """Builds such a module and returns its path."""
+    """Builds a broken module and returns its path."""
     patches = MUTANTS[system]
     try:
         copy = tree.Tree(os.path.join(REPO, "build", "broken", kernel,

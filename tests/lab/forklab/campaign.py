@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a sweep does, in batches: a batch is the life of one guest, forked a few
-dozen times. Batches that are done are on record, so that a campaign can be
-interrupted and goes on where it was.
-"""
+"""The sweep, in batches. A batch is the life of one guest that is forked a few
+dozen times. Finished batches are on record, so a campaign can be interrupted
+and resumed."""
 
 import collections
 import contextlib
@@ -74,7 +73,7 @@ def points_of(system):
 
 
 def full(repeats, kernels=KERNELS):
-    """The whole campaign, the most telling batches first."""
+    """The whole campaign, the most informative batches first."""
     batches = []
     for number in range(repeats):
         for kernel in kernels:
@@ -126,16 +125,16 @@ def sample():
 
 
 def forks_in(batch):
-    """About how many there will be."""
+    """About how many forks a batch makes."""
     if batch.trail:
         return points.TRAILS[batch.trail].length // batch.stride
     return len(batch.points) + batch.races
 
 
 def play(batch, report):
-    """Plays a batch; report is called with each Result. Returns, on all
-    relatives together, how many messages and how many reuses there were, and
-    what kernels complained of."""
+    """Plays a batch and calls report with each Result. Returns how many
+    messages and reuses there were among all relatives together, and what the
+    kernels complained of."""
     module = broken.module(batch.system, batch.kernel) \
         if batch.system in broken.MUTANTS else None
     ways = [p.way for p in batch.points]
@@ -170,7 +169,7 @@ def play(batch, report):
 
 
 def version():
-    """Of forkguard, and of what a result depends on besides."""
+    """A hash of forkguard and of everything else that a result depends on."""
     files = broken.source_files() + broken.patch_files()
     files += [os.path.join(LAB, "forklab", name + ".py") for name in
               ("audit", "campaign", "company", "fork", "gdbstub", "guest",
@@ -188,8 +187,8 @@ def version():
 
 
 class Record:
-    """The results so far, on file. They are of one version: before the first
-    of another one is added, those there are set aside."""
+    """The results so far, in a file. All are of one version: the first result
+    of a new version sets the old ones aside."""
 
     def __init__(self, path):
         self._path = path
@@ -235,9 +234,9 @@ class Record:
 
 
 def run(batches, record, say):
-    """Plays the batches that are not on record. What the emulator or the
-    debugger spoils is played once more, unless a nonce was reused before.
-    Returns why batches failed."""
+    """Plays the batches that are not on record. A batch that fails because of
+    the emulator or the debugger is played once more, unless a nonce was reused
+    before. Returns why batches failed."""
     failed = []
     todo = [b for b in batches if b.name not in record.done]
     forks_left = sum(map(forks_in, todo))
@@ -276,7 +275,7 @@ def run(batches, record, say):
 
 
 def table(record):
-    """What was found, a line for each point."""
+    """The results, one line for each point."""
     lines = [f"{'point':<58}{'forks':>6}{'judged':>10}{'alike':>7}"
              f"{'reused':>8}{'in forks':>10}"]
     for (kernel, system), results in sorted(record.results.items()):
@@ -300,7 +299,7 @@ def table(record):
 
 
 def faults(batches, record):
-    """Why the record does not show what it should."""
+    """Why the record fails or shows nothing; empty if it passed."""
     found = []
     for name, line in record.done.items():
         if line["system"] != OURS:

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Whom a guest talks with that is forked again and again, and who judges what
-it and its clones have sent.
+"""The peer of a guest that is forked again and again, and the judge of what
+the guest and its clones have sent.
 
-Either a stock WireGuard peer, which stays behind: clones hang on cables of
-their own without an end, so each key they use is one that they share, or that
-they drew alone; fwg-audit judges. Or a partner, of which each clone gets a copy
-to share sessions with; it judges by the keys, which it knows.
+Either it is a stock WireGuard peer, which is not forked. The clones' cables
+then lead nowhere, so each key they use is one that they share or one that they
+drew alone; fwg-audit judges. Or it is a partner: each clone gets a copy of it
+to share sessions with, and the partner judges by the keys, which it knows.
 """
 
 import contextlib
@@ -22,7 +22,7 @@ SWITCH = 0.0005         # seconds: a partner that computes keeps nobody waiting
 
 
 class Follower:
-    """What a clone sends. partner: the one that it talks with, or None."""
+    """Follows what a clone sends. partner: its partner, or None."""
 
     def __init__(self, clone, partner):
         self.partner = partner
@@ -44,7 +44,7 @@ class Follower:
 
 
 class StockPeer:
-    """A guest."""
+    """The peer is a guest with stock WireGuard."""
     rate = 2000             # packets a second from each CPU of the subject
 
     def __init__(self, kernel, memory, folder):
@@ -104,7 +104,7 @@ class StockPeer:
 
 
 class OwnPeer:
-    """A partner."""
+    """The peer is a partner."""
     rate = 250
 
     def __init__(self, *_):

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a hub goes through: forced resets by the thousand, and a reset of
-thousands of peers."""
+"""Stress for a hub: thousands of forced resets, and resets with thousands of
+peers."""
 
 import json
 import subprocess
@@ -19,7 +19,7 @@ LEAK = 16           # bytes a reset: less could not be told from noise
 
 
 class Findings:
-    """What a scene has measured, and what was not as it has to be."""
+    """The measurements of a scene, and what was wrong."""
 
     def __init__(self, say):
         self.lines = []
@@ -48,9 +48,9 @@ class Findings:
 
 
 def by_chance(reuse):
-    """Whether a reuse is none: among a hundred thousand sessions some bear the
-    same index. Between two handshakes that choose an index, and in one
-    direction, no counter may come twice with different contents."""
+    """Whether a reuse is a false positive: among a hundred thousand sessions,
+    some have the same index. Between two handshakes that choose an index, and
+    in one direction, no counter may appear twice with different contents."""
     if not reuse["ambiguous"] or reuse["a"]["file"] != reuse["b"]["file"]:
         return False
     index = int(reuse["receiver"], 16).to_bytes(4, "little").hex()
@@ -72,9 +72,9 @@ def by_chance(reuse):
 
 def resets(hub, seconds, rate=1000, rounds=1):
     """Forced resets under load. Each round has three phases: the interface is
-    reset one by one, so fast that no session comes up; all peers but one are
-    reset in turn; the interface is reset in bursts, so that sessions come up
-    in between. Then packets wait while the interface is reset."""
+    reset so often that no session is made; all peers except one are reset in
+    turn; the interface is reset in bursts, with sessions in between. After the
+    phases, packets wait while the interface is reset."""
     found = Findings(hub.say)
     config = hub.config()
     count = rate * seconds // rounds // 3
@@ -129,7 +129,8 @@ def resets(hub, seconds, rate=1000, rounds=1):
 
 
 def wait_through_resets(hub, found, rate):
-    """R4: what waits for a session when resets come goes out after them."""
+    """R4: packets that wait for a session during resets are sent
+    afterwards."""
     hub.peers.run(f"{tunnel.IP} link set eth0 down")
     hub.reset(1)
     finish = hub.stream(0, WAITING, 1000)
@@ -145,8 +146,8 @@ def wait_through_resets(hub, found, rate):
 
 
 def peers(hub, seconds=10):
-    """Thousands of peers, some of which have sessions: resets, dumps amid
-    resets for so many seconds, and a fork."""
+    """Thousands of peers, some with sessions: resets, dumps during resets for
+    a number of seconds, and a fork."""
     found = Findings(hub.say)
     config = hub.config()
     hub.guest.run("fwg monitor >/tmp/events &")
@@ -229,7 +230,7 @@ def last_event(hub):
 
 
 def dump(hub):
-    """How many lines a dump has, and what names its configuration."""
+    """The number of lines of a dump, and a hash of its configuration."""
     return hub.guest.run("fwg show tun0 dump >/tmp/dump; wc -l </tmp/dump; "
                          "cut -f 1-4,8 /tmp/dump | md5sum",
                          timeout=60).replace("\n", " ")

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Looks for secrets of the past in the memory of a machine that was forked.
+"""Searches the memory of a forked machine for secrets from before the fork.
 
-The guest's peer is ours (see peer), so every secret that both ends share is
-known, and what is computed on the way to it. What only the guest knows, its
-ephemeral private key, is found in its memory while a handshake is pending,
-near the chaining key, as the number that belongs to the public key that it has
-sent; or a debugger takes it when it has been drawn. Memory is all of the
-guest's RAM and the registers of its CPUs.
+The guest's peer is part of the lab (see peer), so it knows every secret that
+both ends share and all intermediate values. Only the guest knows its ephemeral
+private key. It is found in the guest's memory while a handshake is pending,
+near the chaining key, as the number that belongs to the public key that was
+sent; or a debugger reads it when it has just been drawn. Memory means all of
+the guest's RAM and the registers of its CPUs.
 """
 
 import collections
@@ -46,7 +46,7 @@ class Hit:
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """What was found in a guest that stood still."""
+    """What was found in a guest while it was stopped."""
     event: str
     state: str
     hits: tuple
@@ -71,7 +71,8 @@ def scanner():
 
 
 def scan(memory, registers, secrets):
-    """Returns the hits in two files, and how many pieces were looked for."""
+    """Returns the hits in two files and the number of pieces that were
+    searched for."""
     lines = "".join(f"{number} {secret.least} {secret.bytes.hex()}\n"
                     for number, secret in enumerate(secrets))
     done = subprocess.run([scanner(), memory, registers], input=lines,
@@ -84,7 +85,7 @@ def scan(memory, registers, secrets):
 
 
 def find_ephemeral(path, pending):
-    """The private key that belongs to an initiation of a guest's."""
+    """Finds the private key that belongs to an initiation of a guest."""
     handshake, message = pending
     at = -1
     with open(path, "rb") as file, \
@@ -98,8 +99,8 @@ def find_ephemeral(path, pending):
 
 
 class Case:
-    """A guest with a tunnel to our peer. Things happen to it, and before and
-    after each it is looked at."""
+    """A guest with a tunnel to the lab's peer. Its memory is searched before
+    and after each event."""
 
     def __init__(self, kernel, system, folder, say, cpu="", cpus=1):
         self.system = system
@@ -278,7 +279,7 @@ def total(looks, kind, state):
 
 
 def table(looks):
-    """looks: by system."""
+    """The results as a table. looks: by system."""
     head = ["places in memory"] + [f"{system}: {state}" for system in looks
                                    for state in (BEFORE, CLONE, AFTER)]
     rows = [[kind] + [str(total(found, kind, state))
@@ -293,7 +294,7 @@ def table(looks):
 
 
 def faults(ours, control):
-    """What is wrong with what was found, as text."""
+    """Why the run failed or shows nothing, as text; empty if it passed."""
     found = [f"forkguard: {look.event}, {look.state}: "
              f"{hit.secret.kind}, bytes {hit.start} to "
              f"{hit.start + hit.length - 1}, at {hit.address:#x}"

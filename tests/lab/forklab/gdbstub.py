@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Stops a guest at any instruction, by the debugging stub of QEMU.
+"""Stops a guest at any instruction through QEMU's debugging stub.
 
-It speaks GDB's remote serial protocol: packets "$TEXT#SUM". All CPUs stop
-together, but can be made to run one at a time.
+The protocol is GDB's remote serial protocol: packets "$TEXT#SUM". All CPUs
+stop together, but can be run one at a time.
 """
 
 import re
@@ -17,7 +17,7 @@ TRAPPED = "T05"         # stopped by a breakpoint or a step
 
 
 class Debugger:
-    """Attached, and the guest stopped. CPUs count from 0."""
+    """An attached debugger; the guest is stopped. CPUs count from 0."""
 
     def __init__(self, path, timeout=20):
         self._socket = socket.socket(socket.AF_UNIX)
@@ -76,8 +76,8 @@ class Debugger:
         self._breakpoints.discard(address)
 
     def run(self, timeout=20, cpu=None):
-        """Runs all CPUs, or just one, until one comes to a breakpoint; returns
-        which did, or None when none has in time."""
+        """Runs all CPUs, or one, until one reaches a breakpoint. Returns which
+        one, or None after the timeout."""
         who = "" if cpu is None else f":p1.{cpu + 1:x}"
         self._selected = None
         self._send(f"vCont;c{who}")
@@ -92,7 +92,7 @@ class Debugger:
         return int(re.search(r"thread:(?:p\w+\.)?(\w+);", stopped)[1], 16) - 1
 
     def step(self, cpu=0):
-        """One instruction of one CPU; no interrupts are let in meanwhile."""
+        """Executes one instruction of one CPU, with interrupts held off."""
         self._selected = None
         self._ask(f"vCont;s:p1.{cpu + 1:x}")
 
@@ -112,11 +112,12 @@ class Debugger:
         return bytes.fromhex(self._ask(f"m{address:x},{size:x}"))
 
     def write(self, address, data, cpu=0):
-        """Code too: the debugger needs no leave to write."""
+        """Writes memory; code as well, since write protection does not bind a
+        debugger."""
         self._select(cpu)
         self._ask(f"M{address:x},{len(data):x}:{data.hex()}")
 
     def return_address(self, cpu=0):
-        """At the first instruction of a function: where it will return to."""
+        """The return address, at the first instruction of a function."""
         stack, _ = self.registers(cpu)
         return struct.unpack("<Q", self.memory(stack, 8, cpu))[0]

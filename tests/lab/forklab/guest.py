@@ -60,7 +60,7 @@ _libc = ctypes.CDLL(None)
 
 
 def acceleration():
-    """KVM only where the CPU says so: a /dev/kvm alone promises nothing."""
+    """KVM only if the CPU's flags have it: the presence of /dev/kvm proves nothing."""
     with open("/proc/cpuinfo") as text:
         flags = set(next((line for line in text if line.startswith("flags")),
                          "").split())
@@ -70,10 +70,9 @@ def acceleration():
 
 
 class Cable:
-    """Joins a card of one guest to a card of another, by UDP on a loopback
-    address of its own. When a guest does not listen, packets are lost: a unix
-    socket would block its sender instead, and QEMU 7.2 forgets to unblock a
-    card that was saved in that state."""
+    """Joins a network card of one guest to a card of another by UDP, on a loopback address of its
+    own. Packets are lost while a guest does not listen. A unix socket would block the sender
+    instead, and QEMU 7.2 forgets to unblock a card that was saved in that state."""
 
     PORTS = (20001, 20002)
 
@@ -82,7 +81,7 @@ class Cable:
                                       for _ in range(3))
 
     def plug(self, end):
-        """End 0 or 1, for a guest."""
+        """One end, 0 or 1, for a guest."""
         return Plug(self.host, self.PORTS[end], self.PORTS[1 - end])
 
 
@@ -128,9 +127,9 @@ class Snapshot:
 
 
 class Guest:
-    """Starts at once; or from a snapshot, in which case it answers after
-    wait_restored(), and is paused until cont(). A leaf copies memory only as
-    it writes to it, and can't be forked again or looked into."""
+    """A new guest boots at once. A guest made from a snapshot answers after wait_restored() and is
+    paused until cont(). A leaf copies memory only when it writes to it, and can neither be forked
+    nor searched."""
 
     def __init__(self, name, machine, plugs, folder, snapshot=None,
                  leaf=False):
@@ -228,9 +227,8 @@ class Guest:
                       **{"qom-type": "filter-dump"})
 
     def wait_ready(self):
-        """Waits until the shell of a guest that boots answers. Now and then
-        an emulated stock kernel dies as it boots, before it has a userspace:
-        then the guest is started again."""
+        """Waits until the shell of a booting guest answers. Now and then an emulated stock kernel
+        dies before it reaches userspace; the guest is then started again."""
         for boot in range(BOOTS):
             if boot:
                 self._spawn()
@@ -280,7 +278,7 @@ class Guest:
         return output.text
 
     def _look_for_the_dead(self, command):
-        """Raises an error if it is another guest that made a command fail."""
+        """Raises an error if a command failed because another guest has ended."""
         for other in guests(self.folder):
             if not other.alive:
                 raise other.ended(f"{self.name}'s {command}")
@@ -292,11 +290,10 @@ class Guest:
             raise self.ended(command) from None
 
     def ended(self, command):
-        """What to raise when QEMU is gone: it tells the guest's last words,
-        and whether forkguard had a part in them, or in what another guest
-        complained of. QEMU 7.2 now and then loses flags or an address, or
-        meets a breakpoint by which the kernel has changed its own code a moment
-        before, and then any kernel panics, anywhere: that is kept, to be looked at."""
+        """The exception to raise when QEMU has ended: it quotes the guest's last output and says
+        whether forkguard was involved there or in a complaint of another guest. QEMU 7.2 now and
+        then loses flags or an address, or hits a breakpoint that the kernel has just replaced with
+        code; then any kernel may panic anywhere. The console is kept for inspection."""
         try:
             status = self._process.wait(5)
         except subprocess.TimeoutExpired:
@@ -329,7 +326,7 @@ class Guest:
         return self._process.poll() is None
 
     def registers(self):
-        """Those of all CPUs, vectors included, as text."""
+        """The registers of all CPUs, vector registers included, as text."""
         return self._ask("human-monitor-command",
                          **{"command-line": "info registers -a"})
 
@@ -341,8 +338,7 @@ class Guest:
         return Debugger(self._sockets[2])
 
     def save(self, path, timeout=60):
-        """Makes a snapshot of the guest, which stays stopped. path: of the
-        file to write."""
+        """Writes a snapshot of the guest to path; the guest stays stopped."""
         self.stop()
         self._ask("migrate", uri=f"exec:cat > '{path}'")
         deadline = time.monotonic() + timeout
@@ -359,7 +355,7 @@ class Guest:
         return Snapshot(path, self._memory.copy())
 
     def wait_restored(self, timeout=60):
-        """Waits until a guest made from a snapshot can cont()."""
+        """Waits until a guest made from a snapshot is ready for cont()."""
         self._connect()
         self._qmp("migrate-incoming",
                   uri=f"exec:cat '{self._snapshot.path}'")
@@ -393,12 +389,12 @@ _running = []
 
 
 def guests(folder):
-    """The guests of one run, those that have not been killed."""
+    """The guests of one run that have not been killed."""
     return [guest for guest in _running if guest.folder == folder]
 
 
 def splats(folder):
-    """What the kernels of a run, of all its guests ever, have complained of."""
+    """All complaints of the kernels of all guests that a run has had."""
     found = []
     for path in sorted(glob.glob(os.path.join(folder, "*.console"))):
         with open(path, errors="replace") as text:
@@ -410,7 +406,7 @@ def splats(folder):
 
 
 def _is_foreign(report):
-    """A data race that does not touch the module is the kernel's own."""
+    """Whether a data race does not involve the module."""
     if KNOWN_RACE.search(report[0]):
         return True
     end = next((number for number, line in enumerate(report) if RULER in line),
@@ -424,8 +420,8 @@ def _is_foreign(report):
 
 
 def settle(captures, patience=5):
-    """Waits until captures grow no more: what was on its way to a guest when
-    it was stopped is captured still."""
+    """Waits until captures stop growing: packets on their way to a guest when it was stopped are
+    still captured."""
     deadline = time.monotonic() + patience
     sizes = None
     while time.monotonic() < deadline:
@@ -438,7 +434,7 @@ def settle(captures, patience=5):
 
 @contextlib.contextmanager
 def all_stopped(folder):
-    """While every guest of a run stands still, its captures do not grow."""
+    """Stops every guest of a run, so that captures do not grow."""
     for guest in guests(folder):
         guest.stop()
     settle([c.path for guest in guests(folder) for c in guest.captures
@@ -451,8 +447,8 @@ def all_stopped(folder):
 
 
 def _say_paused(path):
-    """QEMU 7.2 saves that a debugger had stopped the guest, and then can't
-    restore it: the state file shall say that it was paused."""
+    """Changes the saved run state to "paused": QEMU 7.2 cannot restore a guest that was saved while
+    a debugger had stopped it."""
     with open(path, "rb+") as file:
         state = file.read()
         at = state.find(b"\0\0\0\x06debug\0\0")

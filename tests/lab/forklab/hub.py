@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A forkguard interface with many peers.
-
-One guest is the hub, with as many peers as one likes. Another guest is the
-first few of them, on stock WireGuard; the others are nobody.
-"""
+"""A forkguard interface with many peers. One guest is the hub. Another guest
+is the first few of its peers, on stock WireGuard; the others do not exist."""
 
 import base64
 import dataclasses
@@ -25,7 +22,7 @@ SILENCE = 20        # seconds after which no more is expected of a stream
 
 
 class Hub:
-    """Both ends, without the machines. live: how many of the peers exist,
+    """Both ends, without the machines. live: how many of the peers exist;
     idle: how many do not. self.guest and self.peers run commands."""
 
     def __init__(self, say, live, idle):
@@ -55,7 +52,7 @@ class Hub:
                     file.write(f"PresharedKey = {tunnel.random_key()}\n")
 
     def configure(self):
-        """Makes the tunnels and a session with every peer that exists.
+        """Makes the tunnels, and a session with every peer that exists.
         Returns the seconds that setconf took."""
         self.peers.run(tunnel.cable_up(2) + "".join(
             there.bring_up(here) for here, there in self.ends), timeout=180)
@@ -77,8 +74,8 @@ class Hub:
         return float(self.guest.run("cat /proc/uptime").split()[0])
 
     def ping(self):
-        """Seconds until every peer has answered. A ping that has to wait
-        may have to give way to other packets, so there are several."""
+        """Seconds until every peer has answered. There are several pings,
+        because one that waits may be displaced by other packets."""
         begun = self.uptime()
         missing = self.guest.run(
             f"for peer in {self.addresses(1)}; do\n"
@@ -93,7 +90,7 @@ class Hub:
         return " ".join(pair[end].v4 for pair in self.ends[:number])
 
     def talk(self, number=None):
-        """Traffic both ways with the first few peers."""
+        """Starts traffic in both directions with the first few peers."""
         self.guest.run(f"traffic -r {RATE} {self.addresses(1, number)} &")
         self.peers.run(f"traffic -r {RATE} {self.addresses(0, number)} &")
 
@@ -102,7 +99,8 @@ class Hub:
             guest.run("killall -q traffic; true")
 
     def reset(self, count, rate=1000, burst=1, ends=()):
-        """Resets the interface, or these ends in turn: what resets.c says."""
+        """Resets the interface, or these ends in turn. Returns the output of
+        resets.c."""
         keys = " ".join(base64.b64decode(end.identity.public).hex()
                         for _, end in ends)
         return json.loads(self.guest.run(
@@ -110,24 +108,24 @@ class Hub:
             timeout=30 + 5 * count // rate))
 
     def config(self):
-        """What names a configuration; not secret, but as good as the whole."""
+        """A hash of the configuration."""
         return self.guest.run("fwg showconf tun0 | md5sum", timeout=60)
 
     def matching(self, field, condition):
-        """How many peers a condition of awk's is true of."""
+        """How many peers satisfy an awk condition."""
         return int(self.guest.run(
             f"fwg show tun0 {field} | awk '{condition} {{ n++ }} "
             "END { print n + 0 }'", timeout=60))
 
     def losses(self):
-        """Packets the interface has dropped: while it sealed them, and
-        because too many were waiting."""
+        """Packets that the interface has dropped: while sealing them, and
+        because its queue was full."""
         return tuple(int(self.guest.run(
             f"cat /sys/class/net/tun0/statistics/{name}"))
             for name in ("tx_errors", "tx_dropped"))
 
     def memory(self):
-        """Bytes of the kernel's own memory, caches dropped."""
+        """Bytes of kernel memory, without caches."""
         told = dict(line.split(":") for line in self.guest.run(
             "sync; echo 3 >/proc/sys/vm/drop_caches; sleep 1; "
             "cat /proc/meminfo").splitlines())
@@ -135,8 +133,8 @@ class Hub:
                           for name in ("Slab", "Percpu", "VmallocUsed"))
 
     def stream(self, number, count, rate):
-        """Begins a numbered stream to a peer. Returns a function that waits
-        for its end and says, as numbered.c does, what has come of it."""
+        """Starts a numbered stream to a peer. Returns a function that waits
+        for its end and returns the output of numbered.c."""
         seconds = count // rate + SILENCE
         self.peers.run(f"numbered receive {STREAM_PORT} {count} {SILENCE} "
                        ">/tmp/numbered")
@@ -152,7 +150,7 @@ class Hub:
 
 
 class Guests(Hub):
-    """Under QEMU, on a stock kernel."""
+    """The two guests, under QEMU, on a stock kernel."""
 
     def __init__(self, kernel, folder, say, live, idle, memory=256):
         super().__init__(say, live, idle)
@@ -185,7 +183,7 @@ class Guests(Hub):
         return dataclasses.replace(found, initrd=joined)
 
     def fork(self):
-        """The hub goes on as a clone of itself."""
+        """Replaces the hub by a clone of itself."""
         original = self.guest
         [snapshot] = fork.snapshot([original])
         original.kill()
@@ -195,7 +193,7 @@ class Guests(Hub):
         fork.resume([self.guest])
 
     def judge(self):
-        """The verdict on all captures, and what kernels complained of."""
+        """The verdict on all captures, and the complaints of the kernels."""
         with all_stopped(self.folder):
             verdict = audit.judge([
                 pcap.Capture(path, MAC) for path in
@@ -204,8 +202,8 @@ class Guests(Hub):
 
 
 class Here(Hub):
-    """Here: in namespaces of the machine that this runs on, which is to be
-    user-mode Linux: at native speed, but on one CPU."""
+    """The same in namespaces of the machine that runs this program, which is
+    meant to be user-mode Linux: at native speed, but on one CPU."""
 
     def __init__(self, _, folder, say, live, idle):
         super().__init__(say, live, idle)
@@ -226,8 +224,8 @@ class Here(Hub):
              "-w", self.capture, "udp"], stderr=subprocess.DEVNULL)
 
     def judge(self):
-        """The verdict on the capture. What the kernel complains of is looked
-        for by who has started it."""
+        """The verdict on the capture. Whoever started this kernel looks for
+        its complaints."""
         self._tcpdump.terminate()
         self._tcpdump.wait()
         return audit.judge([pcap.Capture(self.capture, MAC)]), []

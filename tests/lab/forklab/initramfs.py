@@ -118,7 +118,8 @@ def build(path, init, release, modules, programs, extra_modules=()):
 
 
 def fingerprint(files):
-    """Names the contents of files: a cached image is rebuilt when it moves."""
+    """A hash of the contents of files, and of their paths: a cached image is rebuilt when a file
+    moves."""
     digest = hashlib.sha256()
     for path in files:
         digest.update(path.encode() + b"\0")

@@ -55,7 +55,7 @@ def kernel_folder(kernel):
 
 
 def guest_programs(system):
-    """The small programs of ours that a guest has."""
+    """The lab's own programs that a guest has."""
     names = ["traffic", "numbered", "ask"] + \
         ["resets"] * (system == "forkguard")
     return [guest_program(name) for name in names]
@@ -79,7 +79,7 @@ def guest_program(name):
 
 
 def forget_unused():
-    """Removes what no lab has used for a day; others may be running now."""
+    """Removes images that no lab has used for a day; other labs may be running."""
     for name in os.listdir(cache()):
         path = os.path.join(cache(), name)
         if name.startswith("initramfs-") and \
@@ -95,10 +95,9 @@ def find_program(name):
 
 
 def load(kernel, system, module=None, quick=False):
-    """The kit for a kernel, with forkguard in it when that is what is tested
-    (a control runs without any of it, so that it is what Debian ships).
-    module: the forkguard.ko, if it is not the one built for that kernel.
-    quick: with Debian's wg-quick and what it calls."""
+    """The kit for a kernel. forkguard is in it only if it is under test, so that a control is what
+    Debian ships. module: the forkguard.ko, if not the one built for that kernel. quick: adds
+    Debian's wg-quick and what it calls."""
     folder = kernel_folder(kernel)
     with open(os.path.join(folder, "release")) as text:
         release = text.read().strip()

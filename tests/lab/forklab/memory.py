@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The memory of a guest, as a file without a name: it is gone with the lab."""
+"""The memory of a guest, as an unnamed file that disappears with the lab."""
 
 import os
 
@@ -27,7 +27,7 @@ class Memory:
 
 
 def _extents(file, size):
-    """The parts of a sparse file that were ever written to."""
+    """The parts of a sparse file that have been written to."""
     end = 0
     while end < size:
         try:

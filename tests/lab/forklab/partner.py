@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A peer that helps clones to repeat themselves, and knows by which keys.
+"""A peer that is forked together with the guest, and judges by key and nonce.
 
-It is forked with the guest, a copy for each clone, and never notices. The same
-message it answers with the same words, and each copy begins the same handshake
-anew: clones that begin, answer or finish a handshake alike come to share a
-session with it, and it has them talk. Since it is the other end of every
-session, it can tell which key a message was encrypted under.
+Each clone gets a copy of the peer that does not notice the fork. It gives the
+same answer to the same message, and each copy starts the same handshake anew,
+so clones that initiate, respond or finish alike share a session with it, and
+it makes them send data in it. As the other end of every session, it knows
+under which key a message was encrypted.
 """
 
 import copy
@@ -17,7 +17,8 @@ FRESH = 4       # packets, by which a new session is in use
 
 
 class Partner(peer.Peer):
-    """As peer.Peer, but it answers at once. origin: whose copy it is."""
+    """A peer.Peer that answers at once. origin: the partner that it is a copy
+    of."""
 
     def __init__(self, plug, guest_mac, private, guest_public, origin=None):
         self._ends = guest_mac, private, guest_public
@@ -40,30 +41,31 @@ class Partner(peer.Peer):
                 self.begun = origin.begun
 
     def copies(self, plugs):
-        """A copy for each plug of a clone that is yet to run; what the guest,
-        which stands still, has sent is heard first."""
+        """Makes a copy for each plug of a clone that is not yet running.
+        Everything that the stopped guest has sent is processed first."""
         self.hear()
         return [Partner(plug, *self._ends, origin=self) for plug in plugs]
 
     def draw(self, occasion):
-        """By the occasion alone, so that copies draw the same."""
+        """Draws numbers that depend on the occasion only, so that copies draw
+        the same."""
         seed = blake2s(b"ephemeral", self._private, occasion)
         return seed, int.from_bytes(blake2s(b"index", seed)[:4], "little")
 
     def talk_of(self, source, target):
-        """The addresses in the tunnel of what this peer says."""
+        """Sets the addresses inside the tunnel that this peer uses."""
         self._inner = source, target
 
     def say(self):
-        """A packet, which shows the guest that its session is in use."""
+        """Sends a packet, which shows the guest that its session is in use."""
         with self._news:
             if self.current:
                 self.send(peer.ping(*self._inner, self.current.sent))
 
     def greet(self, initiate_at):
-        """Before a clone runs: what may be under way to it arrives, so that it
-        can finish what it has begun, and use what it has; and, if there is a
-        time to claim, a handshake is begun."""
+        """Before a clone runs: delivers what may be under way to it, so that
+        it can finish what it has started and use what it has; and, given a
+        time to claim, starts a handshake."""
         with self._news:
             if self._answer:
                 self.transmit(self._answer)
@@ -73,7 +75,7 @@ class Partner(peer.Peer):
 
     @property
     def content(self):
-        """Has the clone come to a session, and used it?"""
+        """Whether the clone has made a session and used it."""
         return self._fresh >= FRESH
 
     def end(self):
@@ -88,8 +90,8 @@ class Partner(peer.Peer):
         super().transmit(message)
 
     def take_message(self, message):
-        """What a machine says that has more pasts than one need not make
-        sense: then it gets no answer."""
+        """Processes a message. A machine with several pasts may send a message
+        that makes no sense here; it then gets no answer."""
         kind = message[0]
         try:
             super().take_message(message)
@@ -104,9 +106,9 @@ class Partner(peer.Peer):
             self._fresh += 1
 
     def nonce(self, message):
-        """The key and nonce of a message of the guest's, and its text. For
-        the key of a handshake message stands the ephemeral, from which it
-        follows."""
+        """The key and nonce of a message of the guest, and its text. The
+        ephemeral stands for the key of a handshake message, which follows from
+        it."""
         if message.kind == pcap.TRANSPORT:
             if message.receiver not in self._sessions:
                 raise LabError("peer: data for a session that nobody knows")
@@ -121,7 +123,7 @@ class Partner(peer.Peer):
 
 class Book:
     """Which texts were encrypted under which key and nonce. past: the book of
-    what came before, which this one goes on from and leaves as it is."""
+    what came before, which is looked up but not changed."""
 
     def __init__(self, past=None):
         self._past = past._texts if past else {}

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Reads captures: which WireGuard messages a guest sent and received, when.
+"""Reads captures: which WireGuard messages a guest sent and received, and
+when.
 
-For timelines and for showing what a broken nonce gives away. Whether a nonce
-was reused is for fwg-audit to say, see audit.py.
+Used for timelines and to show what a reused nonce reveals. Whether a nonce was
+reused is decided by fwg-audit, see audit.py.
 """
 
 import dataclasses
@@ -47,7 +48,8 @@ class Message:
 
 @dataclasses.dataclass(frozen=True)
 class Capture:
-    """A capture file and whose it is: the MAC tells sent from received."""
+    """A capture file and the MAC address of its owner, which tells sent from
+    received frames."""
     path: str
     mac: bytes
 
@@ -56,14 +58,14 @@ class Reader:
     """Reads the messages of a capture that may still be growing."""
 
     def __init__(self, capture):
-        self._path = capture.path
+        self.path = capture.path
         self._mac = capture.mac
         self._offset = 24
         self._number = 0
 
     def messages(self):
-        """What has been captured since the last call."""
-        with open(self._path, "rb") as capture:
+        """The messages captured since the last call."""
+        with open(self.path, "rb") as capture:
             capture.seek(self._offset)
             data = capture.read()
         found = []
@@ -90,7 +92,7 @@ def read(capture):
 
 
 def _tunnel_payload(frame):
-    """What a frame's UDP datagram holds, if that may be WireGuard's."""
+    """The UDP payload of a frame, if it can be WireGuard's; else None."""
     ethertype = frame[12:14]
     if ethertype == b"\x08\x00" and frame[23] == 17:
         udp = 14 + 4 * (frame[14] & 15)

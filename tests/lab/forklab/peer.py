@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A WireGuard peer in plain Python, at the other end of a guest's cable. As
-the other end of every handshake it knows the guest's secrets too, and keeps a
-list of them, those in between included."""
+"""A WireGuard peer in plain Python, at the other end of a guest's cable.
+
+As the other end of every handshake it knows the guest's secrets as well. It
+keeps a list of them, intermediate values included.
+"""
 
 import base64
 import collections
@@ -48,8 +50,8 @@ Secret = collections.namedtuple("Secret", "kind bytes least")
 
 
 class Secrets(list):
-    """What has been secret so far, in all the forms it takes in memory. least
-    is how many bytes in a row are found only if the secret is there."""
+    """All secrets so far, in every form that they take in memory. least: how
+    many consecutive bytes are found only if the secret is there."""
 
     def note(self, kind, value, least=8):
         self.append(Secret(kind, value, least))
@@ -116,8 +118,8 @@ class Forgetful(Secrets):
 
 
 class Handshake:
-    """The state of a Noise handshake. What can be computed from the messages
-    alone is no secret, and not noted."""
+    """The state of a Noise handshake. Values that can be computed from the
+    messages alone are not secret and not listed."""
 
     def __init__(self, secrets, responder):
         self.secrets = secrets
@@ -195,7 +197,7 @@ class Handshake:
 
 
 class Session:
-    """Keys and, for either way, messages under them by nonce."""
+    """The keys and, for each direction, messages by nonce."""
 
     def __init__(self, remote_index, send_key, receive_key):
         self.remote_index = remote_index
@@ -214,7 +216,7 @@ class Session:
 
 
 class Peer(threading.Thread):
-    """Answers handshakes only when told to. plug is the guest's, end 0."""
+    """Answers handshakes only when told to. plug: the guest's, end 0."""
 
     def __init__(self, plug, guest_mac, private, guest_public, secrets=None):
         super().__init__(daemon=True)

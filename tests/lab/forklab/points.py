@@ -1,10 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Where in the kernel a sweep forks guests: points, for forkguard and for
-stock WireGuard.
+"""The points in the kernel at which a sweep forks guests, for forkguard and for stock WireGuard.
 
-A point is a way through the code: names of functions, whose first instruction
-is gone to, and the steps below. Of names with a bar between them, a kernel has
-one.
+A point is a way through the code: the names of functions to whose first instruction the guest is
+taken, and the steps below. Where names are joined by a bar, a kernel has one of them.
 """
 
 import dataclasses
@@ -163,7 +161,7 @@ SEALING = "fwg_noise_seal"
 
 @dataclasses.dataclass(frozen=True)
 class Trail:
-    """From the entry of the last function on a way to its return."""
+    """All instructions from the entry of the last function on a way to its return."""
     way: tuple
     stride: int     # instructions between two forks, in the end
     length: int     # instructions, about

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""WireGuard's cryptography in plain Python, which shows its works: whoever
-searches memory for secrets has to know the values in between as well."""
+"""WireGuard's cryptography in plain Python, with its intermediate values,
+which a search of memory for secrets has to know as well."""
 
 import hashlib
 import struct
@@ -112,7 +112,7 @@ def seal(key, nonce, data, ad=b""):
 
 
 def unseal(key, nonce, data, ad=b""):
-    """The plaintext, or None when it is not authentic."""
+    """The plaintext, or None if it is not authentic."""
     sealed, tag = data[:-16], data[-16:]
     if _tag(key, nonce, sealed, ad) != tag:
         return None
@@ -132,7 +132,7 @@ def xseal(key, nonce, data, ad=b""):
 
 
 def xunseal(key, nonce, data, ad=b""):
-    """The plaintext, or None when it is not authentic."""
+    """The plaintext, or None if it is not authentic."""
     return unseal(*_extended(key, nonce), data, ad)
 
 

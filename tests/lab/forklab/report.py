@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What rounds add up to, as a table and as a verdict."""
+"""Sums up the rounds of a scene, as a table and as a verdict."""
 
 import statistics
 
@@ -10,7 +10,7 @@ HANDSHAKE = ("initiation", "response", "cookie")
 
 
 def is_caught(one):
-    """Has a round reused a nonce, beyond doubt?"""
+    """Whether a nonce was certainly reused in a round."""
     return one.verdict.count("transport", *HANDSHAKE) > 0
 
 
@@ -36,7 +36,8 @@ class Summary:
 
     @property
     def silent(self):
-        """Machines that did not talk both ways under a new key in time."""
+        """Machines that did not have data in both directions under a new key in
+        time."""
         return self.machines - len(self.recovered)
 
 
@@ -62,7 +63,7 @@ def table(systems):
          lambda s: f"{s.handshake}"),
         ("resume to first packet under a new key",
          lambda s: milliseconds(s.first_new)),
-        ("resume to data both ways under a new key",
+        ("resume to data in both directions",
          lambda s: milliseconds(s.recovered)),
         ("machines silent at the end", lambda s: f"{s.silent}"),
     )
@@ -73,13 +74,13 @@ def table(systems):
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths))
              for row in cells]
     lines.insert(1, "  ".join("-" * width for width in widths))
-    lines.append("* What was encrypted before the fork goes out of every clone "
-                 "unchanged, which gives nothing away.")
+    lines.append("* Messages encrypted before the fork are sent by every clone "
+                 "unchanged, which reveals nothing.")
     return "\n".join(line.rstrip() for line in lines)
 
 
 def faults(forkguard, control):
-    """Why a run does not show what it should; empty when it does."""
+    """Why a run failed or shows nothing; empty if it passed."""
     found = [line for summary in (forkguard, control) if summary
              for line in summary.splats]
     if forkguard:
@@ -92,5 +93,5 @@ def faults(forkguard, control):
             found.append("forkguard: an original lost its session")
     if control and not control.transport + control.handshake:
         found.append("inconclusive: the control reused no nonce, so this run "
-                     "would not have noticed")
+                     "would not have noticed one")
     return found

@@ -13,8 +13,8 @@ RECOVERY = 120      # seconds in which new keys are waited for
 
 
 class Crowd(scenes.Stage):
-    """A guest that is forked many times, and as many ends of the tunnel as
-    there will be machines: in a namespace each, some to a guest."""
+    """A guest that is forked many times, and as many ends of the tunnel as there will be machines,
+    each in a namespace, several to a guest."""
 
     def __init__(self, options, machines):
         self.options = options
@@ -62,7 +62,7 @@ class Crowd(scenes.Stage):
 
 
 def clones(options):
-    """One snapshot, and all its clones at once, each talking to its peer."""
+    """One snapshot and all its clones at once, each exchanging data with its peer."""
     crowd = Crowd(options, options.clones)
     crowd.start_traffic(options.clones, options.rate)
     first = crowd.first
@@ -84,8 +84,8 @@ def clones(options):
 
 
 def deep(options):
-    """A fork of a fork of a fork, options.rounds deep. The original and the
-    clones of all depths run on, and all of them are judged together."""
+    """A fork of a fork of a fork, options.rounds deep. The original and the clones of all depths
+    run on and are judged together."""
     crowd = Crowd(options, options.rounds + 1)
     crowd.start_traffic(options.rounds + 1, options.rate)
     family = [crowd.first]
@@ -111,7 +111,7 @@ def deep(options):
 
 
 class Together(report.Summary):
-    """Sums up rounds of which each judged all captures from the beginning."""
+    """Sums up rounds whose verdicts each cover all captures from the beginning."""
 
     def __init__(self, rounds):
         super().__init__(rounds)
@@ -121,8 +121,8 @@ class Together(report.Summary):
 
 
 def complaints(family, system):
-    """What is wrong with a family, the oldest first: who is silent, or has
-    not counted the forks of its past."""
+    """What is wrong with a family, the oldest first: a machine is silent, or its count of forks
+    does not match its past."""
     found = []
     for depth, machine in enumerate(family):
         messages = pcap.read(machine.captures[0])

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The scenes: who is forked, how, and who talks to whom meanwhile.
+"""The scenes: which guests are forked, how, and who talks to whom.
 
-Each scene is a generator of rounds; a round is one fork with the verdict on
-it. Guests of one scene live from round to round: a clone of one round is what
-the next round forks, so that every fork is of another past.
+Each scene is a generator of rounds; a round is one fork and the verdict on it. The guests of a
+scene live on from round to round: each round forks a clone of the round before, so every fork has
+another past.
 """
 
 import dataclasses
@@ -59,16 +59,16 @@ class Round:
 
     @property
     def originals_kept(self):
-        """Those that were not forked went on with the keys they had."""
+        """Whether the machines that kept their ID went on with the keys they had."""
         return all(t.window and t.new_sent is None for t in self.originals)
 
 
 class Stage:
-    """Two guests in one tunnel; what all scenes begin with.
+    """Two guests in one tunnel, with which every scene begins.
 
-    The second guest has a card in a network namespace of its own for each
-    machine that may talk to it at one time, and the same end of the tunnel in
-    each: a server that exists as often as the client.
+    For each machine that may talk to it at one time, the second guest has a network card in a
+    namespace of its own, and the same end of the tunnel in each: a server that exists as often as
+    the client.
     """
 
     def __init__(self, options, second_system, cards):
@@ -133,8 +133,8 @@ class Stage:
                        f"{' '.join(targets)} &")
 
     def await_instant(self, timelines_reader):
-        """Lets the guests talk until the instant of the fork: one no-one can
-        foresee or, when asked for, one amid handshakes."""
+        """Lets the guests talk until the instant of the fork, which is random or, if asked for,
+        during handshakes."""
         if self.options.handshakes:
             seen, found = wait_handshakes(timelines_reader,
                                           HANDSHAKE_PEERS // 8, 0.15, 12)
@@ -195,14 +195,14 @@ def send_rate(messages):
 
 
 def follow(guest, past):
-    """The timeline of a machine made from a guest with that past."""
+    """The timeline of a machine made from a guest with this past."""
     if not past:
         raise LabError(f"{guest.name}: what it was made from was silent")
     return Timeline(guest.name, pcap.Reader(guest.captures[0]), past)
 
 
 def template_clones(options):
-    """One guest, forked into clones, each talking on to the peer."""
+    """One guest is forked into clones, each of which goes on talking to the peer."""
     stage = Stage(options, "wireguard", options.clones)
     stage.start_traffic(options.clones)
     template = stage.first
@@ -229,13 +229,12 @@ def template_clones(options):
 
 
 def drop_in(options):
-    """The same with a guest that knows of WireGuard only: its tunnel is made
-    by Debian's wg-quick."""
+    """The same with a guest that knows only of WireGuard: Debian's wg-quick makes its tunnel."""
     return template_clones(dataclasses.replace(options, quick=True))
 
 
 def forked_pair(options):
-    """Two guests in one tunnel, both forked; each pair of copies talks on."""
+    """Two guests in one tunnel, both forked; each pair of copies goes on talking."""
     stage = Stage(options, options.system, 1)
     stage.start_traffic(1, back_rate=options.rate)
     pair = [stage.first, stage.second]
@@ -271,9 +270,9 @@ def forked_pair(options):
 
 
 def rollback(options):
-    """A guest goes on after its snapshot, is stopped, and restored to its
-    past. As if the snapshot were hours old, the peer has meanwhile heard from
-    it hours later, by the wall clock in the snapshot."""
+    """A guest runs on after its snapshot, is stopped, and is restored from it. By the wall clock in
+    the snapshot, the peer has meanwhile received messages from hours later, as if the snapshot were
+    hours old."""
     stage = Stage(options, "wireguard", 1)
     stage.start_traffic(1)
     guest = stage.first
@@ -305,8 +304,8 @@ def rollback(options):
 
 
 def original_runs_on(options):
-    """A clone runs beside the original, which keeps its generation ID and its
-    sessions and knows nothing of the fork."""
+    """A clone runs beside the original, which keeps its generation ID and its sessions and does not
+    notice the fork."""
     stage = Stage(options, "wireguard", 2)
     stage.start_traffic(2)
     original, card = stage.first, 0
@@ -341,14 +340,15 @@ SCENES = {
 
 
 def run(name, options):
-    """The rounds of a scene; all guests have ended afterwards."""
+    """The rounds of a scene. No guest is left running afterwards."""
     if name not in SCENES:
         raise LabError(f"no such scene: {name}")
     return _rounds(SCENES[name], options)
 
 
 def _rounds(scene, options):
-    """A crash of the emulator does not undo what was wrong before it."""
+    """Yields the rounds of a scene. Failures that came before a crash of the emulator are not
+    forgotten."""
     rounds = []
     try:
         for one in scene(options):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The frame of a run: a folder, a time limit, and no guest left behind."""
+"""The frame of a run: a folder, a time limit, and no guest left running."""
 
 import contextlib
 import os
@@ -16,7 +16,8 @@ KEPT = (".pcap", ".console", ".unborn", ".qemu")
 
 
 def progress(start=time.monotonic()):
-    """A function that prints lines of progress with the time they took."""
+    """Returns a function that prints lines of progress with the time since the
+    start."""
     def say(text):
         print(f"[{time.monotonic() - start:5.0f} s] {text}", file=sys.stderr,
               flush=True)
@@ -24,7 +25,7 @@ def progress(start=time.monotonic()):
 
 
 def persist(say, play, *arguments):
-    """Calls play; once more if it was QEMU that failed, not a guest."""
+    """Calls play, and once more if QEMU failed and not a guest."""
     try:
         return play(*arguments)
     except EmulatorError as error:
@@ -34,9 +35,8 @@ def persist(say, play, *arguments):
 
 @contextlib.contextmanager
 def session(limit=0, keep=None):
-    """Gives a folder for the files of one run, which may last for `limit`
-    seconds. What is worth keeping of it is moved to `keep`, also after a
-    failure."""
+    """Gives a folder for the files of one run, which may last `limit` seconds.
+    Captures and consoles are moved to `keep`, also after a failure."""
     def ended(number, _):
         if number == signal.SIGALRM:
             raise LabError(f"not done within its time limit of {limit} s")

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """Forks a guest at chosen instructions, over and over, and judges each fork.
 
-The subject is a guest that talks with a peer (see company), in both directions,
-while both of them begin new handshakes all the time. A debugger stops it at an
-instruction; it is copied there, twice, and runs on to the next. The clones run
-until the kernel has told them of the fork and they have begun a handshake, or
-finished it if there is somebody to answer.
+The subject is a guest that exchanges data with a peer (see company) while both keep starting new
+handshakes. A debugger stops it at an instruction. It is copied there twice and then runs on to the
+next. The clones run until their kernel has notified them of the fork and they have started a
+handshake, or finished it if there is somebody to answer.
 """
 
 import dataclasses
@@ -37,7 +36,7 @@ MEETING = 0.2           # seconds for each
 
 @dataclasses.dataclass(frozen=True)
 class Result:
-    """Of one fork."""
+    """The result of one fork."""
     point: str
     judged: int         # messages
     reused: int
@@ -47,8 +46,8 @@ class Result:
 
 
 class Fork:
-    """One fork while its clones run. followers: of the clones; guests: all
-    that end with it; past: the captures of what was forked."""
+    """One fork while its clones run. followers: of the clones; guests: all that end with it; past:
+    the captures from before the fork."""
 
     def __init__(self, point, followers, guests, past):
         self.point = point
@@ -77,7 +76,7 @@ class Fork:
         return sum(not follower.content for follower in self.followers)
 
     def judge(self, company):
-        """Ends the clones; the subject stands still meanwhile."""
+        """Ends the clones and judges them; the subject is stopped meanwhile."""
         for guest in self.guests:
             if not guest.alive:
                 raise guest.ended(self.point)
@@ -91,8 +90,8 @@ class Fork:
 
 
 class Subject:
-    """A guest that is forked again and again. ways: to all points that it
-    will be taken to; report: called with each Result."""
+    """A guest that is forked again and again. ways: to all points that it will be taken to; report:
+    called with each Result."""
 
     def __init__(self, kernel, system, folder, ways, cpus, module, shares,
                  report):
@@ -130,7 +129,7 @@ class Subject:
             "done >/dev/null 2>&1 &")
 
     def fork_at(self, point):
-        """Takes the subject, or a clone of it, to a point, and forks it."""
+        """Takes the subject, or a clone of it, to a point, and forks it there."""
         for _ in range(TRIES):
             # No two forks in a row are of one instant.
             self.walker.wander(random.uniform(0, 0.1))
@@ -165,8 +164,8 @@ class Subject:
         self.reap(RUNNING)
 
     def fork_race(self, name, function):
-        """Forks when two CPUs are about to take a nonce each, and has another
-        one be the first in each clone."""
+        """Forks when two CPUs are about to take a nonce each; in each clone a different one goes
+        first."""
         walker = self.walker
         for _ in range(RACES):
             place = walker.atomic(walker.go((function,)).entry)
@@ -183,10 +182,10 @@ class Subject:
         self.reap(RUNNING)
 
     def fork_along(self, name, way, leaves, stride, skip, least):
-        """Forks every `stride` instructions from the entry of a function to
-        its return, or as far as is worth while, the first `skip` of them left
-        out. least: how long it must be at least. leaves: functions that only compute; one counts as LEAF, and is
-        forked somewhere among its first instructions."""
+        """Forks every `stride` instructions from the entry of a function to its return, or as
+        far as is worthwhile, without the first `skip`. least: the minimum length. leaves:
+        functions that only compute; each counts as LEAF and is forked somewhere among its first
+        instructions."""
         walker = self.walker
         for _ in range(TRIES):
             self._company.provoke()
@@ -247,8 +246,7 @@ class Subject:
                                   self.guest.captures))
 
     def reap(self, leave):
-        """Judges forks whose clones are done, and waits until at most `leave`
-        are left."""
+        """Judges forks whose clones have finished, and waits until at most `leave` are left."""
         while True:
             for one in [one for one in self._running if one.done]:
                 self._running.remove(one)
@@ -261,9 +259,8 @@ class Subject:
         self._company.close()
 
     def end(self):
-        """Judges all that is left, then all relatives together. Returns how
-        many messages of theirs there were, and how many reuses, and what
-        kernels have complained of."""
+        """Judges the remaining forks, then all relatives together. Returns how many messages and
+        reuses there were, and what the kernels complained of."""
         self.guest.stop()
         self.reap(0)
         self.guest.kill()

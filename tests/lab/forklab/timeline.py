@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a machine did after a fork, told from its captures.
+"""Follows a machine after a fork by its captures.
 
-Times are seconds of the guest's own clock, which stands still while it is
-stopped. QEMU stamps captures with that clock plus a whole number of seconds:
-the instant of the fork, known from the last packet before it, is found again
-in the captures of all clones, but for whole seconds, which the lab counts.
+Times are those of the guest's own clock, which stands still while the guest is
+stopped. QEMU stamps captures with that clock plus a whole number of seconds.
+The last packet before the fork gives its instant, and with it that of the
+resume in the captures of all clones, except for whole seconds, which the lab
+counts.
 """
 
 import time
@@ -17,18 +18,19 @@ SECOND = 1000000
 
 
 def sessions(messages):
-    """The receiver indices of all sessions that messages belong to."""
+    """The receiver indices of all sessions that the messages belong to."""
     return {m.receiver for m in messages if m.kind == pcap.TRANSPORT}
 
 
 class Timeline:
-    """Follows the capture of one machine, which has just been resumed, from a
-    fork on. reader: its capture, at the instant of the fork; past: its
-    messages before it."""
+    """One machine that has just been resumed after a fork. reader: its capture,
+    from the fork on; past: the messages before the fork."""
 
     def __init__(self, name, reader, past):
         self.name = name
+        self.path = reader.path
         self.old = sessions(past)
+        self._past = past
         self._stopped = past[-1].micros
         self._started = time.monotonic()
         self.messages = []
@@ -58,17 +60,27 @@ class Timeline:
                     m.receiver not in self.old and self.new_received is None:
                 self.new_received = self.last
 
+    def before(self):
+        """The messages before the fork, each with its time in milliseconds
+        relative to the fork."""
+        return [((m.micros - self._stopped) / 1000, m) for m in self._past]
+
+    def after(self):
+        """The messages since the machine was resumed, in the same form."""
+        return [((m.micros - self._resumed) / 1000, m) for m in self.messages]
+
     @property
     def recovered(self):
-        """Seconds until data went both ways under a new key, or None."""
+        """Seconds until there was data in both directions under a new key, or
+        None."""
         if self.new_sent is None or self.new_received is None:
             return None
         return max(self.new_sent, self.new_received)
 
 
 def wait_recovered(timelines, timeout):
-    """Follows machines until all have recovered and talked on for a while, or
-    the time is up."""
+    """Follows machines until all have recovered and sent for a while longer, or
+    until the timeout."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
         for timeline in timelines:
@@ -81,8 +93,8 @@ def wait_recovered(timelines, timeout):
 
 def wait_handshakes(reader, wanted, within, timeout):
     """Waits until `wanted` initiations have been sent in the last `within`
-    seconds of the guest's time: handshakes are being made right now. Returns
-    the messages read and whether it was so."""
+    seconds of the guest's time, so that handshakes are under way. Returns the
+    messages read and whether there were that many."""
     deadline = time.monotonic() + timeout
     seen, recent = [], []
     while time.monotonic() < deadline:

@@ -1,9 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""One end of a tunnel in a guest: keys, addresses, the commands for them.
-
-forkguard and stock WireGuard are configured alike, but for the link kind and
-the name of the tool.
-"""
+"""One end of a tunnel in a guest: keys, addresses, and the commands that configure it. forkguard
+and stock WireGuard differ only in the link kind and the name of the tool."""
 
 import base64
 import dataclasses
@@ -36,13 +33,13 @@ def identity():
 
 
 def random_key():
-    """A preshared key, or the public key of a peer that nobody is."""
+    """A preshared key, or the public key of a peer that does not exist."""
     return base64.b64encode(os.urandom(32)).decode()
 
 
 class End:
-    """The tunnel interface of a guest. number 1 or 2 is which end it is;
-    tunnel tells several tunnels between two guests apart."""
+    """The tunnel interface of a guest. number, 1 or 2, is the end; tunnel numbers the tunnels
+    between two guests."""
 
     def __init__(self, system, number, identity, tunnel=0):
         self.system = system
@@ -55,13 +52,13 @@ class End:
         self.v6 = f"fd09:{tunnel}::{number}"
 
     def endpoint(self, family=4):
-        """Where it is reached over a cable."""
+        """Its endpoint on a cable."""
         return (f"192.168.9.{self.number}:{self.port}" if family == 4 else
                 f"[fd99::{self.number}]:{self.port}")
 
     def bring_up(self, other, endpoint=None, psk=None):
-        """Shell commands that make the interface, with one peer. Without an
-        endpoint, the other end has to speak first."""
+        """Shell commands that make the interface, with one peer. Without an endpoint, the other end
+        has to send first."""
         peer = (f"peer {other.identity.public} "
                 f"allowed-ips {other.v4}/32,{other.v6}/128")
         if endpoint:
@@ -93,8 +90,8 @@ rm /tmp/private /tmp/psk
 
 
 class QuickEnd(End):
-    """An end that Debian's wg-quick makes. It knows of WireGuard only: that
-    there is forkguard in its place is up to a file in /etc/modprobe.d."""
+    """An end that Debian's wg-quick makes. wg-quick knows only of WireGuard; a file in
+    /etc/modprobe.d puts forkguard in its place."""
 
     def __init__(self, *arguments):
         super().__init__(*arguments)

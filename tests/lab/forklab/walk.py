@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Takes a guest, on a debugger's leash, to a point in its kernel."""
+"""Takes a guest to a point in its kernel, by a debugger."""
 
 import dataclasses
 import random
@@ -125,4 +125,4 @@ class Walker:
 
 
 class NotReached(LabError):
-    """A point that the guest did not come to."""
+    """The guest did not reach a point."""

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a reused nonce gives away, read from captures alone, without a key.
+"""Shows what a reused nonce reveals: from captures alone, without a key.
 
-Two ciphertexts under one key and nonce differ by exactly what the plaintexts
-differ by. Who knows one plaintext has the other.
+The XOR of two ciphertexts under one key and nonce is the XOR of their
+plaintexts. Anyone who knows one plaintext can compute the other.
 """
 
 from . import pcap
@@ -25,7 +25,7 @@ def readable(text):
 
 
 def read_secret(captures, reuses):
-    """Looks for a reused nonce of which one plaintext is a known sentence and
+    """Looks for a reused nonce where one plaintext is a known sentence, and
     shows the other. captures: by path. Returns text, or None."""
     messages = {}
     for reuse in reuses:
@@ -42,7 +42,7 @@ def read_secret(captures, reuses):
         mix = difference(*hidden)
         for known in KNOWN:
             secret = difference(mix, known.ljust(SENTENCE))
-            # Sentences that begin alike are no proof: neither may be known.
+            # Two sentences that begin alike, or are both known, prove nothing.
             if any(mix[:8]) and readable(secret) and secret.strip() not in KNOWN:
                 return show(reuse, hidden, mix, known, secret)
     return None
@@ -57,6 +57,6 @@ def show(reuse, hidden, mix, known, secret):
         row("clone 1 sent", hidden[0]),
         row("clone 2 sent", hidden[1]),
         row("XOR of the two", mix),
-        row("a guess, XORed to it", known),
+        row("XOR with the guess", known),
         f"  the guess             \"{known.decode()}\"",
-        f"  gives the other text  \"{secret.decode().strip()}\""))
+        f"  reveals the other     \"{secret.decode().strip()}\""))
