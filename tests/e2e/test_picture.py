@@ -127,7 +127,7 @@ def test_drawn():
     ours, control = steps(svg, "reuse")
     assert ours == ""
     assert control.count("l5 5m0-5l-5 5") == 4  # a cross on each packet
-    links = re.findall(r"M([\d.]+) ([\d.]+)H([\d.]+)", control)
+    links = re.findall(r"M([\d.]+) ([\d.]+)H([\d.]+)", steps(svg, "link")[1])
     assert len(links) == 2  # and a line for each nonce
     assert all(float(start) < float(end) for start, _, end in links)
     text = "".join(xml.etree.ElementTree.fromstring(svg).itertext())

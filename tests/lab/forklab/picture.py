@@ -37,7 +37,8 @@ text { font: 13px system-ui, sans-serif; fill: #1f2328 }
 .one { stroke: #0072b2 }
 .two { stroke: #b07800 }
 .dots.two { stroke-linecap: square; stroke-width: 3.4 }
-.reuse { stroke: #c2185b; fill: none; stroke-width: 1.2 }
+.reuse, .link { stroke: #c2185b; fill: none; stroke-width: 1.2 }
+.link { stroke-width: 0.8; opacity: 0.4 }
 .hot { fill: #c2185b }
 @media (prefers-color-scheme: dark) {
 text { fill: #f0f6fc }
@@ -48,7 +49,7 @@ text { fill: #f0f6fc }
 .fork { stroke: #9198a1 }
 .one { stroke: #56b4e9 }
 .two { stroke: #e6a700 }
-.reuse { stroke: #ff7eb0 }
+.reuse, .link { stroke: #ff7eb0 }
 .hot { fill: #ff7eb0 }
 }
 """
@@ -165,12 +166,12 @@ def crosses(clones, across, up):
     """Marks each packet with a reused nonce, and joins the two of one nonce."""
     uses = [{counter: when for when, counter, reused in clone["old"] if reused}
             for clone in clones]
-    steps = [f"M{across(when) - 2.5:.1f} {up(counter) - 2.5:.1f}l5 5m0-5l-5 5"
-             for use in uses for counter, when in use.items()]
-    steps += [f"M{across(uses[0][counter])} {up(counter)}"
-              f"H{across(uses[1][counter])}"
-              for counter in sorted(uses[0].keys() & uses[1].keys())]
-    return path("reuse", steps)
+    yield path("link", (
+        f"M{across(uses[0][counter])} {up(counter)}H{across(uses[1][counter])}"
+        for counter in sorted(uses[0].keys() & uses[1].keys())))
+    yield path("reuse", (
+        f"M{across(when) - 2.5:.1f} {up(counter) - 2.5:.1f}l5 5m0-5l-5 5"
+        for use in uses for counter, when in use.items()))
 
 
 def band(across, up, name):
@@ -216,7 +217,7 @@ def panel(system, y, span, across):
                        f"{up.start + 12 + 12 * number}H{ended + 2}")
             first = min(first, begun)
     yield text(first - 8, up.start + 22, "handshake", "small", "end")
-    yield crosses(clones, across, up)
+    yield from crosses(clones, across, up)
 
 
 def reused(system):
@@ -263,6 +264,6 @@ def legend(x, y):
         yield path(kind, f"M{x} {y - 4}h.01")
         yield text(x + 10, y, words)
         x += width
-    yield path("reuse", f"M{x - 2.5} {y - 6.5}l5 5m0-5l-5 5m2.5-2.5h20"
-               "m-2.5-2.5l5 5m0-5l-5 5")
+    yield path("link", f"M{x} {y - 4}h20")
+    yield path("reuse", f"M{x - 2.5} {y - 6.5}l5 5m0-5l-5 5m20 0l5-5m-5 0l5 5")
     yield text(x + 32, y, "one nonce, two different ciphertexts")
