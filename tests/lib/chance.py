@@ -1,23 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0
 """What tests choose at random follows from the commit: one commit is tested alike everywhere, and
-the next one otherwise. FORKGUARD_SEED repeats another commit's choices, or makes new ones."""
+the next one differently. FORKGUARD_SEED, which is printed, repeats the choices of another commit."""
 
 import os
 import random
-import subprocess
-from pathlib import Path
 
-TOP = Path(__file__).resolve().parents[2]
+import history
 
 
 def seed():
-    """The id of the tree that HEAD has; 0 where there is no repository."""
-    given = os.environ.get("FORKGUARD_SEED")
-    if given:
-        return given
-    done = subprocess.run(["git", "rev-parse", "--short=12", "HEAD^{tree}"], cwd=TOP,
-                          capture_output=True, text=True, check=False)
-    return done.stdout.strip() if done.returncode == 0 else "0"
+    """The id of HEAD's tree, or 0 where there is no repository."""
+    try:
+        return os.environ.get("FORKGUARD_SEED") or history.head_tree()
+    except history.NoHistory:
+        return "0"
 
 
 def generator(purpose):
@@ -28,5 +24,5 @@ def generator(purpose):
 
 
 def number(purpose):
-    """A number of 32 bits, for what wants a seed of its own."""
+    """A number of 32 bits, for programs that want a seed of their own."""
     return generator(purpose).getrandbits(32)

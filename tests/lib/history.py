@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0
+"""What git knows of this tree."""
+
+import os
+import subprocess
+import tempfile
+from pathlib import Path
+
+TOP = Path(__file__).resolve().parents[2]
+
+
+class NoHistory(Exception):
+    """There is no repository, or not this commit in it."""
+
+
+def git(*words, top=TOP, **environment):
+    """What a git command prints."""
+    try:
+        done = subprocess.run(["git", *words], cwd=top, env=os.environ | environment, text=True,
+                              stdin=subprocess.DEVNULL, capture_output=True, check=False)
+    except FileNotFoundError as error:
+        raise NoHistory("git is not installed") from error
+    if done.returncode:
+        raise NoHistory(done.stderr.strip())
+    return done.stdout.strip()
+
+
+def head_tree():
+    """The id of the tree that HEAD has."""
+    return git("rev-parse", "--short=12", "HEAD^{tree}")
+
+
+def working_tree():
+    """The id of the tree as it is, committed or not."""
+    with tempfile.TemporaryDirectory() as folder:
+        index = {"GIT_INDEX_FILE": f"{folder}/index"}
+        git("read-tree", "HEAD", **index)
+        git("add", "--all", **index)
+        return git("write-tree", **index)
