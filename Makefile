@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 #
-# What people type. The module's own build is in Kbuild, the tools' in
-# userspace/Makefile; what a command needs, it sets up itself.
+# The commands of this tree. Each sets up what it needs. The module's own build is
+# in Kbuild, that of the tools in userspace/Makefile.
 
 PREFIX ?= /usr/local
 DESTDIR ?=
@@ -13,13 +13,15 @@ help:
 	@echo 'make            build the module for the stock kernels 6.1 and 6.12, and the tools'
 	@echo 'make demo       fork guests with forkguard and with stock WireGuard, and compare'
 	@echo 'make check      run every test; the last line is "N passed, N failed"'
+	@echo 'make check-all  the same, with all mutants, debug kernels and more: a day; resumes'
 	@echo
 	@echo 'make module     build/6.1/forkguard.ko and build/6.12/forkguard.ko'
 	@echo 'make userspace  build/fwg and build/fwg-audit'
 	@echo 'make kunit      unit tests of the module, in user-mode Linux'
 	@echo 'make mutants    break the module on purpose; a unit test must catch each bug'
 	@echo 'make model      check a model of forks with spin'
-	@echo 'make lint       checkpatch, sparse, clang-format, shellcheck'
+	@echo 'make lint       checkpatch, sparse, clang-format, shellcheck, layers of the module'
+	@echo 'make evidence   list the campaigns whose code has changed since'
 	@echo
 	@echo 'Campaigns that take hours, see tests/EVIDENCE.md:'
 	@echo 'make sweep      fork guests at every step of the code that matters'
@@ -58,6 +60,12 @@ lint: packages
 check: packages
 	@tests/check
 
+check-all: packages
+	@tests/check --all
+
+evidence:
+	@tests/evidence
+
 demo: all
 	@tests/lab/demo
 
@@ -88,5 +96,5 @@ install:
 clean:
 	rm -rf build
 
-.PHONY: help all packages module userspace kunit mutants model lint check demo sweep forensics \
-	scale fuzz check-debug install clean
+.PHONY: help all packages module userspace kunit mutants model lint check check-all evidence \
+	demo sweep forensics scale fuzz check-debug install clean

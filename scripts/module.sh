@@ -53,7 +53,9 @@ exec 9>"$tree/lock"
 flock -w 600 9
 find "$tree" -type l -delete
 cd "$top"
-find Kbuild module include tests/kunit -name Kbuild -o -name '*.[ch]' | while read -r file; do
+sources=(Kbuild module include)
+[ ! -d tests/kunit ] || sources+=(tests/kunit)
+find "${sources[@]}" -name Kbuild -o -name '*.[ch]' | while read -r file; do
 	link=$tree/$file
 	mkdir -p "${link%/*}"
 	ln -s "$top/$file" "$link"

@@ -230,7 +230,7 @@ class Matrix:
             found[name] = [int(number) for number in numbers]
         return found
 
-    def ping(self, side, families=None, numbers=NUMBERS, options="-c 2 -i 0.1 -W 20", cable=()):
+    def ping(self, side, families=None, numbers=NUMBERS, options="-c 5 -i 0.1 -W 20", cable=()):
         """The result of pings from a side through tunnels, and to the other end of the cable beside
         them, by number and family; see AWK."""
         targets = self._pings(side, families or INNER[side], numbers)

@@ -5,7 +5,6 @@ import hashlib
 import os
 import re
 import shutil
-import stat
 import subprocess
 import tempfile
 
@@ -20,32 +19,18 @@ FOLDERS = {"ip": "/sbin", "tc": "/sbin", "modprobe": "/sbin", "wg-quick": "/usr/
 
 
 def write_cpio(root, path):
-    """Writes the folder root as a cpio archive (newc, owned by root)."""
+    """Writes the folder root as a cpio archive, owned by root. Equal folders
+    give equal archives."""
+    names = sorted(os.path.relpath(os.path.join(folder, name), root)
+                   for folder, folders, files in os.walk(root)
+                   for name in folders + files)
+    for name in names:
+        os.utime(os.path.join(root, name), (0, 0), follow_symlinks=False)
     with open(path, "wb") as out:
-        def entry(number, name, mode, data):
-            encoded = name.encode() + b"\0"
-            fields = (number, mode, 0, 0, 1, 0, len(data), 0, 0, 0, 0,
-                      len(encoded), 0)
-            header = b"070701" + b"".join(b"%08X" % f for f in fields)
-            for part in (header + encoded, data):
-                out.write(part + b"\0" * (-len(part) % 4))
-
-        number = 0
-        for folder, folders, files in os.walk(root):
-            folders.sort()
-            for name in sorted(folders + files):
-                full = os.path.join(folder, name)
-                mode = os.lstat(full).st_mode
-                if stat.S_ISLNK(mode):
-                    data = os.readlink(full).encode()
-                elif stat.S_ISREG(mode):
-                    with open(full, "rb") as source:
-                        data = source.read()
-                else:
-                    data = b""
-                number += 1
-                entry(number, os.path.relpath(full, root), mode, data)
-        entry(0, "TRAILER!!!", 0, b"")
+        subprocess.run(["cpio", "--create", "--null", "--format=newc", "--owner=0:0",
+                        "--reproducible", "--io-size=4096", "--quiet"], cwd=root, stdout=out,
+                       input="".join(f"{name}\0" for name in names).encode(), check=True,
+                       timeout=60)
 
 
 def libraries(program):
