@@ -314,7 +314,7 @@ def dumps():
     return {name: dump_and_change(family, dump, 50, change) for name, change in CHANGES.items()}
 
 
-PACE = 20  # how much longer a dump of ten times as many peers may take
+PACE = 20  # times the peers may take as many times as long
 
 
 def pace():
@@ -322,7 +322,7 @@ def pace():
     longer now and then, so they are repeated, up to 30 times."""
     family = nl.Family("forkguard")
     dump = Dump(family.number)
-    devices = {"fwg0": 1000, "fwg1": 10000}
+    devices = {"fwg0": 500, "fwg1": 500 * PACE}
     nl.Route().add_link("fwg1")
     for name, count in devices.items():
         fill(family, name, count)
