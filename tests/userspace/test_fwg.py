@@ -388,7 +388,7 @@ WRONG_FILES = [
     (EXAMPLE + "AllowedIPs=+", "FILE:14: Unable to parse IP address: `+'"),
     # What is for wg-quick.
     *(("[Interface]\n" + line, f"FILE:2: Line unrecognized: `{line.split('=')[0]}' in [Interface] "
-       "(for wg-quick: use <(wg-quick strip FILE))")
+       "(wg-quick's: use <(wg-quick strip FILE))")
       for line in ("Address=10.0.0.1/24", "DNS=192.0.2.53", "Table=off", "PreUp=true", "PostUp=true",
                    "PreDown=true", "PostDown=true", "SaveConfig=true")),
 ]

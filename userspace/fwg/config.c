@@ -103,9 +103,8 @@ static void complain_of_wg_quick(const char *name)
 {
 	const char *path = complaint_file();
 
-	complain(
-		"Line unrecognized: `%s' in [Interface] (for wg-quick: use <(wg-quick strip %s%s))",
-		name, strchr(path, '/') ? "" : "./", path);
+	complain("Line unrecognized: `%s' in [Interface] (wg-quick's: use <(wg-quick strip %s%s))",
+		 name, strchr(path, '/') ? "" : "./", path);
 }
 
 static int begin_section(enum section *section, struct device *dev, const char *line)

@@ -76,13 +76,13 @@ static const struct command *find_command(const char *name)
 	return NULL;
 }
 
-static int usage(const struct command *command)
+static int print_usage(const struct command *command)
 {
 	printf("Usage: fwg %s%s\n\n%s.\n", command->name, command->arguments, command->purpose);
 	return 0;
 }
 
-static int help(int argc, char *argv[])
+static int run_help(int argc, char *argv[])
 {
 	const struct command *command;
 
@@ -91,7 +91,7 @@ static int help(int argc, char *argv[])
 		return 1;
 	if (argc > 1) {
 		command = find_command(argv[1]);
-		return command ? usage(command) : 1;
+		return command ? print_usage(command) : 1;
 	}
 	printf("Usage: fwg [COMMAND] [ARGUMENTS]\n\n"
 	       "Without COMMAND, runs show. For details, see `fwg COMMAND --help' and fwg(8).\n\n");
@@ -105,7 +105,7 @@ static int run(int argc, char *argv[])
 	const struct command *command;
 
 	if (is_help(argv[0]))
-		return help(argc, argv);
+		return run_help(argc, argv);
 	if (is_version(argv[0])) {
 		puts("fwg " VERSION);
 		return 0;
@@ -113,7 +113,7 @@ static int run(int argc, char *argv[])
 	command = find_command(argv[0]);
 	if (!command)
 		return 1;
-	return asks_for_help(argc, argv) ? usage(command) : command->run(argc, argv);
+	return asks_for_help(argc, argv) ? print_usage(command) : command->run(argc, argv);
 }
 
 /* --json belongs to the command that follows it, or to show if none does. */
