@@ -54,6 +54,7 @@ static const struct {
 	{ cmd_reset, { "reset", "fwg0" } },
 	{ cmd_set, { "set", "fwg0", "fwmark", "1" } },
 	{ cmd_syncconf, { "syncconf", "fwg0", "FILE" } },
+	{ cmd_generation, { "generation", "--require", "packet" } },
 };
 
 #define COUNT (sizeof(commands) / sizeof(*commands))

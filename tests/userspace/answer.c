@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * Preloaded into fwg or wg, answers in the kernel's place. In the folder WORLD the file NAME holds
- * what a dump of the interface NAME tells: the attributes of each message behind their length. The
- * attributes by which an interface is set are kept in "heard" in the same way, and a number in
- * "refuse" is the error with which they are refused. LINKS is what interfaces there are, with a /
- * between them, NOW the time. A host called "later" is not resolved the first 40 times, any other
- * name but localhost never, and waiting takes no time.
+ * what a dump of the interface NAME contains: the attributes of each message, after their length.
+ * The file "generation" holds the answer to FORKGUARD_CMD_GET_GENERATION in the same way, and
+ * "heard" gets the attributes by which an interface is set. A number in "refuse" is the error with
+ * which they are refused. LINKS names the interfaces, separated by /, NOW is the time. A host called
+ * "later" is resolved at the 41st attempt, other names except localhost are not, and waiting takes
+ * no time.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
 #include <netdb.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -26,6 +28,7 @@
 
 #define FAMILY 77
 #define ATTR_IFNAME 2
+#define CMD_GET_GENERATION 65
 
 static uint8_t answer[1 << 22] __attribute__((aligned(NLMSG_ALIGNTO)));
 static size_t said, told;
@@ -66,12 +69,17 @@ static void end(uint16_t type, int error)
 	}
 }
 
+/* Without a buffer, in which secrets would remain. */
 static FILE *file_of(const char *name, const char *mode)
 {
 	char path[4096];
+	FILE *file;
 
 	snprintf(path, sizeof(path), "%s/%s", getenv("WORLD"), name);
-	return fopen(path, mode);
+	file = fopen(path, mode);
+	if (file)
+		setvbuf(file, NULL, _IONBF, 0);
+	return file;
 }
 
 static void tell_family(void)
@@ -103,13 +111,13 @@ static void tell_links(void)
 	end(NLMSG_DONE, 0);
 }
 
-static void tell_device(const struct nlattr *name)
+static void tell_file(const char *name)
 {
-	FILE *file = file_of((const char *)name + NLA_HDRLEN, "r");
+	FILE *file = *name ? file_of(name, "r") : NULL;
 	uint8_t text[1 << 16];
 	uint32_t len;
 
-	if (name->nla_type != ATTR_IFNAME || name->nla_len <= NLA_HDRLEN + 1 || !file) {
+	if (!file) {
 		end(NLMSG_ERROR, ENODEV);
 		return;
 	}
@@ -121,6 +129,13 @@ static void tell_device(const struct nlattr *name)
 	}
 	end(NLMSG_DONE, 0);
 	fclose(file);
+}
+
+static void tell_device(const struct nlattr *name)
+{
+	const bool named = name->nla_type == ATTR_IFNAME && name->nla_len > NLA_HDRLEN;
+
+	tell_file(named ? (const char *)name + NLA_HDRLEN : "");
 }
 
 static void hear(const void *attributes, uint32_t len)
@@ -156,6 +171,8 @@ ssize_t sendto(int fd, const void *message, size_t len, int flags, const struct 
 		tell_family();
 	else if (question.nlmsg_type == RTM_GETLINK)
 		tell_links();
+	else if (genl->cmd == CMD_GET_GENERATION)
+		tell_file("generation");
 	else if (genl->cmd)
 		hear((const uint8_t *)genl + GENL_HDRLEN, len - NLMSG_HDRLEN - GENL_HDRLEN);
 	else

@@ -91,18 +91,18 @@ def wishes(data):
 # wg's complaints, and what stands for them in fwg's, word for word the same but for these.
 OTHERWISE = [
     (r"^fopen: ", "Unable to open"),
-    (r"^Usage: ", "(Invalid argument|needs an interface)"),
+    (r"^Usage: ", "(Invalid argument|Unexpected argument|needs an interface)"),
     (r"^Invalid length key in key file",
      "(Key is not the correct length or format: the content of|Unable to read a key from) `"),
     (r"^Found trailing character in key file", "Trailing characters found after key in"),
-    (r"^Unable to parse empty port", "Port is neither 0-65535 nor a service's name: `'"),
+    (r"^Unable to parse empty port", "Port is neither 0-65535 nor a service name: `'"),
     (r"^Unable to parse empty endpoint", "Unable to find port of endpoint: `'"),
-    (r"^Servname not supported", "(Port|Port of endpoint) is neither 0-65535 nor a service's name: `"),
+    (r"^Servname not supported", "(Port|Port of endpoint) is neither 0-65535 nor a service name: `"),
     # It is fwg that reads a service's name, and the host's only then.
     (r"^Name or service not known: `.*:[^0-9]",
-     "(Port of endpoint is neither 0-65535 nor a service's name|Name or service not known): `"),
+     "(Port of endpoint is neither 0-65535 nor a service name|Name or service not known): `"),
     (r"^Invalid argument: ", None),
-    (r"^Line unrecognized: ", "Line unrecognized: (`|what it begins with)"),
+    (r"^Line unrecognized: ", "Line unrecognized: (`|its first word is too long)"),
     (r"^A peer is missing a public key", "A peer is missing a public key"),
     (r"^Unable to (access|modify) interface: ", None),
     (r"^Unable to retrieve current interface configuration: ", "Unable to access interface"),
@@ -556,7 +556,7 @@ def test_json_tells_what_dump_tells(answer, tmp_path, seed):
     assert [text(shown["private_key"]), text(shown["public_key"]), str(shown["listen_port"]),
             f"{shown['fwmark']:#x}" if shown["fwmark"] else "off"] == lines[0]
     assert [[peer["public_key"], text(peer["preshared_key"]), text(peer["endpoint"]),
-             ",".join(peer["allowed_ips"]) or "(none)", str(peer["latest_handshake"]),
+             ",".join(peer["allowed_ips"]) or "(none)", str(peer["latest_handshake"] or 0),
              str(peer["rx_bytes"]), str(peer["tx_bytes"]), str(peer["persistent_keepalive"] or "off")]
             for peer in shown["peers"]] == lines[1:]
 

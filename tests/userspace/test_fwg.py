@@ -60,43 +60,26 @@ def test_help(word):
             assert usage.stdout.startswith(f"Usage: fwg {command}")
 
 
-@pytest.mark.parametrize("word", ["version", "--version", "-v"])
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_about_a_command(command):
+    usage = run(command, "--help")
+    assert usage.stdout.startswith(f"Usage: fwg {command}") and usage.stdout.count("Usage") == 1
+    for words in (["help", command], ["-h", command], ["--json", "help", command]):
+        assert run(*words).stdout == usage.stdout
+
+
+@pytest.mark.parametrize("word", ["version", "--version", "-v", "-V"])
 def test_version(word):
     done = run(word)
     assert (done.returncode, done.stderr) == (0, "")
-    assert re.fullmatch(r"fwg \d+\.\d+\n", done.stdout)
+    assert re.fullmatch(r"fwg \d+(\.\d+)+\n", done.stdout)
 
 
-# One list of words in four places.
-
-def completed(*words):
-    """What bash offers for the last of the words."""
-    script = f"""source {TOP}/userspace/completion/fwg.bash
-        COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)); _fwg; printf '%s\\n' "${{COMPREPLY[@]}}"
-    """
-    done = run("-euc", script, "bash", "fwg", *words, tool="bash",
-               env={"PATH": f"{FWG.parent}:{os.environ['PATH']}"})
-    return done.stdout.split()
-
+# One list of words in three places; test_completion.py has the fourth.
 
 def test_help_names_every_word():
     assert re.findall(r"^  (\w+) ", run("help").stdout, flags=re.M) == COMMANDS
     assert re.findall(r"\[([a-z-]+)[ \]]", run("set", "--help").stdout) == SETTINGS
-
-
-def test_completion():
-    assert sorted(completed("")) == sorted([*COMMANDS, "help", "version", "--json", "--help",
-                                            "--version"])
-    assert completed("--json", "sh") == completed("sh") == ["show", "showconf"]
-    for command in COMMANDS:
-        assert "--help" in completed(command, "")
-        assert run(command, "--help").stdout.count("--json") == ("--json" in completed(command, ""))
-    assert sorted(completed("show", "all", "")) == sorted([*FIELDS, "--json"])
-    of_peer = completed("set", "x", "peer", KEY, "")
-    assert sorted({*completed("set", "x", ""), *of_peer}) == sorted(SETTINGS)
-    assert completed("set", "x", "fwmark", "o") == ["off"]
-    assert completed("set", "x", "peer", KEY, "preshared-key", "/dev/nul") == ["/dev/null"]
-    assert completed("setconf", "x", "/dev/nul") == ["/dev/null"]
 
 
 def test_manual_names_every_word():
@@ -107,7 +90,7 @@ def test_manual_names_every_word():
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_fields_are_known(field):
-    """Those that are not would be complained of before the interface."""
+    """An unknown one is an error before there is no such interface."""
     assert "Invalid parameter" not in error("show", "fwgtest", field)
     assert "Invalid parameter" in error("show", "fwgtest", field + "s")
 
@@ -132,7 +115,13 @@ def test_fields_are_known(field):
     (["showconf", ""], ""),
     (["setconf", "fwgtest", "/dev/null", "more"], "more"),
     (["setconf", "a-name-of-16-char", "/dev/null"], "a-name-of-16-char"),
+    (["help", "frobnicate"], "frobnicate"),
+    (["help", "set", "more"], "more"),
     (["generation", "more"], "more"),
+    (["generation", "--require"], ""),
+    (["generation", "--require", "none"], "none"),
+    (["generation", "--require", "packet", "more"], "more"),
+    (["generation", "more", "--require", "packet"], "more"),
     (["generation", "--json", "more"], "more"),
     (["monitor", "more"], "more"),
     (["genkey", "more"], "more"),
@@ -365,17 +354,17 @@ WRONG_FILES = [
     ("ListenPort=1", "FILE:1: Line unrecognized: `ListenPort' before any section"),
     ("\n[Interfaces]", "FILE:2: Line unrecognized: `[Interfaces]' is neither [Interface] nor [Peer]"),
     ("[Peer", "FILE:1: Line unrecognized: `[Peer' is neither [Interface] nor [Peer]"),
-    ("[Interface]\nMTU = 1420", "FILE:2: Line unrecognized: `MTU' in [Interface]"),
+    ("[Interface]\nMTUs = 1420", "FILE:2: Line unrecognized: `MTUs' in [Interface]"),
     ("[Interface]\nEndpoint=::1:1", "FILE:2: Line unrecognized: `Endpoint' in [Interface]"),
     ("[Interface]\nlisten-port=1", "FILE:2: Line unrecognized: `listen-port' in [Interface]"),
     ("[Interface]\nListenPort", "FILE:2: Line unrecognized: `ListenPort' needs a value"),
     ("[Interface]\n=", "FILE:2: Line unrecognized: `' in [Interface]"),
     ("[Interface]\n#\n\nListenPort=x y",
-     "FILE:4: Port is neither 0-65535 nor a service's name: `xy'"),
+     "FILE:4: Port is neither 0-65535 nor a service name: `xy'"),
     (EXAMPLE + "FwMark=1", "FILE:14: Line unrecognized: `FwMark' in [Peer]"),
     (EXAMPLE + "Endpoint=1", "FILE:14: Unable to find port of endpoint: `1'"),
     (EXAMPLE + "Endpoint=::1:99999",
-     "FILE:14: Port of endpoint is neither 0-65535 nor a service's name: `::1:99999'"),
+     "FILE:14: Port of endpoint is neither 0-65535 nor a service name: `::1:99999'"),
     (EXAMPLE + "Endpoint=[::1:1", "FILE:14: Unable to find matching brace of endpoint: `[::1:1'"),
     (EXAMPLE + "AllowedIPs=::1, 1", "FILE:14: Unable to parse IP address: `1'"),
     (EXAMPLE + "AllowedIPs=::1/129", "FILE:14: AllowedIP is not in the correct format: `::1/129'"),
@@ -388,18 +377,18 @@ WRONG_FILES = [
     (f"[Interface]\n PrivateKey {KEY}", "FILE:2: Line unrecognized: `PrivateKey' in [Interface]"),
     (f"[Interface]\nKey = {KEY}", "FILE:2: Line unrecognized: `Key' in [Interface]"),
     # A key file, taken for a configuration, and slips of the finger: no part of a key is told.
-    *((text, f"FILE:{text.count(chr(10)) + 1}: Line unrecognized: what it begins with is too long "
-             "for a name") for text in (KEY, f"[{KEY}", f"[Interface]\nPrivateKey{KEY}",
+    *((text, f"FILE:{text.count(chr(10)) + 1}: Line unrecognized: its first word is too "
+             "long") for text in (KEY, f"[{KEY}", f"[Interface]\nPrivateKey{KEY}",
                                         f"[Interface]\n{KEY} = PrivateKey")),
-    ("[Peer]\n[Interface]", "FILE:2: A peer is missing a public key: no `PublicKey' until here"),
-    (EXAMPLE + "[Peer]\n\n", "FILE:15: A peer is missing a public key: no `PublicKey' until here"),
+    ("[Peer]\n[Interface]", "FILE:2: A peer is missing a public key: [Peer] without `PublicKey' ends here"),
+    (EXAMPLE + "[Peer]\n\n", "FILE:15: A peer is missing a public key: [Peer] without `PublicKey' ends here"),
     (EXAMPLE + "; Endpoint", "FILE:14: Line unrecognized: `;' in [Peer]"),
     ("[Interface]\nPrivateKey=", "FILE:2: Line unrecognized: `PrivateKey' needs a value"),
     (EXAMPLE + "AllowedIPs=", "FILE:14: Line unrecognized: `AllowedIPs' needs a value"),
     (EXAMPLE + "AllowedIPs=+", "FILE:14: Unable to parse IP address: `+'"),
-    # What is wg-quick's.
-    *(("[Interface]\n" + line,
-       f"FILE:2: Line unrecognized: `{line.split('=')[0]}' in [Interface]")
+    # What is for wg-quick.
+    *(("[Interface]\n" + line, f"FILE:2: Line unrecognized: `{line.split('=')[0]}' in [Interface] "
+       "(wg-quick's: use <(wg-quick strip FILE))")
       for line in ("Address=10.0.0.1/24", "DNS=192.0.2.53", "Table=off", "PreUp=true", "PostUp=true",
                    "PreDown=true", "PostDown=true", "SaveConfig=true")),
 ]
@@ -419,6 +408,17 @@ def test_wg_is_of_the_same_mind_about_files(tmp_path, command):
         return wg_understands(command, "fwgtest", path)
     assert [text for text in FILES if not understood(text)] == []
     assert [text for text, _ in WRONG_FILES if understood(text)] == [EXAMPLE + "Endpoint=::1:99999"]
+
+
+def test_file_of_wg_quick_in_this_folder(tmp_path):
+    """wg-quick would take a name without a slash for an interface."""
+    (tmp_path / "wg0.conf").write_text("[Interface]\nAddress = 10.0.0.1/24\nListenPort = 1\n")
+    message = error("setconf", "fwgtest", "wg0.conf", cwd=tmp_path)
+    strip = re.search(r"use <\((wg-quick strip .*)\)\)$", message)[1]
+    assert strip == "wg-quick strip ./wg0.conf"
+    done = subprocess.run(["bash", "-c", f"{FWG} setconf fwgtest <({strip})"], cwd=tmp_path,
+                          capture_output=True, text=True, check=False, timeout=60)
+    assert done.stderr.startswith(NOT_THERE), done.stderr
 
 
 @pytest.mark.parametrize("path", ["/nowhere/fwg.conf", "/"])
@@ -567,4 +567,4 @@ def test_lost_output_is_an_error(words):
     with open("/dev/full", "w", encoding="ascii") as full:
         done = run(*words, stdout=full)
     assert done.returncode == 1
-    assert done.stderr == "fwg: Unable to write the output: No space left on device\n"
+    assert done.stderr == "fwg: Unable to write output: No space left on device\n"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The subcommands: each gets its own name in argv[0] and returns the exit
- * status. What goes wrong is said in one line on stderr.
+ * The commands. Each gets its own name in argv[0], reports an error in one line
+ * on stderr, and returns the exit status.
  */
 #ifndef FWG_COMMANDS_H
 #define FWG_COMMANDS_H
@@ -21,13 +21,13 @@ int cmd_genkey(int argc, char *argv[]);
 int cmd_genpsk(int argc, char *argv[]);
 int cmd_pubkey(int argc, char *argv[]);
 
-/* Takes --json off the arguments, wherever it stands; was it there? */
+/* Removes --json from the arguments; returns whether it was among them. */
 bool take_json(int *argc, char *argv[]);
 
-/* Complains of the first argument after the @most that make sense, if any. */
+/* Returns true, after a message, if there are more than @most arguments. */
 bool too_many(int argc, char *argv[], int most);
 
-/* False, after a message, for what no interface can be called. */
+/* Returns false, after a message, if no interface can have this name. */
 bool valid_interface(const char *name);
 
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Says what is wrong with a word, and in which line it stands. */
+/* Prints what is wrong with a word, and where it is. */
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -13,6 +13,11 @@ void complain_of(const char *file, unsigned int line)
 {
 	current_file = file;
 	current_line = line;
+}
+
+const char *complaint_file(void)
+{
+	return current_file;
 }
 
 unsigned int complaint_line(void)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The grammars of the command line and of files. */
+/* Parses the arguments of `fwg set`, and configuration files. */
 #include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,7 +10,7 @@
 #include "config.h"
 #include "setting.h"
 
-/* May @setting stand here? */
+/* Is this the place for @setting? */
 static bool fits(const struct setting *setting, const struct device *dev, const char *word)
 {
 	if (setting_is_of_peer(setting) && !dev->last_peer) {
@@ -54,28 +54,57 @@ int config_from_words(struct device *dev, int count, char *words[])
 	return 0;
 }
 
+/* A line, in memory that is wiped before it is freed. */
+struct text {
+	char *p;
+	size_t size;
+};
+
 enum section {
 	NO_SECTION,
 	INTERFACE,
 	PEER
 };
 
-/* At the end of a section: did a peer say who it is? */
+/* A section of a peer has to name its public key. */
 static int end_section(enum section section, const struct device *dev)
 {
 	if (section != PEER || dev->last_peer->has_public_key)
 		return 0;
-	complain("A peer is missing a public key: no `PublicKey' until here");
+	complain("A peer is missing a public key: [Peer] without `PublicKey' ends here");
 	return -1;
 }
 
-/* Names no more of a line than its first @word characters, and nothing that may be a key. */
+/* Repeats the first @word characters of the line at most, and nothing that may be a key. */
 static void complain_of_line(const char *line, size_t word, const char *what)
 {
 	if (word < sizeof("PersistentKeepalive"))
 		complain("Line unrecognized: `%.*s'%s", (int)word, line, what);
 	else
-		complain("Line unrecognized: what it begins with is too long for a name");
+		complain("Line unrecognized: its first word is too long");
+}
+
+/* Is @name a setting of wg-quick's that `wg-quick strip' removes? */
+static bool is_of_wg_quick(const char *name)
+{
+	static const char *const names[] = {
+		"Address", "DNS",     "MTU",	  "Table",	"PreUp",
+		"PostUp",  "PreDown", "PostDown", "SaveConfig",
+	};
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++)
+		if (!strcasecmp(name, names[i]))
+			return true;
+	return false;
+}
+
+/* Without a slash, wg-quick would take the file for the name of an interface. */
+static void complain_of_wg_quick(const char *name)
+{
+	const char *path = complaint_file();
+
+	complain("Line unrecognized: `%s' in [Interface] (wg-quick's: use <(wg-quick strip %s%s))",
+		 name, strchr(path, '/') ? "" : "./", path);
 }
 
 static int begin_section(enum section *section, struct device *dev, const char *line)
@@ -91,7 +120,7 @@ static int begin_section(enum section *section, struct device *dev, const char *
 
 		if (!peer)
 			return -1;
-		/* A file tells all of a peer's allowed IPs, if need be that it has none. */
+		/* A file lists all allowed IPs of a peer, even if there are none. */
 		peer->replace_allowed_ips = true;
 		*section = PEER;
 		return 0;
@@ -100,8 +129,8 @@ static int begin_section(enum section *section, struct device *dev, const char *
 	return -1;
 }
 
-/* NAME=VALUE, without white space; @word characters of it were one word before. */
-static int read_setting(enum section section, struct device *dev, char *line, size_t word)
+/* Parses NAME=VALUE, from which white space was removed, after the first @word characters. */
+static int parse_setting(enum section section, struct device *dev, char *line, size_t word)
 {
 	static const char *const places[] = {
 		[NO_SECTION] = " before any section",
@@ -117,11 +146,14 @@ static int read_setting(enum section section, struct device *dev, char *line, si
 		setting = setting_by_name(line, section == PEER);
 	if (setting && value && *value)
 		return setting_apply(setting, dev, value);
-	complain_of_line(line, word, setting ? " needs a value" : places[section]);
+	if (section == INTERFACE && is_of_wg_quick(line))
+		complain_of_wg_quick(line);
+	else
+		complain_of_line(line, word, setting ? " needs a value" : places[section]);
 	return -1;
 }
 
-static int read_line(enum section *section, struct device *dev, char *line)
+static int parse_line(enum section *section, struct device *dev, char *line)
 {
 	static const char spaces[] = " \t\n\v\f\r";
 	size_t word;
@@ -134,30 +166,71 @@ static int read_line(enum section *section, struct device *dev, char *line)
 		return 0;
 	if (*line == '[')
 		return begin_section(section, dev, line);
-	return read_setting(*section, dev, line, word);
+	return parse_setting(*section, dev, line, word);
+}
+
+static void wipe(struct text *line)
+{
+	if (line->size)
+		explicit_bzero(line->p, line->size);
+}
+
+static bool grow(struct text *line)
+{
+	const size_t size = line->size ? 2 * line->size : 128;
+	char *p = malloc(size);
+
+	if (!p)
+		return false;
+	if (line->size)
+		memcpy(p, line->p, line->size);
+	wipe(line);
+	free(line->p);
+	*line = (struct text){ p, size };
+	return true;
+}
+
+/*
+ * Reads a line as getline() does, which frees memory that may hold a key without wiping it.
+ * Returns 1, 0 at the end of the file or -1.
+ */
+static int get_line(struct text *line, FILE *file)
+{
+	size_t len = 0;
+	int c;
+
+	do {
+		if (len + 1 >= line->size && !grow(line))
+			return -1;
+		c = getc(file);
+		if (c != EOF)
+			line->p[len++] = c;
+	} while (c != EOF && c != '\n');
+	line->p[len] = '\0';
+	return ferror(file) ? -1 : len > 0;
 }
 
 static int read_file(struct device *dev, FILE *file, const char *path)
 {
 	enum section section = NO_SECTION;
 	unsigned int number = 0;
-	size_t size = 0;
-	char *line = NULL;
-	int ret = 0;
+	struct text line = { 0 };
+	int got, ret = 0;
 
-	while (!ret && getline(&line, &size, file) >= 0) {
+	while (!ret && (got = get_line(&line, file)) > 0) {
 		complain_of(path, ++number);
-		ret = read_line(&section, dev, line);
-		explicit_bzero(line, size);
+		ret = parse_line(&section, dev, line.p);
+		wipe(&line);
 	}
-	if (!ret && ferror(file)) {
+	if (!ret && got < 0) {
 		warn("Unable to read `%s'", path);
 		ret = -1;
 	}
 	if (!ret)
 		ret = end_section(section, dev);
 	complain_of(NULL, 0);
-	free(line);
+	wipe(&line);
+	free(line.p);
 	return ret;
 }
 
@@ -171,7 +244,7 @@ int config_from_file(struct device *dev, const char *path)
 		warn("Unable to open `%s'", path);
 		return -1;
 	}
-	/* Ours, for the keys in it are to be wiped. */
+	/* Our own buffer, so that keys in it can be wiped. */
 	setvbuf(file, buffer, _IOFBF, sizeof(buffer));
 	ret = read_file(dev, file, path);
 	fclose(file);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Reads forkguard's netlink attributes. Each is checked for its exact size. */
+/* Reads forkguard's netlink attributes, each of which must have its exact size. */
 #include <errno.h>
 #include <string.h>
 
@@ -107,7 +107,7 @@ static int get_peer_attribute(const struct nlattr *attr, struct peer *peer)
 	return 0;
 }
 
-/* The peer that @nest describes: the one before, continued, or a new one. */
+/* Adds the peer that @nest describes, unless it continues the last one. */
 static int find_peer(const struct nlattr *nest, struct device *dev)
 {
 	uint8_t public_key[KEY_LEN];
@@ -172,6 +172,23 @@ static int get_generation(const struct nlattr *nest, struct generation *gen)
 	return 0;
 }
 
+static int get_drops(const struct nlattr *nest, struct device *dev)
+{
+	const struct nlattr *attr;
+
+	dev->has_drops = true;
+	mnl_attr_for_each_nested(attr, nest) {
+		const uint16_t reason = mnl_attr_get_type(attr);
+		int ret = 0;
+
+		if (reason != FORKGUARD_DROP_A_UNSPEC && reason <= FORKGUARD_DROP_A_MAX)
+			ret = GET(attr, &dev->drops[reason]);
+		if (ret)
+			return ret;
+	}
+	return 0;
+}
+
 static int get_device_attribute(const struct nlattr *attr, struct device *dev)
 {
 	int ret;
@@ -201,6 +218,8 @@ static int get_device_attribute(const struct nlattr *attr, struct device *dev)
 		return GET(attr, &dev->last_reset.cause);
 	case FORKGUARD_DEVICE_A_RESET_TIME:
 		return GET(attr, &dev->last_reset.time);
+	case FORKGUARD_DEVICE_A_DROPS:
+		return get_drops(attr, dev);
 	}
 	return 0;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* From the attributes of forkguard's messages to the structs of device.h. */
+/* Converts attributes of forkguard's messages to the structs of device.h. */
 #ifndef FWG_DECODE_H
 #define FWG_DECODE_H
 
@@ -20,8 +20,8 @@ struct event {
  * Both return 0 or a negative errno, -EPROTO for a message that breaks the
  * contract of <linux/forkguard.h>.
  *
- * decode_device() takes one message of a dump and adds it to what those before
- * have told, joining a peer that is continued.
+ * decode_device() adds one message of a dump to what earlier ones contained. It
+ * joins a peer that is continued.
  */
 int decode_device(const struct nlmsghdr *nlh, struct device *dev);
 int decode_event(const struct nlmsghdr *nlh, struct event *event);

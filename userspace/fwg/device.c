@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Lifetime of struct device and of the lists that hang from it. */
+/* The lifetime of struct device and of its lists. */
 #include <err.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,7 +34,7 @@ struct peer *device_add_peer(struct device *dev)
 	struct peer *peer = calloc(1, sizeof(*peer));
 
 	if (!peer) {
-		warn("Unable to keep a peer");
+		warn("Unable to add a peer");
 		return NULL;
 	}
 	if (dev->last_peer)
@@ -50,7 +50,7 @@ struct allowed_ip *peer_add_allowed_ip(struct peer *peer)
 	struct allowed_ip *ip = calloc(1, sizeof(*ip));
 
 	if (!ip) {
-		warn("Unable to keep an allowed IP");
+		warn("Unable to add an allowed IP");
 		return NULL;
 	}
 	if (peer->last_allowed_ip)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A forkguard interface as the kernel describes it or as the user wants it:
- * plain data that every other file here reads or fills.
+ * A forkguard interface as the kernel describes it, or as the user wants it to
+ * be: plain data that the other files fill and read.
  */
 #ifndef FWG_DEVICE_H
 #define FWG_DEVICE_H
@@ -10,6 +10,8 @@
 #include <netinet/in.h>
 #include <stdbool.h>
 #include <stdint.h>
+
+#include <linux/forkguard.h>
 
 #include "key.h"
 
@@ -21,17 +23,17 @@ struct allowed_ip {
 	};
 	uint16_t family;
 	uint8_t cidr;
-	bool remove; /* only of what a user wrote */
-	unsigned int line; /* where */
+	bool remove; /* set by the user only */
+	unsigned int line; /* in the user's file */
 };
 
 union endpoint {
-	struct sockaddr any; /* AF_UNSPEC: there is none */
+	struct sockaddr any; /* AF_UNSPEC if there is none */
 	struct sockaddr_in v4;
 	struct sockaddr_in6 v6;
 };
 
-/* As <linux/time_types.h> has it, whatever the C library's time_t. */
+/* struct __kernel_timespec of <linux/time_types.h>, whatever the C library's time_t is. */
 struct moment {
 	int64_t sec;
 	int64_t nsec;
@@ -41,12 +43,12 @@ struct peer {
 	struct peer *next;
 	uint8_t public_key[KEY_LEN];
 	uint8_t preshared_key[KEY_LEN];
-	bool has_public_key; /* only of what a user wrote */
-	unsigned int line; /* where */
+	bool has_public_key; /* set by the user only */
+	unsigned int line; /* in the user's file */
 	bool has_preshared_key;
 	bool has_persistent_keepalive;
 	bool replace_allowed_ips;
-	bool has_signs; /* at allowed IPs, of which then none are replaced */
+	bool has_signs; /* before allowed IPs: none are replaced then */
 	bool remove;
 	uint16_t persistent_keepalive;
 	union endpoint endpoint;
@@ -70,7 +72,7 @@ struct reset {
 	struct moment time;
 };
 
-/* All zero is an interface of which nothing is known or wanted. */
+/* All zero is an interface about which nothing is known or wanted. */
 struct device {
 	char name[IFNAMSIZ];
 	uint8_t private_key[KEY_LEN];
@@ -82,19 +84,21 @@ struct device {
 	bool replace_peers;
 	uint16_t listen_port;
 	uint32_t fwmark;
-	unsigned int listen_port_line; /* where a user wrote it */
+	unsigned int listen_port_line; /* in the user's file */
 	unsigned int fwmark_line;
 	struct generation generation;
 	uint64_t resets;
 	struct reset last_reset;
+	bool has_drops;
+	uint64_t drops[FORKGUARD_DROP_A_MAX + 1]; /* by enum forkguard_drop */
 	struct peer *peers;
 	struct peer *last_peer;
 };
 
-/* Frees what @dev owns, wipes every key, leaves it all zero. */
+/* Frees what @dev owns and wipes it, with every key. */
 void device_clear(struct device *dev);
 
-/* Both append an empty one; NULL after a message when memory is short. */
+/* Both append an empty one, and return NULL after a message when out of memory. */
 struct peer *device_add_peer(struct device *dev);
 struct allowed_ip *peer_add_allowed_ip(struct peer *peer);
 

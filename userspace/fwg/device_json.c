@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Turns an interface, or one field of it, into a JSON object. */
+/* Prints an interface, or a field of it, as a JSON object. */
 #include <stdio.h>
 #include <string.h>
 
@@ -75,7 +75,7 @@ static void put_peer(const struct peer *peer, enum field asked)
 	if (wants(asked, FIELD_ALLOWED_IPS))
 		put_allowed_ips(peer);
 	if (wants(asked, FIELD_LATEST_HANDSHAKES))
-		json_number("latest_handshake", peer->latest_handshake.sec);
+		json_time("latest_handshake", peer->latest_handshake.sec, 0);
 	if (wants(asked, FIELD_TRANSFER)) {
 		json_number("rx_bytes", peer->rx_bytes);
 		json_number("tx_bytes", peer->tx_bytes);
@@ -98,6 +98,18 @@ void generation_json(const struct generation *gen)
 	json_number("forks", gen->forks);
 }
 
+static void put_drops(const struct device *dev)
+{
+	if (!dev->has_drops) {
+		json_null("drops");
+		return;
+	}
+	json_open("drops", '{');
+	for (uint32_t reason = 1; reason <= FORKGUARD_DROP_A_MAX; reason++)
+		json_number(drop_word(reason), dev->drops[reason]);
+	json_close('}');
+}
+
 static void put_forks(const struct device *dev)
 {
 	json_open("generation", '{');
@@ -110,7 +122,7 @@ static void put_forks(const struct device *dev)
 	}
 	json_open("last_reset", '{');
 	json_string("cause", cause_word(dev->last_reset.cause));
-	json_number("time", dev->last_reset.time.sec);
+	json_time("time", dev->last_reset.time.sec, 0);
 	json_close('}');
 }
 
@@ -126,8 +138,10 @@ void device_json(const struct device *dev, enum field asked)
 		json_number("listen_port", dev->listen_port);
 	if (wants(asked, FIELD_FWMARK))
 		json_number("fwmark", dev->fwmark);
-	if (asked == FIELD_ALL || asked == FIELD_DUMP)
+	if (asked == FIELD_ALL || asked == FIELD_DUMP) {
 		put_forks(dev);
+		put_drops(dev);
+	}
 	if (asked == FIELD_ALL || asked > FIELD_FWMARK) {
 		json_open("peers", '[');
 		for (const struct peer *peer = dev->peers; peer; peer = peer->next)

@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Interfaces and generations as JSON. */
+/* Prints interfaces and generations as JSON. */
 #ifndef FWG_DEVICE_JSON_H
 #define FWG_DEVICE_JSON_H
 
 #include "field.h"
 
-/* The members of a generation, into the object that is open. */
+/* Adds the members of a generation to the object that is open. */
 void generation_json(const struct generation *gen);
 
 /*
- * An object with @field alone, or with all, or with the configuration; secrets
- * only where wg prints them.
+ * Prints an object with @field, with everything or with the configuration.
+ * Secrets are printed only where wg prints them.
  */
 void device_json(const struct device *dev, enum field field);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Writes forkguard's netlink attributes, and splits what is too long. */
+/* Writes forkguard's netlink attributes, in several messages if need be. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,17 +11,17 @@
 
 #define ATTR(len) (MNL_ATTR_HDRLEN + MNL_ALIGN(len))
 
-/* The most that one allowed IP takes. */
+/* The most room that an allowed IP takes. */
 #define ALLOWED_IP_ROOM                                                     \
 	(ATTR(0) + ATTR(sizeof(uint16_t)) + ATTR(sizeof(struct in6_addr)) + \
 	 ATTR(sizeof(uint8_t)) + ATTR(sizeof(uint32_t)))
 
-/* The most that one peer takes with its first allowed IP. */
+/* The most room that a peer takes with its first allowed IP. */
 #define PEER_ROOM                                               \
 	(ATTR(0) + 2 * ATTR(KEY_LEN) + ATTR(sizeof(uint32_t)) + \
 	 ATTR(sizeof(struct sockaddr_in6)) + ATTR(sizeof(uint16_t)) + ATTR(0) + ALLOWED_IP_ROOM)
 
-/* Is it in what was written since @start, and not in a part that is named already? */
+/* Is enc->asked in what was written since @start, and has no part of that been named? */
 static bool is_asked(const struct encoder *enc, const struct nlmsghdr *nlh, size_t start)
 {
 	return enc->asked >= start && enc->asked < nlh->nlmsg_len && !enc->word[0];
@@ -73,7 +73,7 @@ static void put_settings(struct nlmsghdr *nlh, const struct peer *peer)
 				 peer->persistent_keepalive);
 }
 
-/* Puts enc->peer, or as much of it as fits; true when all of it is written. */
+/* Writes enc->peer, or as much of it as fits. Returns true when all of it is written. */
 static bool put_peer(struct encoder *enc, struct nlmsghdr *nlh, size_t room)
 {
 	const struct peer *peer = enc->peer;
@@ -85,7 +85,7 @@ static bool put_peer(struct encoder *enc, struct nlmsghdr *nlh, size_t room)
 
 	mnl_attr_put(nlh, FORKGUARD_PEER_A_PUBLIC_KEY, KEY_LEN, peer->public_key);
 	if (enc->inside_peer) {
-		/* If someone removed it meanwhile, it is not to come back. */
+		/* Do not add it again if someone has removed it meanwhile. */
 		flags = FORKGUARD_PEER_F_UPDATE_ONLY;
 	} else if (peer->remove) {
 		flags = FORKGUARD_PEER_F_REMOVE_ME;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * From a struct device to FORKGUARD_CMD_SET_DEVICE messages: as many as it
- * takes, since one holds some hundred allowed IPs and the user may have more.
+ * Converts a struct device to FORKGUARD_CMD_SET_DEVICE messages. One message
+ * has room for some hundred allowed IPs, so it may take several.
  */
 #ifndef FWG_ENCODE_H
 #define FWG_ENCODE_H
@@ -10,19 +10,19 @@
 
 #include "device.h"
 
-/* How far the encoding has come; all zero at the beginning. */
+/* The state between messages, all zero before the first. */
 struct encoder {
 	bool begun;
-	bool inside_peer; /* part of peer's allowed IPs went before */
+	bool inside_peer; /* some of its allowed IPs are in earlier messages */
 	const struct peer *peer;
 	const struct allowed_ip *ip;
-	/* Where in the message something is to be named, or 0; and what is there. */
+	/* An offset in the message, or 0; what is written there, and its line in the file. */
 	size_t asked;
 	char word[64];
 	unsigned int line;
 };
 
-/* Fills one message of at most @room bytes; false when it is the last one. */
+/* Fills a message of at most @room bytes. Returns false if it is the last one. */
 bool encode_device(struct encoder *enc, const struct device *dev, struct nlmsghdr *nlh,
 		   size_t room);
 

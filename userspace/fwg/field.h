@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The fields by which `fwg show INTERFACE FIELD` calls one setting, and their
- * script-readable form, which is that of `wg show` to the byte.
+ * The fields of `fwg show INTERFACE FIELD` and their form for scripts, which is
+ * that of `wg show`, byte for byte.
  */
 #ifndef FWG_FIELD_H
 #define FWG_FIELD_H
@@ -9,7 +9,7 @@
 #include "device.h"
 
 enum field {
-	FIELD_ALL, /* not asked for one */
+	FIELD_ALL, /* no field was given */
 	FIELD_PUBLIC_KEY,
 	FIELD_PRIVATE_KEY,
 	FIELD_LISTEN_PORT,
@@ -22,13 +22,13 @@ enum field {
 	FIELD_TRANSFER,
 	FIELD_PERSISTENT_KEEPALIVE,
 	FIELD_DUMP,
-	FIELD_CONFIG, /* not one to ask for: what showconf prints */
+	FIELD_CONFIG, /* for showconf only */
 };
 
-/* FIELD_ALL when there is no such field. */
+/* FIELD_ALL if there is no such field. */
 enum field field_by_name(const char *name);
 
-/* @with_name: each line begins with the name of the interface. */
+/* @with_name: begin each line with the name of the interface. */
 void field_print(const struct device *dev, enum field field, bool with_name);
 
 #endif

@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
-/* `fwg generation`: how forks of this machine are noticed, and how many were. */
+/* `fwg generation`: how forks of this machine are detected, and how many there were. */
+#include <err.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "commands.h"
 #include "device_json.h"
@@ -9,6 +11,9 @@
 #include "kernel.h"
 #include "terminal.h"
 #include "text.h"
+
+/* The exit status when the check is weaker than required. */
+#define UNSATISFIED 2
 
 static void print_line(const char *label, const char *value)
 {
@@ -26,12 +31,41 @@ static void print_generation(const struct generation *gen)
 	print_line("forks", forks);
 }
 
+/* The check that `--require CHECK' asks for, NONE without it; -1 after a message. */
+static int required_check(int argc, char *argv[])
+{
+	const char *check = argc > 2 ? argv[2] : "";
+
+	if (argc < 2)
+		return FORKGUARD_GENERATION_CHECK_NONE;
+	if (strcmp(argv[1], "--require")) {
+		warnx("Unexpected argument: `%s'", argv[1]);
+		return -1;
+	}
+	if (too_many(argc, argv, 2))
+		return -1;
+	if (!strcmp(check, "packet"))
+		return FORKGUARD_GENERATION_CHECK_PACKET;
+	if (!strcmp(check, "notifier"))
+		return FORKGUARD_GENERATION_CHECK_NOTIFIER;
+	warnx("Invalid argument: `%s' (--require needs `packet' or `notifier')", check);
+	return -1;
+}
+
+/* A check that is unknown here, to a newer kernel, satisfies nobody. */
+static bool satisfies(uint32_t check, int required)
+{
+	return !required ||
+	       (check >= (uint32_t)required && check <= FORKGUARD_GENERATION_CHECK_PACKET);
+}
+
 int cmd_generation(int argc, char *argv[])
 {
 	const bool json = take_json(&argc, argv);
+	const int required = required_check(argc, argv);
 	struct generation gen;
 
-	if (too_many(argc, argv, 0) || kernel_get_generation(&gen))
+	if (required < 0 || kernel_get_generation(&gen))
 		return 1;
 	if (json) {
 		json_open(NULL, '{');
@@ -41,5 +75,8 @@ int cmd_generation(int argc, char *argv[])
 	} else {
 		print_generation(&gen);
 	}
-	return 0;
+	if (satisfies(gen.check, required))
+		return 0;
+	warnx("The fork check is `%s', not `%s'", check_word(gen.check), argv[2]);
+	return UNSATISFIED;
 }

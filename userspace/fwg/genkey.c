@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* `fwg genkey` and `fwg genpsk`: new secrets. */
+/* `fwg genkey` and `fwg genpsk`: print a new secret. */
 #include <err.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,7 +17,7 @@ static void warn_of_others(void)
 		warnx("Warning: writing to world accessible file (consider umask 077)");
 }
 
-/* What X25519 does to a private key anyway; done, all tools print the same. */
+/* X25519 does this to a private key anyway. wg prints it clamped. */
 static void clamp(uint8_t key[KEY_LEN])
 {
 	key[0] &= 0xf8;
@@ -33,7 +33,7 @@ static int generate(int argc, char *argv[], bool private)
 		return 1;
 	warn_of_others();
 	if (getentropy(key, sizeof(key))) {
-		warn("Unable to draw random bytes");
+		warn("Unable to get random bytes");
 		return 1;
 	}
 	if (private)

@@ -41,6 +41,18 @@ void json_number(const char *name, uint64_t value)
 	printf("%" PRIu64, value);
 }
 
+void json_time(const char *name, int64_t sec, unsigned int us)
+{
+	if (!sec) {
+		json_null(name);
+		return;
+	}
+	begin(name);
+	printf("%" PRId64, sec);
+	if (us)
+		printf(".%06u", us);
+}
+
 void json_null(const char *name)
 {
 	begin(name);

@@ -6,21 +6,24 @@
 #include "key.h"
 
 /*
- * @name is that of the member in the object that is open; NULL at the top and
- * for the elements of an array.
+ * @name is that of a member in the object that is open, or NULL at the top level
+ * and for elements of an array.
  */
 void json_open(const char *name, char bracket);
 void json_close(char bracket);
 void json_number(const char *name, uint64_t value);
 void json_null(const char *name);
 
+/* Seconds since 1970 and microseconds; null for 0, which means never. */
+void json_time(const char *name, int64_t sec, unsigned int us);
+
 /* Escapes what needs it. */
 void json_string(const char *name, const char *value);
 
-/* All of the output: an object whose one member is a key. */
+/* The whole output: an object with a key as its only member. */
 void json_key(const char *name, const uint8_t key[KEY_LEN]);
 
-/* Ends what is at the top by a newline. */
+/* Ends a value at the top level with a newline. */
 void json_end(void);
 
 #endif

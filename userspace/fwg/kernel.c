@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The questions that fwg asks the kernel, and its errors in words. */
+/* Asks the kernel, and explains its errors. */
 #include <err.h>
 #include <errno.h>
 #include <stdio.h>
@@ -19,23 +19,23 @@
 
 #define REPLACES_WIREGUARD "/sys/module/forkguard/parameters/replace_wireguard"
 
-/* What changes during every one of so many dumps is not worth waiting for. */
+/* How often a dump is tried again if something changed meanwhile. */
 #define DUMP_TRIES 64
 
-/* What strerror() does not say, where the kernel says no more. */
+/* What to add to strerror() if the kernel sent no message. */
 static const char *hint(int error)
 {
 	switch (error) {
 	case -EPROTONOSUPPORT:
 		return "the kernel module forkguard is not loaded";
 	case -EPERM:
-		return "it takes CAP_NET_ADMIN";
+		return "requires CAP_NET_ADMIN";
 	case -EOPNOTSUPP:
 		return "not a forkguard interface";
 	case -EPROTO:
-		return "the kernel's answer is not understood";
+		return "unexpected answer from the kernel";
 	case -EINTR:
-		return "it changes all the time";
+		return "it keeps changing";
 	}
 	return "";
 }
@@ -45,7 +45,7 @@ static bool kernel_says_more(const struct netlink *nl, int error)
 	return nl->message[0] && error != -EPROTONOSUPPORT && error != -ENODEV;
 }
 
-/* As finish(), and names the word that the kernel refused, if that is not "". */
+/* As finish(). @word is the one that the kernel refused, or "". */
 static int finish_with(struct netlink *nl, int error, const char *what, const char *name,
 		       const char *word)
 {
@@ -58,7 +58,7 @@ static int finish_with(struct netlink *nl, int error, const char *what, const ch
 	return error ? -1 : 0;
 }
 
-/* Ends a conversation: closes the socket and says what failed, if it did. */
+/* Closes the socket and prints what failed, if anything did. */
 static int finish(struct netlink *nl, int error, const char *what, const char *name)
 {
 	return finish_with(nl, error, what, name, "");
@@ -75,7 +75,7 @@ static int add_name(struct name_list *list, const char *name)
 	return 0;
 }
 
-/* There is either WireGuard or forkguard in its place, never both. */
+/* Does forkguard register kind wireguard? WireGuard and it never both do. */
 static bool replaces_wireguard(void)
 {
 	FILE *file = fopen(REPLACES_WIREGUARD, "re");
@@ -177,7 +177,7 @@ int kernel_get_device(const char *name, struct device *dev)
 	return finish(&nl, ret, "Unable to access interface ", name);
 }
 
-/* Makes the message that @enc is about to; false when it is the last one. */
+/* Makes the next message of @enc; returns false if it is the last one. */
 static bool begin_set(struct netlink *nl, const struct device *dev, struct encoder *enc,
 		      struct nlmsghdr **nlh)
 {
@@ -198,7 +198,7 @@ int kernel_set_device(const struct device *dev, const char *file)
 		more = begin_set(&nl, dev, &enc, &nlh);
 		ret = netlink_ask(&nl, nlh, NULL, NULL);
 	}
-	/* The answer lies where the question was, which is made again to look into. */
+	/* The answer has overwritten the message, so make it again to find the word in it. */
 	if (ret && nl.offset) {
 		before.asked = nl.offset;
 		begin_set(&nl, dev, &before, &nlh);
@@ -252,7 +252,7 @@ struct watch {
 	bool stopped;
 };
 
-/* Is this the controller's notice that forkguard's family is gone? */
+/* Does the controller report that forkguard's family is gone? */
 static bool is_farewell(const struct netlink *nl, const struct nlmsghdr *nlh)
 {
 	const struct genlmsghdr *genl = mnl_nlmsg_get_payload(nlh);
@@ -305,15 +305,15 @@ int kernel_watch(int (*print)(const struct event *event))
 	if (!ret)
 		ret = join(&nl, nl.events);
 	/*
-	 * Without the controller's notices (its group has the number of its
-	 * family) a module that is unloaded would leave us waiting for ever.
+	 * If the module is unloaded, only the controller reports it. Its group
+	 * has the number of its family.
 	 */
 	if (!ret)
 		ret = join(&nl, GENL_ID_CTRL);
 	while (!ret) {
 		ret = netlink_listen(&nl, read_event, &watch);
 		if (ret == -ENOBUFS) {
-			warnx("Events were lost: they came faster than they could be printed");
+			warnx("Events were lost: they arrived faster than they could be printed");
 			ret = 0;
 		}
 	}

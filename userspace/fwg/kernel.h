@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * What fwg can ask of the kernel. Each function returns 0, or -1 after it has
- * said on stderr what went wrong.
+ * What fwg asks of the kernel. Each function returns 0, or -1 after a message
+ * on stderr.
  */
 #ifndef FWG_KERNEL_H
 #define FWG_KERNEL_H
@@ -14,23 +14,23 @@ struct name_list {
 	size_t count;
 };
 
-/* The forkguard interfaces of this network namespace; free(list->names). */
+/* Lists the forkguard interfaces of this network namespace; free list->names after it. */
 int kernel_list_devices(struct name_list *list);
 
-/* Fills @dev, which is valid before; device_clear() is due after. */
+/* Replaces the contents of @dev, which needs device_clear() afterwards, also on failure. */
 int kernel_get_device(const char *name, struct device *dev);
 
-/* Messages say where in @file, or NULL, the word stands that the kernel refuses. */
+/* @file, or NULL, is where the configuration is from; messages name it. */
 int kernel_set_device(const struct device *dev, const char *file);
 
-/* Resets one peer, or with NULL the whole interface. */
+/* Resets one peer, or the whole interface if @peer is NULL. */
 int kernel_reset(const char *name, const uint8_t *peer);
 
 int kernel_get_generation(struct generation *gen);
 
 /*
- * Calls @print for each reset of an interface of this network namespace until
- * that returns non-zero, about which nothing is said, or forkguard goes away.
+ * Calls @print for each reset in this network namespace until it returns
+ * non-zero, which is not reported here, or the module is unloaded.
  */
 int kernel_watch(int (*print)(const struct event *event));
 

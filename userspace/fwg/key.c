@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Keys: conversion, comparison and reading; libsodium does it in constant time. */
+/* Converts, compares and reads keys; libsodium does it in constant time. */
 #include <ctype.h>
 #include <err.h>
 #include <stdio.h>
@@ -10,7 +10,7 @@
 
 #include "key.h"
 
-/* None of these need sodium_init(), which draws from an RNG that may block. */
+/* None of these needs sodium_init(), which may block on the RNG. */
 
 void key_to_text(char text[KEY_TEXT_SIZE], const uint8_t key[KEY_LEN])
 {
@@ -27,7 +27,7 @@ bool key_from_text(uint8_t key[KEY_LEN], const char *text, size_t len)
 	    !sodium_base642bin(key, KEY_LEN, text, len, NULL, &key_len, NULL,
 			       sodium_base64_VARIANT_ORIGINAL) &&
 	    key_len == KEY_LEN) {
-		/* libsodium takes bytes from 0x80 on for letters. */
+		/* libsodium accepts bytes from 0x80 on as letters. */
 		key_to_text(again, key);
 		good = !sodium_memcmp(again, text, KEY_TEXT_LEN);
 		explicit_bzero(again, sizeof(again));
@@ -48,8 +48,8 @@ bool key_equal(const uint8_t a[KEY_LEN], const uint8_t b[KEY_LEN])
 }
 
 /*
- * Not stdio, whose buffer would keep a copy of the secret.
- * Fills @text as far as the file goes; complains of anything after it.
+ * Not stdio, whose buffer would keep a copy of the secret. Returns the length of
+ * @text, less than KEY_TEXT_LEN at the end of the file, or -1 after a message.
  */
 static ssize_t read_text(int fd, const char *name, char text[KEY_TEXT_LEN])
 {

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Keys: 32 bytes inside, 44 characters of base64 outside. Nothing here
+ * Keys: 32 bytes in memory, 44 characters of base64 as text. Nothing here
  * branches on a byte of a key.
  */
 #ifndef FWG_KEY_H
@@ -18,16 +18,16 @@
 
 void key_to_text(char text[KEY_TEXT_SIZE], const uint8_t key[KEY_LEN]);
 
-/* False, and a zero key, unless @text is the one way to write a key. */
+/* Returns false, and zeroes @key, unless @text is the canonical form of a key. */
 bool key_from_text(uint8_t key[KEY_LEN], const char *text, size_t len);
 
 bool key_is_zero(const uint8_t key[KEY_LEN]);
 bool key_equal(const uint8_t a[KEY_LEN], const uint8_t b[KEY_LEN]);
 
 /*
- * Reads a key and nothing but white space or zeros after it until the end of @fd, which
- * messages call @name. An empty file is the zero key if @may_be_empty. Returns
- * 0, or -1 after a message.
+ * Reads a key from @fd, which messages call @name, to the end of the file. Only
+ * white space or zeros may follow the key. An empty file is the zero key if
+ * @may_be_empty. Returns 0, or -1 after a message.
  */
 int key_read(int fd, const char *name, bool may_be_empty, uint8_t key[KEY_LEN]);
 

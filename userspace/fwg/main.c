@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* fwg: finds the subcommand, and what all subcommands share. */
+/* Finds the command to run, and has what all commands share. */
 #include <err.h>
 #include <errno.h>
 #include <net/if.h>
@@ -18,24 +18,25 @@ static const struct command {
 	const char *purpose;
 } commands[] = {
 	{ "show", cmd_show, " [--json] [INTERFACE | all | interfaces] [FIELD]",
-	  "Shows configuration, traffic and forks" },
+	  "Shows configuration, traffic and fork detection" },
 	{ "set", cmd_set,
 	  " INTERFACE [listen-port PORT] [fwmark MARK] [private-key FILE] [peer KEY [remove] [preshared-key FILE] [endpoint HOST:PORT] [persistent-keepalive SECONDS] [allowed-ips [+|-]IP/CIDR,...]]...",
 	  "Changes configuration" },
 	{ "showconf", cmd_showconf, " [--json] INTERFACE",
-	  "Prints configuration, secrets too, as a file" },
-	{ "setconf", cmd_setconf, " INTERFACE FILE", "Configures as a file says" },
-	{ "addconf", cmd_addconf, " INTERFACE FILE", "Adds what a file says" },
-	{ "syncconf", cmd_syncconf, " INTERFACE FILE", "Like setconf, but keeps sessions alive" },
-	{ "reset", cmd_reset, " INTERFACE [peer KEY]",
-	  "Wipes sessions as a fork would; peers handshake anew" },
-	{ "generation", cmd_generation, " [--json]",
+	  "Prints the configuration, including secrets, as a file" },
+	{ "setconf", cmd_setconf, " INTERFACE FILE",
+	  "Replaces the configuration with that of a file" },
+	{ "addconf", cmd_addconf, " INTERFACE FILE", "Adds the configuration of a file" },
+	{ "syncconf", cmd_syncconf, " INTERFACE FILE",
+	  "Like setconf, but changes only what differs" },
+	{ "reset", cmd_reset, " INTERFACE [peer KEY]", "Wipes all sessions, as after a fork" },
+	{ "generation", cmd_generation, " [--json] [--require packet | notifier]",
 	  "Shows how forks of this machine are detected" },
 	{ "monitor", cmd_monitor, " [--json]", "Prints each reset as it happens" },
 	{ "genkey", cmd_genkey, " [--json]", "Prints a new private key" },
 	{ "genpsk", cmd_genpsk, " [--json]", "Prints a new preshared key" },
 	{ "pubkey", cmd_pubkey, " [--json]",
-	  "Reads a private key from stdin, prints its public key" },
+	  "Prints the public key of a private key read from standard input" },
 };
 
 #define COMMAND_COUNT (sizeof(commands) / sizeof(*commands))
@@ -47,10 +48,11 @@ static bool is_help(const char *word)
 
 static bool is_version(const char *word)
 {
-	return !strcmp(word, "version") || !strcmp(word, "--version") || !strcmp(word, "-v");
+	return !strcmp(word, "version") || !strcmp(word, "--version") || !strcmp(word, "-v") ||
+	       !strcmp(word, "-V");
 }
 
-/* -h is all that follows the command, but for --json. */
+/* Is a word for help, apart from --json, all that follows the command? */
 static bool asks_for_help(int argc, char *argv[])
 {
 	bool asks = false;
@@ -65,10 +67,34 @@ static bool asks_for_help(int argc, char *argv[])
 	return asks;
 }
 
-static int help(void)
+static const struct command *find_command(const char *name)
 {
+	for (size_t i = 0; i < COMMAND_COUNT; i++)
+		if (!strcmp(name, commands[i].name))
+			return &commands[i];
+	warnx("Invalid subcommand: `%s' (see `fwg help')", name);
+	return NULL;
+}
+
+static int print_usage(const struct command *command)
+{
+	printf("Usage: fwg %s%s\n\n%s.\n", command->name, command->arguments, command->purpose);
+	return 0;
+}
+
+static int run_help(int argc, char *argv[])
+{
+	const struct command *command;
+
+	take_json(&argc, argv);
+	if (too_many(argc, argv, 1))
+		return 1;
+	if (argc > 1) {
+		command = find_command(argv[1]);
+		return command ? print_usage(command) : 1;
+	}
 	printf("Usage: fwg [COMMAND] [ARGUMENTS]\n\n"
-	       "Without a command: show. What may follow one: fwg COMMAND -h. See fwg(8).\n\n");
+	       "Without COMMAND, runs show. For details, see `fwg COMMAND --help' and fwg(8).\n\n");
 	for (size_t i = 0; i < COMMAND_COUNT; i++)
 		printf("  %-12s%s\n", commands[i].name, commands[i].purpose);
 	return 0;
@@ -76,28 +102,21 @@ static int help(void)
 
 static int run(int argc, char *argv[])
 {
-	for (size_t i = 0; i < COMMAND_COUNT; i++) {
-		const struct command *command = &commands[i];
+	const struct command *command;
 
-		if (strcmp(argv[0], command->name))
-			continue;
-		if (asks_for_help(argc, argv)) {
-			printf("Usage: fwg %s%s\n", command->name, command->arguments);
-			return 0;
-		}
-		return command->run(argc, argv);
-	}
 	if (is_help(argv[0]))
-		return help();
+		return run_help(argc, argv);
 	if (is_version(argv[0])) {
 		puts("fwg " VERSION);
 		return 0;
 	}
-	warnx("Invalid subcommand: `%s' (try `fwg help')", argv[0]);
-	return 1;
+	command = find_command(argv[0]);
+	if (!command)
+		return 1;
+	return asks_for_help(argc, argv) ? print_usage(command) : command->run(argc, argv);
 }
 
-/* --json belongs to the command behind it; with none, to show. */
+/* --json belongs to the command that follows it, or to show if none does. */
 static int main_of(int argc, char *argv[])
 {
 	const bool json = argc > 0 && !strcmp(argv[0], "--json");
@@ -127,7 +146,7 @@ bool too_many(int argc, char *argv[], int most)
 {
 	if (argc <= most + 1)
 		return false;
-	warnx("Invalid argument: `%s' is one word too many for %s", argv[most + 1], argv[0]);
+	warnx("Unexpected argument: `%s'", argv[most + 1]);
 	return true;
 }
 
@@ -135,20 +154,20 @@ bool valid_interface(const char *name)
 {
 	if (*name && strlen(name) < IFNAMSIZ)
 		return true;
-	warnx("Unable to access interface `%s': No such device (none can have this name)", name);
+	warnx("Unable to access interface `%s': No such device (not a valid name)", name);
 	return false;
 }
 
 int main(int argc, char *argv[])
 {
-	/* Our own, so that the keys which go through it can be wiped. */
+	/* Our own buffer, so that keys in it can be wiped. */
 	static char output[BUFSIZ];
 	int status;
 
 	setvbuf(stdout, output, _IOFBF, sizeof(output));
 	status = main_of(argc - 1, argv + 1);
 	if (ferror(stdout) || fflush(stdout)) {
-		warn("Unable to write the output");
+		warn("Unable to write output");
 		status = 1;
 	}
 	explicit_bzero(output, sizeof(output));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* `fwg monitor`: one line for each reset, at once, until it is ended. */
+/* `fwg monitor`: prints a line for each reset as it happens. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
@@ -10,23 +10,32 @@
 #include "kernel.h"
 #include "text.h"
 
-/* Both forms: UTC, to the microsecond, when the event was received. */
 #define TIME_TEXT_SIZE sizeof("2038-01-19T03:14:07.000000Z")
 
-static void time_text(char text[TIME_TEXT_SIZE])
+/* An event carries no time: this is when it was received. */
+static unsigned int get_time(time_t *sec)
 {
 	struct timespec now;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	*sec = now.tv_sec;
+	return (unsigned int)now.tv_nsec / 1000 % 1000000;
+}
+
+/* UTC, to the microsecond. */
+static void time_text(char text[TIME_TEXT_SIZE])
+{
+	time_t sec;
+	const unsigned int us = get_time(&sec);
 	struct tm tm;
 	size_t len;
 
-	clock_gettime(CLOCK_REALTIME, &now);
-	gmtime_r(&now.tv_sec, &tm);
+	gmtime_r(&sec, &tm);
 	len = strftime(text, TIME_TEXT_SIZE, "%FT%T", &tm);
-	snprintf(text + len, TIME_TEXT_SIZE - len, ".%06luZ",
-		 (unsigned long)now.tv_nsec / 1000 % 1000000);
+	snprintf(text + len, TIME_TEXT_SIZE - len, ".%06uZ", us);
 }
 
-/* Whoever waits for the line gets it now; if nobody does, main() says so. */
+/* At once. If output fails, the caller stops, and main() reports it. */
 static int deliver(void)
 {
 	return fflush(stdout);
@@ -50,11 +59,12 @@ static int print_line(const struct event *event)
 
 static int print_json(const struct event *event)
 {
-	char now[TIME_TEXT_SIZE], key[KEY_TEXT_SIZE];
+	char key[KEY_TEXT_SIZE];
+	time_t sec;
+	const unsigned int us = get_time(&sec);
 
-	time_text(now);
 	json_open(NULL, '{');
-	json_string("time", now);
+	json_time("time", sec, us);
 	json_string("interface", event->name);
 	json_string("cause", cause_word(event->cause));
 	json_number("peers", event->peers);

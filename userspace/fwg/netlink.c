@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The netlink socket: sending, receiving, errors, finding forkguard's family. */
+/* A netlink socket: sending, receiving, errors, and finding forkguard's family. */
 #include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 
 #include "netlink.h"
 
-/* No error number of the kernel is greater. */
+/* The greatest error number of the kernel. */
 #define MAX_ERRNO 4095
 
 int netlink_open(struct netlink *nl, int protocol)
@@ -23,7 +23,7 @@ int netlink_open(struct netlink *nl, int protocol)
 	if (!nl->socket || mnl_socket_bind(nl->socket, 0, MNL_SOCKET_AUTOPID) < 0)
 		return -errno;
 
-	/* A kernel that lacks these gives its errors without words. */
+	/* A kernel without these reports errors by number only. */
 	mnl_socket_setsockopt(nl->socket, NETLINK_EXT_ACK, &on, sizeof(on));
 	mnl_socket_setsockopt(nl->socket, NETLINK_CAP_ACK, &on, sizeof(on));
 	return 0;
@@ -80,13 +80,13 @@ static void keep_words(struct netlink *nl, const struct nlmsghdr *nlh, size_t of
 	}
 }
 
-/* What the kernel can't mean is not to be taken for an error number, nor for success. */
+/* A number that is no error number is neither an error of the kernel nor success. */
 static int as_errno(int error)
 {
 	return error > 0 || error < -MAX_ERRNO ? -EPROTO : error;
 }
 
-/* What an NLMSG_ERROR says: 0 when it is but an acknowledgment. */
+/* The error of an NLMSG_ERROR, 0 for an acknowledgment. */
 static int read_error(struct netlink *nl, const struct nlmsghdr *nlh)
 {
 	const struct nlmsgerr *msg = mnl_nlmsg_get_payload(nlh);
@@ -119,7 +119,7 @@ static int read_done(struct netlink *nl, const struct nlmsghdr *nlh)
 	return error < 0 ? as_errno(error) : 0;
 }
 
-/* mnl_nlmsg_ok() takes a length of 2^31 and more for a negative one. */
+/* mnl_nlmsg_ok() takes a length of 2^31 or more for a negative one. */
 static bool is_whole(const struct nlmsghdr *nlh, int left)
 {
 	return mnl_nlmsg_ok(nlh, left) && nlh->nlmsg_len <= (uint32_t)left;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A netlink socket that asks one question at a time, gets all of the answer
- * and keeps what the kernel says about an error.
+ * A netlink socket. It sends one request at a time, receives the whole answer
+ * and keeps the kernel's message about an error.
  */
 #ifndef FWG_NETLINK_H
 #define FWG_NETLINK_H
@@ -11,8 +11,8 @@
 #include <libmnl/libmnl.h>
 
 /*
- * As large as the kernel ever makes a message of a dump, and well below the
- * 64 KiB to which the length of a nest is limited.
+ * No message of a dump is larger. A nest can be no longer than 64 KiB, so none
+ * of a message that fits here is too long.
  */
 #define NETLINK_BUFFER_SIZE 32768
 
@@ -21,24 +21,24 @@ struct netlink {
 	uint32_t seq;
 	uint16_t family; /* the id of forkguard's generic netlink family */
 	uint32_t events; /* the id of its multicast group, 0 when unknown */
-	char message[256]; /* the kernel's words about the last error, or "" */
-	uint32_t offset; /* of the attribute that it is about in the question, or 0 */
+	char message[256]; /* the kernel's about the last error, or "" */
+	uint32_t offset; /* of the attribute in the request that it is about, or 0 */
 	uint8_t buffer[NETLINK_BUFFER_SIZE] __attribute__((aligned(NLMSG_ALIGNTO)));
 };
 
-/* Looks at one message of an answer; returns 0 or a negative errno. */
+/* Handles one message of an answer. Returns 0 or a negative errno. */
 typedef int netlink_handler(const struct nlmsghdr *nlh, void *data);
 
 /*
- * These return 0 or a negative errno. netlink_close() is due after each
- * netlink_open*(), also after one that failed.
+ * These return 0 or a negative errno. Even if they fail, netlink_close() has to
+ * follow.
  */
 int netlink_open(struct netlink *nl, int protocol);
 
-/* -EPROTONOSUPPORT: the kernel has no such family, the module is not loaded. */
+/* -EPROTONOSUPPORT if the kernel has no such family: the module is not loaded. */
 int netlink_open_forkguard(struct netlink *nl);
 
-/* Wipes the buffer, for keys go through it. */
+/* Also wipes the buffer, which may contain keys. */
 void netlink_close(struct netlink *nl);
 
 /* Begins a message in the socket's buffer. */
@@ -46,13 +46,14 @@ struct nlmsghdr *netlink_message(struct netlink *nl, uint16_t type, uint16_t fla
 struct nlmsghdr *netlink_command(struct netlink *nl, uint8_t cmd, uint16_t flags);
 
 /*
- * Sends @nlh and hands each message of the answer to @handler, which may be
- * NULL. -EINTR: what was dumped has changed meanwhile, ask again.
+ * Sends @nlh and passes each message of the answer to @handler, which may be
+ * NULL. -EINTR if the answer is inconsistent because something changed during
+ * the dump.
  */
 int netlink_ask(struct netlink *nl, const struct nlmsghdr *nlh, netlink_handler *handler,
 		void *data);
 
-/* Receives what comes unasked, and hands over each message; for ever. */
+/* Receives events and passes each message to @handler, until there is an error. */
 int netlink_listen(struct netlink *nl, netlink_handler *handler, void *data);
 
 #endif

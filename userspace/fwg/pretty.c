@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* `fwg show` for people: as `wg show`, and what forkguard knows of forks. */
+/* `fwg show` for people: what `wg show` prints, and what is known about forks. */
 #include <err.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@ struct place {
 	size_t number;
 };
 
-/* Those heard last first; the others, and equals, in the kernel's order. */
+/* By latest handshake, the most recent first; otherwise in the kernel's order. */
 static int compare(const void *first, const void *second)
 {
 	const struct place *a = first, *b = second;

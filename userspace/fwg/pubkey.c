@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* `fwg pubkey`: from a private key on stdin to the public key. */
+/* `fwg pubkey`: prints the public key of a private key read from stdin. */
 #include <err.h>
 #include <string.h>
 #include <unistd.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* `fwg reset`: forces the reset that a fork leads to. */
+/* `fwg reset`: forces the reset that a fork causes. */
 #include <err.h>
 #include <string.h>
 
@@ -18,7 +18,7 @@ int cmd_reset(int argc, char *argv[])
 	if (!valid_interface(argv[1]))
 		return 1;
 	if (one_peer && strcmp(argv[2], "peer")) {
-		warnx("Invalid argument: `%s', only `peer' may follow the interface", argv[2]);
+		warnx("Invalid argument: `%s' (expected `peer')", argv[2]);
 		return 1;
 	}
 	if (argc == 3) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Asks the resolver for services and hosts. */
+/* Resolves names of services and hosts. */
 #include <err.h>
 #include <errno.h>
 #include <limits.h>
@@ -33,7 +33,7 @@ bool resolve_port(const char *text, uint16_t *port)
 	return true;
 }
 
-/* LONG_MAX is as good as infinity; -1 after a message. */
+/* LONG_MAX for infinity, or -1 after a message. */
 static long read_retries(void)
 {
 	const char *text = getenv("WG_ENDPOINT_RESOLUTION_RETRIES");
@@ -62,7 +62,7 @@ static const char *reason(int error)
 	return error == EAI_SYSTEM ? strerror(errno) : gai_strerror(error);
 }
 
-/* The first address of @host; messages call it @text, as the user wrote it. */
+/* The first address of @host. Messages name @text, as the user wrote it. */
 static struct addrinfo *look_up(const char *host, const char *text)
 {
 	const struct addrinfo hints = {
@@ -93,7 +93,7 @@ static struct addrinfo *look_up(const char *host, const char *text)
 	}
 }
 
-/* Cuts @text, which is HOST:PORT or [HOST]:PORT, in two; what is wrong with it, or NULL. */
+/* Splits @text, HOST:PORT or [HOST]:PORT. Returns what is wrong with it, or NULL. */
 static const char *split(char *text, char **host, char **port)
 {
 	const bool in_brackets = *text == '[';
@@ -120,7 +120,7 @@ static int resolve(char *copy, const char *text, union endpoint *endpoint)
 
 	wrong = split(copy, &host, &name);
 	if (!wrong && !resolve_port(name, &port))
-		wrong = "Port of endpoint is neither 0-65535 nor a service's name";
+		wrong = "Port of endpoint is neither 0-65535 nor a service name";
 	if (wrong) {
 		complain("%s: `%s'", wrong, text);
 		return -1;
@@ -132,7 +132,7 @@ static int resolve(char *copy, const char *text, union endpoint *endpoint)
 	memcpy(endpoint, found->ai_addr,
 	       found->ai_addrlen < sizeof(*endpoint) ? found->ai_addrlen : sizeof(*endpoint));
 	freeaddrinfo(found);
-	/* The port is at the same place in both kinds of address. */
+	/* The port is at the same offset in both kinds of address. */
 	endpoint->v4.sin_port = htons(port);
 	return 0;
 }
@@ -143,7 +143,7 @@ int resolve_endpoint(const char *text, union endpoint *endpoint)
 	int ret;
 
 	if (!copy) {
-		warn("Unable to keep an endpoint");
+		warn("Unable to parse an endpoint");
 		return -1;
 	}
 	ret = resolve(copy, text, endpoint);

@@ -9,8 +9,8 @@
 bool resolve_port(const char *text, uint16_t *port);
 
 /*
- * HOST:PORT or [HOST]:PORT. A resolver that fails for now is asked again, up
- * to WG_ENDPOINT_RESOLUTION_RETRIES times. Returns 0, or -1 after a message.
+ * HOST:PORT or [HOST]:PORT. After a temporary error, the resolver is asked again
+ * up to WG_ENDPOINT_RESOLUTION_RETRIES times. Returns 0, or -1 after a message.
  */
 int resolve_endpoint(const char *text, union endpoint *endpoint);
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* `fwg set`: all words are understood before the kernel hears of any. */
+/* `fwg set`: parses all words before it asks the kernel for any change. */
 #include <err.h>
 #include <string.h>
 
@@ -13,7 +13,7 @@ int cmd_set(int argc, char *argv[])
 	int ret;
 
 	if (argc < 3) {
-		warnx("set needs an interface and what to change (see `fwg set --help')");
+		warnx("set needs an interface and a setting (see `fwg set --help')");
 		return 1;
 	}
 	if (!valid_interface(argv[1]))

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * `fwg setconf`, `addconf` and `syncconf`: an interface becomes what a file
- * says, or gets it in addition, or becomes it without harm to its sessions.
+ * `fwg setconf`, `addconf` and `syncconf`: replace the configuration with that
+ * of a file, add to it, or change what differs.
  */
 #include <err.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include "kernel.h"
 #include "sync.h"
 
-/* What a file leaves out is to be as in a new interface. */
+/* What a file leaves out gets the value it has in a new interface. */
 static void begin_anew(struct device *dev)
 {
 	dev->has_private_key = true;

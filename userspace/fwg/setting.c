@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Understands settings: one function a kind of value, a table for each grammar. */
+/* Parses settings: a function for each kind of value, a table for each syntax. */
 #include <arpa/inet.h>
 #include <ctype.h>
 #include <err.h>
@@ -14,14 +14,14 @@
 #include "resolve.h"
 #include "setting.h"
 
-/* Has one of the functions: it belongs to the interface or to a peer. */
+/* One of the functions is set, depending on whether it is of the interface or of a peer. */
 struct setting {
 	const char *name;
 	int (*parse_device)(struct device *dev, const char *value);
 	int (*parse_peer)(struct peer *peer, const char *value);
 };
 
-/* The digits of @text and nothing else; false beyond @max. */
+/* Accepts nothing but digits, and no value above @max. */
 static bool parse_number(const char *text, int base, uint32_t max, uint32_t *number)
 {
 	const char *digits = base == 16 ? "0123456789abcdefABCDEF" : "0123456789";
@@ -40,7 +40,7 @@ static bool parse_number(const char *text, int base, uint32_t max, uint32_t *num
 static int parse_listen_port(struct device *dev, const char *value)
 {
 	if (!resolve_port(value, &dev->listen_port)) {
-		complain("Port is neither 0-65535 nor a service's name: `%s'", value);
+		complain("Port is neither 0-65535 nor a service name: `%s'", value);
 		return -1;
 	}
 	dev->has_listen_port = true;
@@ -75,7 +75,7 @@ static int parse_public_key(struct peer *peer, const char *value)
 	return 0;
 }
 
-/* What is nearly a secret is not repeated in a message. */
+/* Messages never repeat what may be most of a secret. */
 static int parse_secret(uint8_t key[KEY_LEN], const char *name, const char *value)
 {
 	if (key_from_text(key, value, strlen(value)))
@@ -105,7 +105,7 @@ static int parse_key_file(uint8_t key[KEY_LEN], const char *path)
 		warn("Unable to open `%s'", path);
 		return -1;
 	}
-	/* A pipe that is empty tells of a command that failed, not of a key to remove. */
+	/* An empty file removes the key. An empty pipe is more likely a command that failed. */
 	ret = key_read(fd, path, !lseek(fd, 0, SEEK_CUR), key);
 	close(fd);
 	return ret;
@@ -157,7 +157,7 @@ static bool has_sign(const char *text)
 	return *text == '+' || *text == '-';
 }
 
-/* [+|-]IP[/CIDR]; what is wrong with it, or NULL. */
+/* Parses [+|-]IP[/CIDR]. Returns what is wrong with it, or NULL. */
 static const char *parse_allowed_ip(struct allowed_ip *ip, const char *text)
 {
 	char address[INET6_ADDRSTRLEN];
@@ -218,7 +218,7 @@ static int parse_allowed_ips(struct peer *peer, const char *value)
 	int ret = 0;
 
 	if (!copy) {
-		warn("Unable to keep allowed IPs");
+		warn("Unable to parse allowed IPs");
 		return -1;
 	}
 	strip_spaces(copy);

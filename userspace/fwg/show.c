@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* `fwg show`: which interfaces, in which form. */
+/* `fwg show`: prints interfaces or a field of them. */
 #include <err.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -36,7 +36,7 @@ static int show_device(const char *name, const struct request *request, bool fir
 	return ret;
 }
 
-/* An interface that goes away meanwhile fails alone, the others are shown. */
+/* Shows the other interfaces even if one is removed meanwhile. */
 static int show_all(const struct request *request)
 {
 	struct name_list list;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* `fwg showconf`: an interface as a file that setconf takes, secrets included. */
+/* `fwg showconf`: prints the configuration, with secrets, as a file for setconf. */
 #include <err.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -55,7 +55,7 @@ static void print_file(const struct device *dev)
 		print_peer(peer);
 }
 
-/* In an array, as show has it. */
+/* In an array, as show prints it. */
 static void print_json(const struct device *dev)
 {
 	json_open(NULL, '[');

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Decides, once, whether standard output gets colours. */
+/* Decides once whether standard output is coloured. */
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>

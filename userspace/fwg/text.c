@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Writes addresses, and names the numbers of <linux/forkguard.h>. */
+/* Formats addresses, and names the constants of <linux/forkguard.h>. */
 #include <arpa/inet.h>
 #include <stdio.h>
 
@@ -34,7 +34,7 @@ const char *tag_text(char text[TAG_TEXT_SIZE], const struct generation *gen)
 	return sodium_bin2hex(text, TAG_TEXT_SIZE, gen->tag, sizeof(gen->tag));
 }
 
-/* A newer kernel may know numbers that this program does not. */
+/* A newer kernel may use numbers that this program does not know. */
 #define WORD(table, number) \
 	((number) < sizeof(table) / sizeof(*(table)) ? (table)[number] : "unknown")
 
@@ -74,7 +74,7 @@ const char *check_text(uint32_t check)
 	static const char *const words[] = {
 		[FORKGUARD_GENERATION_CHECK_NONE] = "none: forks are not detected at all",
 		[FORKGUARD_GENERATION_CHECK_NOTIFIER] =
-			"notifier: forks are detected late, nonces may be reused until then",
+			"notifier: forks are detected late, and nonces may be reused until then",
 		[FORKGUARD_GENERATION_CHECK_PACKET] =
 			"packet: forks are detected before anything is sent",
 	};
@@ -93,4 +93,35 @@ const char *cause_word(uint32_t cause)
 	};
 
 	return WORD(words, cause);
+}
+
+const char *drop_word(uint32_t reason)
+{
+	static const char *const words[] = {
+		[FORKGUARD_DROP_A_RX_MALFORMED] = "rx_malformed",
+		[FORKGUARD_DROP_A_RX_UNKNOWN_SESSION] = "rx_unknown_session",
+		[FORKGUARD_DROP_A_RX_STALE_SESSION] = "rx_stale_session",
+		[FORKGUARD_DROP_A_RX_FORGED] = "rx_forged",
+		[FORKGUARD_DROP_A_RX_REPLAY] = "rx_replay",
+		[FORKGUARD_DROP_A_RX_WRONG_SOURCE] = "rx_wrong_source",
+		[FORKGUARD_DROP_A_RX_NOT_IP] = "rx_not_ip",
+		[FORKGUARD_DROP_A_RX_QUEUE_FULL] = "rx_queue_full",
+		[FORKGUARD_DROP_A_RX_NO_MEMORY] = "rx_no_memory",
+		[FORKGUARD_DROP_A_HS_QUEUE_FULL] = "hs_queue_full",
+		[FORKGUARD_DROP_A_HS_BAD_MAC] = "hs_bad_mac",
+		[FORKGUARD_DROP_A_HS_COOKIE_DEMANDED] = "hs_cookie_demanded",
+		[FORKGUARD_DROP_A_HS_RATE_LIMITED] = "hs_rate_limited",
+		[FORKGUARD_DROP_A_HS_REFUSED] = "hs_refused",
+		[FORKGUARD_DROP_A_TX_NOT_IP] = "tx_not_ip",
+		[FORKGUARD_DROP_A_TX_NO_PEER] = "tx_no_peer",
+		[FORKGUARD_DROP_A_TX_NO_ENDPOINT] = "tx_no_endpoint",
+		[FORKGUARD_DROP_A_TX_NO_ROUTE] = "tx_no_route",
+		[FORKGUARD_DROP_A_TX_LOOP] = "tx_loop",
+		[FORKGUARD_DROP_A_TX_QUEUE_FULL] = "tx_queue_full",
+		[FORKGUARD_DROP_A_TX_NO_SESSION] = "tx_no_session",
+		[FORKGUARD_DROP_A_TX_FORKED] = "tx_forked",
+		[FORKGUARD_DROP_A_TX_NO_MEMORY] = "tx_no_memory",
+	};
+
+	return WORD(words, reason);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Values in words and figures, the same in every form of output. */
+/* Values as text, the same in every form of output. */
 #ifndef FWG_TEXT_H
 #define FWG_TEXT_H
 
@@ -17,12 +17,13 @@ const char *address_text(char text[INET6_ADDRSTRLEN], const struct allowed_ip *i
 
 const char *tag_text(char text[TAG_TEXT_SIZE], const struct generation *gen);
 
-/* One word each, as JSON has them: "acpi", "packet", "forced" and so on. */
+/* One word each, as in JSON: "acpi", "packet", "forced", "rx_replay" and so on. */
 const char *source_word(uint32_t source);
 const char *check_word(uint32_t check);
 const char *cause_word(uint32_t cause);
+const char *drop_word(uint32_t reason);
 
-/* What they mean, for people. */
+/* What they mean, for people to read. */
 const char *source_text(uint32_t source);
 const char *check_text(uint32_t check);
 
