@@ -262,7 +262,7 @@ static int fwg_newlink(struct net *src_net, struct net_device *dev, struct nlatt
 	device->peer_ops = &fwg_send_peer_ops;
 	fwg_sockets_init(&device->sockets, dev, src_net, &socket_ops);
 	INIT_LIST_HEAD(&device->peers);
-	device->config_seq = 1; /* 0 is none, to a dump */
+	device->config_seq = 1; /* 0 means no sequence number in a dump */
 	mutex_init(&device->lock);
 	skb_queue_head_init(&device->handshakes);
 	INIT_WORK(&device->handshake_work, fwg_answer_work);

@@ -55,7 +55,7 @@ static void fwg_arm_earlier(struct fwg_timers *timers, struct timer_list *timer,
 	rcu_read_unlock();
 }
 
-/* Nobody answers. */
+/* The peer does not answer: retry later. */
 static void fwg_recover_later(struct fwg_timers *timers)
 {
 	unsigned int round = READ_ONCE(timers->recovery_rounds);
