@@ -152,7 +152,8 @@ class Hub:
 class Guests(Hub):
     """The two guests, under QEMU, on a stock kernel."""
 
-    def __init__(self, kernel, folder, say, live, idle, memory=256):
+    def __init__(self, kernel, folder, say, live, idle, memory=256,
+                 peers_memory=256):
         super().__init__(say, live, idle)
         self.folder = folder
         root = os.path.join(folder, "root")
@@ -165,7 +166,8 @@ class Guests(Hub):
         self.guest = Guest("hub.0", Machine(kits[0], cpus=2, memory=memory,
                                             mac=1),
                            [self.cable.plug(0)], folder)
-        self.peers = Guest("peers", Machine(kits[1], mac=2),
+        self.peers = Guest("peers", Machine(kits[1], memory=peers_memory,
+                                            mac=2),
                            [self.cable.plug(1)], folder)
         self.guest.wait_ready()
         self.peers.wait_ready()
