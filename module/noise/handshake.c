@@ -80,6 +80,10 @@ int fwg_noise_initiate(struct noise_peer *peer, struct message_initiation *msg)
 		return err;
 	/* R1: before the first random byte. */
 	hs.stamp = fwg_generation_read(&peer->scope);
+	/* A machine that is about to sleep need not compute what it must not send. */
+	err = -ESTALE;
+	if (!fwg_generation_is_current(&peer->scope, &hs.stamp))
+		goto out;
 
 	err = fwg_copy_identity(peer->local, &hs, private_key, public_key);
 	if (err)
@@ -117,6 +121,8 @@ int fwg_noise_initiate(struct noise_peer *peer, struct message_initiation *msg)
 out:
 	if (err)
 		memzero_explicit(msg, sizeof(*msg));
+	if (err == -ESTALE)
+		fwg_generation_notice();
 	fwg_session_retire(session);
 	memzero_explicit(&hs, sizeof(hs));
 	memzero_explicit(private_key, sizeof(private_key));
@@ -158,6 +164,9 @@ int fwg_noise_respond(struct noise_local *local, const struct message_initiation
 	if (err)
 		return err;
 	begun = fwg_generation_read(&local->scope);
+	err = -ESTALE;
+	if (!fwg_generation_is_current(&local->scope, &begun))
+		goto out;
 
 	err = fwg_copy_identity(local, &hs, private_key, public_key);
 	if (err)
