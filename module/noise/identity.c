@@ -1,0 +1,422 @@
+// SPDX-License-Identifier: GPL-2.0
+/* identity: see identity.h. */
+
+#include "identity.h"
+#include "cookie.h"
+#include "session.h"
+#include "symmetric.h"
+
+#include <crypto/algapi.h>
+#include <linux/err.h>
+#include <linux/slab.h>
+
+static const struct rhashtable_params peer_params = {
+	.key_len = NOISE_PUBLIC_KEY_LEN,
+	.key_offset = offsetof(struct noise_peer, public_key),
+	.head_offset = offsetof(struct noise_peer, node),
+	.automatic_shrinking = true,
+};
+
+/* The peer of an identity, and a reference on its owner; or NULL. */
+struct noise_peer *fwg_identity_hold(struct noise_local *local,
+				     const u8 public_key[NOISE_PUBLIC_KEY_LEN])
+{
+	struct noise_peer *peer;
+
+	rcu_read_lock();
+	peer = rhashtable_lookup(&local->peers, public_key, peer_params);
+	if (peer && !local->ops->hold(peer->owner))
+		peer = NULL;
+	rcu_read_unlock();
+	return peer;
+}
+
+/* A copy of the identity for one handshake. */
+int __must_check fwg_copy_identity(struct noise_local *local, struct noise_handshake *hs,
+				   u8 private_key[NOISE_PUBLIC_KEY_LEN],
+				   u8 public_key[NOISE_PUBLIC_KEY_LEN])
+{
+	bool ok;
+
+	spin_lock_bh(&local->lock);
+	ok = local->has_identity;
+	hs->identity = local->identity;
+	memcpy(private_key, local->private_key, NOISE_PUBLIC_KEY_LEN);
+	memcpy(public_key, local->public_key, NOISE_PUBLIC_KEY_LEN);
+	spin_unlock_bh(&local->lock);
+	return ok ? 0 : -ENOKEY;
+}
+
+/*
+ * The Diffie-Hellman of both static keys, of @hs->identity and of the peer. Each
+ * handshake needs it, and whoever knows both public keys can have us compute
+ * it; so the first handshake remembers it for those that follow.
+ */
+int __must_check fwg_static_static(struct noise_peer *peer, const struct noise_handshake *hs,
+				   const u8 private_key[NOISE_PUBLIC_KEY_LEN],
+				   u8 shared[NOISE_PUBLIC_KEY_LEN])
+{
+	bool known, ok;
+
+	spin_lock_bh(&peer->lock);
+	known = peer->static_static_of == hs->identity;
+	ok = peer->static_static_ok;
+	memcpy(shared, peer->static_static, NOISE_PUBLIC_KEY_LEN);
+	spin_unlock_bh(&peer->lock);
+	if (known)
+		return ok ? 0 : -EKEYREJECTED;
+
+	ok = curve25519(shared, private_key, peer->public_key);
+	spin_lock_bh(&peer->lock);
+	/* If not, fwg_noise_peer_clear() may have wiped it already. */
+	if (READ_ONCE(peer->local->identity) == hs->identity) {
+		peer->static_static_of = hs->identity;
+		peer->static_static_ok = ok;
+		memcpy(peer->static_static, shared, NOISE_PUBLIC_KEY_LEN);
+	}
+	spin_unlock_bh(&peer->lock);
+	return ok ? 0 : -EKEYREJECTED;
+}
+
+/**
+ * fwg_noise_local_create() - a device without identity and peers
+ * @ops: references on the owners of its peers
+ *
+ * Context: process.
+ * Return: the device, or an error pointer.
+ */
+struct noise_local *fwg_noise_local_create(const struct noise_owner_ops *ops)
+{
+	struct noise_local *local = kzalloc(sizeof(*local), GFP_KERNEL);
+	int err;
+
+	if (!local)
+		return ERR_PTR(-ENOMEM);
+	local->scope.parent = &generation_root;
+	local->ops = ops;
+	spin_lock_init(&local->lock);
+	err = rhashtable_init(&local->peers, &peer_params);
+	if (err)
+		goto err_free;
+	err = fwg_sessions_init(local);
+	if (err)
+		goto err_peers;
+	return local;
+
+err_peers:
+	rhashtable_destroy(&local->peers);
+err_free:
+	kfree(local);
+	return ERR_PTR(err);
+}
+
+/**
+ * fwg_noise_local_destroy() - wipe and free a device
+ * @local: the device; all its peers have been removed, and a grace period has
+ *	passed since
+ *
+ * Context: process.
+ */
+void fwg_noise_local_destroy(struct noise_local *local)
+{
+	rhashtable_destroy(&local->sessions);
+	rhashtable_destroy(&local->peers);
+	kfree_sensitive(local);
+}
+
+/**
+ * fwg_noise_local_set_private_key() - give a device an identity, or take it away
+ * @local: the device
+ * @private_key: the key; all zero for none
+ *
+ * Handshakes under way fail. Sessions, and what each peer remembers of the old key,
+ * stay until fwg_noise_peer_clear(), which must follow for all peers.
+ *
+ * Context: process.
+ */
+void fwg_noise_local_set_private_key(struct noise_local *local,
+				     const u8 private_key[NOISE_PUBLIC_KEY_LEN])
+{
+	u8 clamped[NOISE_PUBLIC_KEY_LEN] = {}, public_key[NOISE_PUBLIC_KEY_LEN] = {};
+	struct mac_keys mac_keys;
+	bool ok;
+
+	ok = crypto_memneq(private_key, curve25519_null_point, NOISE_PUBLIC_KEY_LEN);
+	if (ok) {
+		memcpy(clamped, private_key, NOISE_PUBLIC_KEY_LEN);
+		curve25519_clamp_secret(clamped);
+		ok = curve25519_generate_public(public_key, clamped);
+	}
+	fwg_mac_keys(&mac_keys, public_key);
+
+	spin_lock_bh(&local->lock);
+	local->has_identity = ok;
+	memcpy(local->private_key, clamped, NOISE_PUBLIC_KEY_LEN);
+	memcpy(local->public_key, public_key, NOISE_PUBLIC_KEY_LEN);
+	local->mac_keys = mac_keys;
+	WRITE_ONCE(local->identity, local->identity + 1);
+	spin_unlock_bh(&local->lock);
+	memzero_explicit(clamped, sizeof(clamped));
+	fwg_wipe_stack(HANDSHAKE_STACK_KIB);
+}
+
+/**
+ * fwg_noise_local_identity() - the keys of a device
+ * @local: the device
+ * @private_key: the private key, for its owner to see, or NULL
+ * @public_key: the public key
+ *
+ * Context: process.
+ * Return: false when there is none.
+ */
+bool fwg_noise_local_identity(struct noise_local *local, u8 private_key[NOISE_PUBLIC_KEY_LEN],
+			      u8 public_key[NOISE_PUBLIC_KEY_LEN])
+{
+	bool ok;
+
+	spin_lock_bh(&local->lock);
+	ok = local->has_identity;
+	if (private_key)
+		memcpy(private_key, local->private_key, NOISE_PUBLIC_KEY_LEN);
+	memcpy(public_key, local->public_key, NOISE_PUBLIC_KEY_LEN);
+	spin_unlock_bh(&local->lock);
+	return ok;
+}
+
+/**
+ * fwg_noise_local_scope() - the scope of all secrets of a device
+ * @local: the device
+ */
+struct generation_scope *fwg_noise_local_scope(struct noise_local *local)
+{
+	return &local->scope;
+}
+
+/**
+ * fwg_noise_local_reset() - wipe what is stale of a device itself (R6)
+ * @local: the device
+ *
+ * Context: any but hard interrupts.
+ */
+void fwg_noise_local_reset(struct noise_local *local)
+{
+	spin_lock_bh(&local->lock);
+	if (!fwg_generation_is_current(&local->scope, &local->cookie_secret.stamp))
+		memzero_explicit(&local->cookie_secret, sizeof(local->cookie_secret));
+	spin_unlock_bh(&local->lock);
+}
+
+/**
+ * fwg_noise_peer_create() - a peer that may speak
+ * @local: the device
+ * @owner: what fwg_noise_respond() and the like tell of it
+ * @public_key: its identity
+ * @psk: the pre-shared key, or NULL for none
+ *
+ * Context: process.
+ * Return: the peer, which nobody finds before fwg_noise_peer_publish(), or NULL.
+ */
+struct noise_peer *fwg_noise_peer_create(struct noise_local *local, struct fwg_peer *owner,
+					 const u8 public_key[NOISE_PUBLIC_KEY_LEN], const u8 *psk)
+{
+	struct noise_peer *peer = kzalloc(sizeof(*peer), GFP_KERNEL);
+
+	if (!peer)
+		return NULL;
+	memcpy(peer->public_key, public_key, NOISE_PUBLIC_KEY_LEN);
+	fwg_mac_keys(&peer->mac_keys, public_key);
+	if (psk)
+		memcpy(peer->psk, psk, NOISE_SYMMETRIC_KEY_LEN);
+	peer->local = local;
+	peer->owner = owner;
+	peer->scope.parent = &local->scope;
+	spin_lock_init(&peer->lock);
+	return peer;
+}
+
+/**
+ * fwg_noise_peer_publish() - have handshakes with a peer begin
+ * @peer: the peer; its owner is complete
+ *
+ * Context: process.
+ * Return: 0; -EEXIST for a key that a peer has; -ENOMEM.
+ */
+int fwg_noise_peer_publish(struct noise_peer *peer)
+{
+	return rhashtable_lookup_insert_fast(&peer->local->peers, &peer->node, peer_params);
+}
+
+/**
+ * fwg_noise_peer_clear() - wipe the handshake and all sessions with a peer, its
+ *	cookie, and what is remembered of static keys
+ * @peer: the peer
+ *
+ * Context: any but hard interrupts.
+ */
+void fwg_noise_peer_clear(struct noise_peer *peer)
+{
+	struct noise_session *session;
+	enum slot i;
+
+	spin_lock_bh(&peer->lock);
+	fwg_retire_pending(peer);
+	memzero_explicit(&peer->cookie, sizeof(peer->cookie));
+	peer->static_static_of = 0;
+	memzero_explicit(peer->static_static, sizeof(peer->static_static));
+	for (i = 0; i < SLOTS; i++) {
+		session = fwg_in_slot(peer, i);
+		RCU_INIT_POINTER(peer->slots[i], NULL);
+		fwg_session_retire(session);
+	}
+	spin_unlock_bh(&peer->lock);
+}
+
+/**
+ * fwg_noise_peer_remove() - the peer may not speak any more
+ * @peer: the peer; stays until fwg_noise_peer_free(), without sessions
+ *
+ * Context: process.
+ */
+void fwg_noise_peer_remove(struct noise_peer *peer)
+{
+	rhashtable_remove_fast(&peer->local->peers, &peer->node, peer_params);
+	spin_lock_bh(&peer->lock);
+	peer->removed = true;
+	spin_unlock_bh(&peer->lock);
+	fwg_noise_peer_clear(peer);
+}
+
+/**
+ * fwg_noise_peer_free() - wipe and free a peer that has been removed, or never published
+ * @peer: the peer
+ *
+ * Context: any; RCU readers may still look at the peer.
+ */
+void fwg_noise_peer_free(struct noise_peer *peer)
+{
+	memzero_explicit(peer->static_static, sizeof(peer->static_static));
+	memzero_explicit(peer->psk, sizeof(peer->psk));
+	memzero_explicit(&peer->cookie, sizeof(peer->cookie));
+	kfree_rcu(peer, rcu);
+}
+
+/**
+ * fwg_noise_peer_find() - find a peer by its identity
+ * @local: the device
+ * @public_key: the identity
+ *
+ * Context: any.
+ * Return: the owner, with a reference, or NULL.
+ */
+struct fwg_peer *fwg_noise_peer_find(struct noise_local *local,
+				     const u8 public_key[NOISE_PUBLIC_KEY_LEN])
+{
+	struct noise_peer *peer = fwg_identity_hold(local, public_key);
+
+	return peer ? peer->owner : NULL;
+}
+
+/**
+ * fwg_noise_peer_public_key() - the identity of a peer
+ * @peer: the peer
+ */
+const u8 *fwg_noise_peer_public_key(const struct noise_peer *peer)
+{
+	return peer->public_key;
+}
+
+/**
+ * fwg_noise_peer_set_psk() - set the pre-shared key for handshakes to come
+ * @peer: the peer
+ * @psk: the key; all zero for none
+ *
+ * Context: any.
+ */
+void fwg_noise_peer_set_psk(struct noise_peer *peer, const u8 psk[NOISE_SYMMETRIC_KEY_LEN])
+{
+	spin_lock_bh(&peer->lock);
+	memcpy(peer->psk, psk, NOISE_SYMMETRIC_KEY_LEN);
+	spin_unlock_bh(&peer->lock);
+}
+
+/**
+ * fwg_noise_peer_psk() - the pre-shared key, for its owner to see
+ * @peer: the peer
+ * @psk: the key
+ *
+ * Context: any.
+ */
+void fwg_noise_peer_psk(struct noise_peer *peer, u8 psk[NOISE_SYMMETRIC_KEY_LEN])
+{
+	spin_lock_bh(&peer->lock);
+	memcpy(psk, peer->psk, NOISE_SYMMETRIC_KEY_LEN);
+	spin_unlock_bh(&peer->lock);
+}
+
+/**
+ * fwg_noise_peer_scope() - the scope of all secrets shared with a peer
+ * @peer: the peer
+ */
+struct generation_scope *fwg_noise_peer_scope(struct noise_peer *peer)
+{
+	return &peer->scope;
+}
+
+/**
+ * fwg_noise_peer_draw() - random bytes that differ between clones
+ * @peer: the peer that they are for
+ * @out: where they go
+ * @len: how many, 32 at most
+ *
+ * Context: any.
+ */
+void fwg_noise_peer_draw(struct noise_peer *peer, void *out, size_t len)
+{
+	struct generation_stamp stamp = fwg_generation_read(&peer->scope);
+
+	fwg_generation_draw(&stamp, out, len);
+}
+
+/**
+ * fwg_noise_peer_reset() - wipe what is stale of a peer (R6)
+ * @peer: the peer
+ *
+ * What has begun in the running generation stays (R7).
+ *
+ * Context: any but hard interrupts.
+ * Return: what was wiped.
+ */
+enum noise_wiped fwg_noise_peer_reset(struct noise_peer *peer)
+{
+	enum noise_wiped wiped = NOISE_WIPED_NOTHING;
+	struct noise_session *session;
+	bool begun;
+	enum slot i;
+
+	spin_lock_bh(&peer->lock);
+	if (!fwg_generation_is_current(&peer->scope, &peer->cookie.stamp))
+		memzero_explicit(&peer->cookie, sizeof(peer->cookie));
+	if (peer->pending && !fwg_generation_is_current(&peer->scope, &peer->handshake.stamp)) {
+		fwg_retire_pending(peer);
+		wiped = NOISE_WIPED_LIVE;
+	}
+	begun = peer->pending;
+	for (i = 0; i < SLOTS; i++) {
+		session = fwg_in_slot(peer, i);
+		if (!session)
+			continue;
+		if (fwg_generation_is_current(&peer->scope, &session->stamp)) {
+			/* The next session may be one that a sibling got first. */
+			begun |= i == SLOT_CURRENT;
+			continue;
+		}
+		wiped = max(wiped, i == SLOT_PREVIOUS || i == SLOT_OLD ||
+						   fwg_older_than(session, REJECT_AFTER_TIME) ?
+					   NOISE_WIPED_OLD :
+					   NOISE_WIPED_LIVE);
+		RCU_INIT_POINTER(peer->slots[i], NULL);
+		fwg_session_retire(session);
+	}
+	spin_unlock_bh(&peer->lock);
+	return begun ? min(wiped, NOISE_WIPED_OLD) : wiped;
+}

@@ -122,6 +122,9 @@ struct noise_peer {
 	spinlock_t lock; /* guards all below */
 	bool removed;
 	bool yields; /* of two crossed sessions, sends with the one that the peer uses */
+	bool static_static_ok; /* false for a public key of low order */
+	u32 static_static_of; /* the identity that it was computed for; 0 for none */
+	u8 static_static[NOISE_PUBLIC_KEY_LEN];
 	u8 psk[NOISE_SYMMETRIC_KEY_LEN];
 	struct timespec64 last_claimed; /* timestamp of our latest initiation */
 	u8 last_timestamp[NOISE_TIMESTAMP_LEN]; /* ... and of the peer's */
