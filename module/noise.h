@@ -93,6 +93,7 @@ int __must_check fwg_noise_respond(struct noise_local *local, const struct messa
 				   struct message_response *out, struct fwg_peer **owner);
 int __must_check fwg_noise_finish(struct noise_local *local, const struct message_response *in,
 				  struct fwg_peer **owner);
+bool fwg_noise_response_expected(struct noise_local *local, const struct message_response *in);
 
 /* What handshake messages end in, and cookies, of which the second MAC is made. */
 void fwg_noise_add_macs(struct noise_peer *peer, void *msg, size_t len);

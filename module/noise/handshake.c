@@ -68,7 +68,7 @@ static int __must_check fwg_still_valid(struct noise_peer *peer, const struct no
 int fwg_noise_initiate(struct noise_peer *peer, struct message_initiation *msg)
 {
 	u8 private_key[NOISE_PUBLIC_KEY_LEN], public_key[NOISE_PUBLIC_KEY_LEN];
-	u8 timestamp[NOISE_TIMESTAMP_LEN];
+	u8 shared[NOISE_PUBLIC_KEY_LEN], timestamp[NOISE_TIMESTAMP_LEN];
 	struct noise_session *session = NULL;
 	struct noise_handshake hs;
 	struct timespec64 now;
@@ -80,6 +80,10 @@ int fwg_noise_initiate(struct noise_peer *peer, struct message_initiation *msg)
 		return err;
 	/* R1: before the first random byte. */
 	hs.stamp = fwg_generation_read(&peer->scope);
+	/* A machine that is about to sleep need not compute what it must not send. */
+	err = -ESTALE;
+	if (!fwg_generation_is_current(&peer->scope, &hs.stamp))
+		goto out;
 
 	err = fwg_copy_identity(peer->local, &hs, private_key, public_key);
 	if (err)
@@ -98,7 +102,10 @@ int fwg_noise_initiate(struct noise_peer *peer, struct message_initiation *msg)
 	err = fwg_draw_ephemeral(&hs, msg->ephemeral);
 	if (err)
 		goto out;
-	err = fwg_write_initiation(&hs, &peer->scope, private_key, public_key, peer->public_key,
+	err = fwg_static_static(peer, &hs, private_key, shared);
+	if (err)
+		goto out;
+	err = fwg_write_initiation(&hs, &peer->scope, public_key, peer->public_key, shared,
 				   msg->ephemeral, msg->encrypted_static, msg->encrypted_timestamp,
 				   timestamp, sizeof(timestamp));
 	if (err)
@@ -117,8 +124,11 @@ int fwg_noise_initiate(struct noise_peer *peer, struct message_initiation *msg)
 out:
 	if (err)
 		memzero_explicit(msg, sizeof(*msg));
+	if (err == -ESTALE)
+		fwg_generation_notice();
 	fwg_session_retire(session);
 	memzero_explicit(&hs, sizeof(hs));
+	memzero_explicit(shared, sizeof(shared));
 	memzero_explicit(private_key, sizeof(private_key));
 	fwg_wipe_stack(HANDSHAKE_STACK_KIB);
 	return err;
@@ -144,7 +154,7 @@ int fwg_noise_respond(struct noise_local *local, const struct message_initiation
 	u8 private_key[NOISE_PUBLIC_KEY_LEN], public_key[NOISE_PUBLIC_KEY_LEN];
 	u8 initiator[NOISE_PUBLIC_KEY_LEN], psk[NOISE_SYMMETRIC_KEY_LEN];
 	const u64 interval = NSEC_PER_SEC / INITIATIONS_PER_SECOND;
-	u8 timestamp[NOISE_TIMESTAMP_LEN];
+	u8 shared[NOISE_PUBLIC_KEY_LEN], timestamp[NOISE_TIMESTAMP_LEN];
 	struct noise_session *session = NULL;
 	struct generation_stamp begun;
 	struct noise_peer *peer = NULL;
@@ -158,6 +168,9 @@ int fwg_noise_respond(struct noise_local *local, const struct message_initiation
 	if (err)
 		return err;
 	begun = fwg_generation_read(&local->scope);
+	err = -ESTALE;
+	if (!fwg_generation_is_current(&local->scope, &begun))
+		goto out;
 
 	err = fwg_copy_identity(local, &hs, private_key, public_key);
 	if (err)
@@ -177,9 +190,10 @@ int fwg_noise_respond(struct noise_local *local, const struct message_initiation
 	if (!peer)
 		goto out;
 
-	err = fwg_mix_dh(&hs, private_key, initiator);
+	err = fwg_static_static(peer, &hs, private_key, shared);
 	if (err)
 		goto out;
+	fwg_mix_shared(&hs, shared);
 	err = fwg_decrypt_and_hash(&hs, timestamp, in->encrypted_timestamp,
 				   sizeof(in->encrypted_timestamp));
 	if (err)
@@ -242,6 +256,7 @@ out:
 	memzero_explicit(&hs, sizeof(hs));
 	memzero_explicit(&keys, sizeof(keys));
 	memzero_explicit(psk, sizeof(psk));
+	memzero_explicit(shared, sizeof(shared));
 	memzero_explicit(private_key, sizeof(private_key));
 	fwg_wipe_stack(HANDSHAKE_STACK_KIB);
 	return err;

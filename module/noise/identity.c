@@ -47,6 +47,37 @@ int __must_check fwg_copy_identity(struct noise_local *local, struct noise_hands
 	return ok ? 0 : -ENOKEY;
 }
 
+/*
+ * The Diffie-Hellman of both static keys, of @hs->identity and of the peer. Each
+ * handshake needs it, and whoever knows both public keys can have us compute
+ * it; so the first handshake remembers it for those that follow.
+ */
+int __must_check fwg_static_static(struct noise_peer *peer, const struct noise_handshake *hs,
+				   const u8 private_key[NOISE_PUBLIC_KEY_LEN],
+				   u8 shared[NOISE_PUBLIC_KEY_LEN])
+{
+	bool known, ok;
+
+	spin_lock_bh(&peer->lock);
+	known = peer->static_static_of == hs->identity;
+	ok = peer->static_static_ok;
+	memcpy(shared, peer->static_static, NOISE_PUBLIC_KEY_LEN);
+	spin_unlock_bh(&peer->lock);
+	if (known)
+		return ok ? 0 : -EKEYREJECTED;
+
+	ok = curve25519(shared, private_key, peer->public_key);
+	spin_lock_bh(&peer->lock);
+	/* If not, fwg_noise_peer_clear() may have wiped it already. */
+	if (READ_ONCE(peer->local->identity) == hs->identity) {
+		peer->static_static_of = hs->identity;
+		peer->static_static_ok = ok;
+		memcpy(peer->static_static, shared, NOISE_PUBLIC_KEY_LEN);
+	}
+	spin_unlock_bh(&peer->lock);
+	return ok ? 0 : -EKEYREJECTED;
+}
+
 /**
  * fwg_noise_local_create() - a device without identity and peers
  * @ops: references on the owners of its peers
@@ -98,29 +129,34 @@ void fwg_noise_local_destroy(struct noise_local *local)
  * @local: the device
  * @private_key: the key; all zero for none
  *
- * Handshakes under way fail; sessions stay until fwg_noise_peer_clear().
+ * Handshakes under way fail. Sessions, and what each peer remembers of the old key,
+ * stay until fwg_noise_peer_clear(), which must follow for all peers.
  *
  * Context: process.
  */
 void fwg_noise_local_set_private_key(struct noise_local *local,
 				     const u8 private_key[NOISE_PUBLIC_KEY_LEN])
 {
+	u8 clamped[NOISE_PUBLIC_KEY_LEN] = {}, public_key[NOISE_PUBLIC_KEY_LEN] = {};
+	struct mac_keys mac_keys;
+	bool ok;
+
+	ok = crypto_memneq(private_key, curve25519_null_point, NOISE_PUBLIC_KEY_LEN);
+	if (ok) {
+		memcpy(clamped, private_key, NOISE_PUBLIC_KEY_LEN);
+		curve25519_clamp_secret(clamped);
+		ok = curve25519_generate_public(public_key, clamped);
+	}
+	fwg_mac_keys(&mac_keys, public_key);
+
 	spin_lock_bh(&local->lock);
-	memcpy(local->private_key, private_key, NOISE_PUBLIC_KEY_LEN);
-	local->has_identity =
-		crypto_memneq(private_key, curve25519_null_point, NOISE_PUBLIC_KEY_LEN);
-	if (local->has_identity) {
-		curve25519_clamp_secret(local->private_key);
-		local->has_identity =
-			curve25519_generate_public(local->public_key, local->private_key);
-	}
-	if (!local->has_identity) {
-		memzero_explicit(local->private_key, NOISE_PUBLIC_KEY_LEN);
-		memset(local->public_key, 0, NOISE_PUBLIC_KEY_LEN);
-	}
-	fwg_mac_keys(&local->mac_keys, local->public_key);
+	local->has_identity = ok;
+	memcpy(local->private_key, clamped, NOISE_PUBLIC_KEY_LEN);
+	memcpy(local->public_key, public_key, NOISE_PUBLIC_KEY_LEN);
+	local->mac_keys = mac_keys;
 	WRITE_ONCE(local->identity, local->identity + 1);
 	spin_unlock_bh(&local->lock);
+	memzero_explicit(clamped, sizeof(clamped));
 	fwg_wipe_stack(HANDSHAKE_STACK_KIB);
 }
 
@@ -211,7 +247,8 @@ int fwg_noise_peer_publish(struct noise_peer *peer)
 }
 
 /**
- * fwg_noise_peer_clear() - wipe the handshake and all sessions with a peer, and its cookie
+ * fwg_noise_peer_clear() - wipe the handshake and all sessions with a peer, its
+ *	cookie, and what is remembered of static keys
  * @peer: the peer
  *
  * Context: any but hard interrupts.
@@ -224,6 +261,8 @@ void fwg_noise_peer_clear(struct noise_peer *peer)
 	spin_lock_bh(&peer->lock);
 	fwg_retire_pending(peer);
 	memzero_explicit(&peer->cookie, sizeof(peer->cookie));
+	peer->static_static_of = 0;
+	memzero_explicit(peer->static_static, sizeof(peer->static_static));
 	for (i = 0; i < SLOTS; i++) {
 		session = fwg_in_slot(peer, i);
 		RCU_INIT_POINTER(peer->slots[i], NULL);
@@ -255,6 +294,7 @@ void fwg_noise_peer_remove(struct noise_peer *peer)
  */
 void fwg_noise_peer_free(struct noise_peer *peer)
 {
+	memzero_explicit(peer->static_static, sizeof(peer->static_static));
 	memzero_explicit(peer->psk, sizeof(peer->psk));
 	memzero_explicit(&peer->cookie, sizeof(peer->cookie));
 	kfree_rcu(peer, rcu);
@@ -370,10 +410,10 @@ enum noise_wiped fwg_noise_peer_reset(struct noise_peer *peer)
 			begun |= i == SLOT_CURRENT;
 			continue;
 		}
-		wiped = max(wiped,
-			    i == SLOT_PREVIOUS || fwg_older_than(session, REJECT_AFTER_TIME) ?
-				    NOISE_WIPED_OLD :
-				    NOISE_WIPED_LIVE);
+		wiped = max(wiped, i == SLOT_PREVIOUS || i == SLOT_OLD ||
+						   fwg_older_than(session, REJECT_AFTER_TIME) ?
+					   NOISE_WIPED_OLD :
+					   NOISE_WIPED_LIVE);
 		RCU_INIT_POINTER(peer->slots[i], NULL);
 		fwg_session_retire(session);
 	}

@@ -54,9 +54,9 @@ int __must_check fwg_draw_ephemeral(struct noise_handshake *hs, u8 public_key[NO
 /* Messages: e, es, s, ss, payload ... */
 int __must_check fwg_write_initiation(struct noise_handshake *hs,
 				      const struct generation_scope *scope,
-				      const u8 private_key[NOISE_PUBLIC_KEY_LEN],
 				      const u8 public_key[NOISE_PUBLIC_KEY_LEN],
-				      const u8 responder[NOISE_PUBLIC_KEY_LEN], u8 *ephemeral,
+				      const u8 responder[NOISE_PUBLIC_KEY_LEN],
+				      const u8 static_static[NOISE_PUBLIC_KEY_LEN], u8 *ephemeral,
 				      u8 *encrypted_static, u8 *encrypted_payload,
 				      const u8 *payload, size_t len)
 {
@@ -69,9 +69,7 @@ int __must_check fwg_write_initiation(struct noise_handshake *hs,
 	err = fwg_encrypt_and_hash(hs, scope, encrypted_static, public_key, NOISE_PUBLIC_KEY_LEN);
 	if (err)
 		return err;
-	err = fwg_mix_dh(hs, private_key, responder);
-	if (err)
-		return err;
+	fwg_mix_shared(hs, static_static);
 	return fwg_encrypt_and_hash(hs, scope, encrypted_payload, payload, len);
 }
 

@@ -16,9 +16,9 @@ int __must_check fwg_draw_ephemeral(struct noise_handshake *hs,
 				    u8 public_key[NOISE_PUBLIC_KEY_LEN]);
 int __must_check fwg_write_initiation(struct noise_handshake *hs,
 				      const struct generation_scope *scope,
-				      const u8 private_key[NOISE_PUBLIC_KEY_LEN],
 				      const u8 public_key[NOISE_PUBLIC_KEY_LEN],
-				      const u8 responder[NOISE_PUBLIC_KEY_LEN], u8 *ephemeral,
+				      const u8 responder[NOISE_PUBLIC_KEY_LEN],
+				      const u8 static_static[NOISE_PUBLIC_KEY_LEN], u8 *ephemeral,
 				      u8 *encrypted_static, u8 *encrypted_payload,
 				      const u8 *payload, size_t len);
 int __must_check fwg_write_response(struct noise_handshake *hs,

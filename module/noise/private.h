@@ -93,6 +93,8 @@ struct noise_session {
 	u64 birth; /* coarse boot time, ns */
 	bool initiator;
 	bool established;
+	bool crossed; /* if pending: we have answered the peer since it began */
+	atomic_t responses; /* so many may still come for a pending one, under load */
 	u8 send_key[NOISE_SYMMETRIC_KEY_LEN];
 	u8 receive_key[NOISE_SYMMETRIC_KEY_LEN];
 	atomic64_t nonce;
@@ -105,6 +107,7 @@ enum slot {
 	SLOT_CURRENT,
 	SLOT_PREVIOUS,
 	SLOT_NEXT, /* the peer has not shown yet that it has the keys */
+	SLOT_OLD, /* the one before two whose handshakes crossed; see fwg_establish() */
 	SLOTS,
 };
 
@@ -118,6 +121,10 @@ struct noise_peer {
 
 	spinlock_t lock; /* guards all below */
 	bool removed;
+	bool yields; /* of two crossed sessions, sends with the one that the peer uses */
+	bool static_static_ok; /* false for a public key of low order */
+	u32 static_static_of; /* the identity that it was computed for; 0 for none */
+	u8 static_static[NOISE_PUBLIC_KEY_LEN];
 	u8 psk[NOISE_SYMMETRIC_KEY_LEN];
 	struct timespec64 last_claimed; /* timestamp of our latest initiation */
 	u8 last_timestamp[NOISE_TIMESTAMP_LEN]; /* ... and of the peer's */

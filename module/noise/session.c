@@ -7,6 +7,9 @@
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 
+/* One is genuine. */
+#define EXPECTED_RESPONSES 4
+
 static const struct rhashtable_params session_params = {
 	.key_len = sizeof(__le32),
 	.key_offset = offsetof(struct noise_session, index),
@@ -37,6 +40,7 @@ struct noise_session *fwg_session_create(struct noise_peer *peer,
 	session->peer = peer;
 	session->stamp = *stamp;
 	fwg_replay_init(&session->replay);
+	atomic_set(&session->responses, EXPECTED_RESPONSES);
 	do {
 		fwg_generation_draw(stamp, &session->index, sizeof(session->index));
 		err = rhashtable_lookup_insert_fast(&peer->local->sessions, &session->node,
@@ -83,12 +87,31 @@ void fwg_retire_pending(struct noise_peer *peer)
 	memzero_explicit(&peer->handshake, sizeof(peer->handshake));
 }
 
-/* Give a session its keys, and its slot by the rules of section 6.2. */
+/*
+ * Give a session its keys, and its slot by the rules of section 6.2.
+ *
+ * Both ends may begin a handshake at the same time, and both may finish: then
+ * there are two new sessions. Either end sends with the one that it initiated until
+ * it hears of the other. Two things follow.
+ *
+ * What the peer has sent before that is still on its way under the session that
+ * was current, so this one moves to SLOT_OLD, and stays as long as a previous one.
+ *
+ * Both ends have to settle on one of the two, or both would be initiators and cross
+ * again at each rekeying. The winner is the session whose initiator chose the
+ * smaller index, which both ends know. The initiator of the other yields: it
+ * sends with whichever of the two the peer sends with, which in the end is the
+ * winner. See fwg_noise_session_confirm(). A peer that gives up its own handshake
+ * when it answers one, as stock WireGuard does, sends with the one that it has
+ * answered, so against that nothing changes.
+ */
 void fwg_establish(struct noise_peer *peer, struct noise_session *session,
 		   const struct noise_keys *keys, __le32 remote_index, bool initiator)
 {
+	struct noise_session *used = fwg_in_slot(peer, SLOT_CURRENT);
 	struct noise_session *previous = fwg_in_slot(peer, SLOT_PREVIOUS);
 	struct noise_session *next = fwg_in_slot(peer, SLOT_NEXT);
+	struct noise_session *old = fwg_in_slot(peer, SLOT_OLD);
 
 	session->remote_index = remote_index;
 	session->initiator = initiator;
@@ -103,19 +126,43 @@ void fwg_establish(struct noise_peer *peer, struct noise_session *session,
 	if (!initiator) {
 		/* Not to be sent with until the peer has shown that it has it. */
 		rcu_assign_pointer(peer->slots[SLOT_NEXT], session);
+		if (peer->pending)
+			peer->pending->crossed = true;
 		fwg_session_retire(next);
 		return;
 	}
-	if (next) {
-		rcu_assign_pointer(peer->slots[SLOT_PREVIOUS], next);
-		rcu_assign_pointer(peer->slots[SLOT_NEXT], NULL);
-		fwg_session_retire(previous);
-		previous = fwg_in_slot(peer, SLOT_CURRENT);
-	} else {
-		rcu_assign_pointer(peer->slots[SLOT_PREVIOUS], fwg_in_slot(peer, SLOT_CURRENT));
-	}
+	peer->yields = next && session->crossed &&
+		       le32_to_cpu(next->remote_index) < le32_to_cpu(session->index);
+	rcu_assign_pointer(peer->slots[SLOT_OLD], next ? used : NULL);
+	rcu_assign_pointer(peer->slots[SLOT_PREVIOUS], next ?: used);
+	rcu_assign_pointer(peer->slots[SLOT_NEXT], NULL);
 	rcu_assign_pointer(peer->slots[SLOT_CURRENT], session);
+	fwg_session_retire(old);
 	fwg_session_retire(previous);
+}
+
+/**
+ * fwg_noise_response_expected() - is a response for a handshake that we have begun?
+ * @local: the device that it was sent to
+ * @in: the response
+ *
+ * Only who has seen our initiation knows the index that this looks for. So such a
+ * response may be taken under load without a cookie; a few for each initiation, since
+ * anybody who has seen it can forge more. Each call that returns true is one of these.
+ *
+ * Context: any but hard interrupts.
+ */
+bool fwg_noise_response_expected(struct noise_local *local, const struct message_response *in)
+{
+	struct noise_session *session;
+	bool expected;
+
+	rcu_read_lock();
+	session = fwg_session_lookup(local, in->receiver_index);
+	expected = session && !smp_load_acquire(&session->established) &&
+		   atomic_dec_if_positive(&session->responses) >= 0;
+	rcu_read_unlock();
+	return expected;
 }
 
 /**
@@ -274,6 +321,13 @@ int fwg_noise_open(struct noise_session *session, struct scatterlist *sg, size_t
 	return likely(fwg_session_is_current(session)) ? 0 : -ESTALE;
 }
 
+/* A session becomes the current one; the one that was becomes the previous one. */
+static void fwg_make_current(struct noise_peer *peer, struct noise_session *session)
+{
+	rcu_assign_pointer(peer->slots[SLOT_PREVIOUS], fwg_in_slot(peer, SLOT_CURRENT));
+	rcu_assign_pointer(peer->slots[SLOT_CURRENT], session);
+}
+
 /**
  * fwg_noise_session_confirm() - the peer has shown that it has a session's keys
  * @session: the session that an authentic message came for
@@ -287,16 +341,20 @@ bool fwg_noise_session_confirm(struct noise_session *session)
 	struct noise_peer *peer = session->peer;
 	bool confirmed;
 
-	if (likely(rcu_access_pointer(peer->slots[SLOT_NEXT]) != session))
+	if (likely(rcu_access_pointer(peer->slots[SLOT_CURRENT]) == session))
 		return false;
 
 	spin_lock_bh(&peer->lock);
 	confirmed = fwg_in_slot(peer, SLOT_NEXT) == session;
 	if (confirmed) {
+		fwg_session_retire(fwg_in_slot(peer, SLOT_OLD));
 		fwg_session_retire(fwg_in_slot(peer, SLOT_PREVIOUS));
-		rcu_assign_pointer(peer->slots[SLOT_PREVIOUS], fwg_in_slot(peer, SLOT_CURRENT));
-		rcu_assign_pointer(peer->slots[SLOT_CURRENT], session);
+		fwg_make_current(peer, session);
 		rcu_assign_pointer(peer->slots[SLOT_NEXT], NULL);
+		rcu_assign_pointer(peer->slots[SLOT_OLD], NULL);
+		peer->yields = false;
+	} else if (peer->yields && fwg_in_slot(peer, SLOT_PREVIOUS) == session) {
+		fwg_make_current(peer, session);
 	}
 	spin_unlock_bh(&peer->lock);
 	return confirmed;

@@ -95,6 +95,12 @@ void fwg_mix_psk(struct noise_handshake *hs, const u8 psk[NOISE_SYMMETRIC_KEY_LE
 	memzero_explicit(temp, sizeof(temp));
 }
 
+/* A Diffie-Hellman that was computed before. */
+void fwg_mix_shared(struct noise_handshake *hs, const u8 shared[NOISE_PUBLIC_KEY_LEN])
+{
+	fwg_mix_key(hs, shared, NOISE_PUBLIC_KEY_LEN);
+}
+
 /* A public key of low order gives a shared secret of zero: no handshake. */
 int __must_check fwg_mix_dh(struct noise_handshake *hs, const u8 private_key[NOISE_PUBLIC_KEY_LEN],
 			    const u8 public_key[NOISE_PUBLIC_KEY_LEN])
@@ -103,7 +109,7 @@ int __must_check fwg_mix_dh(struct noise_handshake *hs, const u8 private_key[NOI
 	bool ok = curve25519(shared, private_key, public_key);
 
 	if (ok)
-		fwg_mix_key(hs, shared, sizeof(shared));
+		fwg_mix_shared(hs, shared);
 	memzero_explicit(shared, sizeof(shared));
 	return ok ? 0 : -EKEYREJECTED;
 }

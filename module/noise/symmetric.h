@@ -19,6 +19,7 @@ void fwg_kdf(u8 *const out[], u8 n, const u8 chaining_key[NOISE_HASH_LEN], const
 	     size_t len);
 void fwg_mix_hash(struct noise_handshake *hs, const u8 *in, size_t len);
 void fwg_mix_psk(struct noise_handshake *hs, const u8 psk[NOISE_SYMMETRIC_KEY_LEN]);
+void fwg_mix_shared(struct noise_handshake *hs, const u8 shared[NOISE_PUBLIC_KEY_LEN]);
 int __must_check fwg_mix_dh(struct noise_handshake *hs, const u8 private_key[NOISE_PUBLIC_KEY_LEN],
 			    const u8 public_key[NOISE_PUBLIC_KEY_LEN]);
 void fwg_mix_ephemeral(struct noise_handshake *hs, const u8 public_key[NOISE_PUBLIC_KEY_LEN]);

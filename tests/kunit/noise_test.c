@@ -34,6 +34,8 @@ static struct {
 	unsigned int count; /* steps so far */
 	unsigned int at; /* the step before which it happens; 0 for never */
 	void (*happens)(void);
+	unsigned int diffie_hellmans; /* so far */
+	unsigned int without_bhs; /* of these, with BHs disabled */
 } steps;
 
 /* The random bytes and the clocks of a test. */
@@ -53,6 +55,13 @@ void test_step(void)
 		steps.at = 0;
 		steps.happens();
 	}
+}
+
+void test_step_diffie_hellman(void)
+{
+	steps.diffie_hellmans++;
+	steps.without_bhs += !!in_softirq();
+	test_step();
 }
 
 static void happens_at(unsigned int step, void (*happens)(void))
@@ -210,23 +219,39 @@ static void wait_a_second(void)
 	nature.boottime += NSEC_PER_SEC;
 }
 
+static int side_begin(struct side *side, struct message_initiation *msg)
+{
+	return fwg_noise_initiate(side->peer, msg);
+}
+
+static int side_answer(struct side *side, const struct message_initiation *in,
+		       struct message_response *out)
+{
+	struct fwg_peer *owner;
+
+	return fwg_noise_respond(side->local, in, out, &owner);
+}
+
+static int side_finish(struct side *side, const struct message_response *in)
+{
+	struct fwg_peer *owner;
+
+	return fwg_noise_finish(side->local, in, &owner);
+}
+
 static int begin(struct world *world)
 {
-	return fwg_noise_initiate(world->a.peer, world->initiation);
+	return side_begin(&world->a, world->initiation);
 }
 
 static int answer(struct world *world)
 {
-	struct fwg_peer *owner;
-
-	return fwg_noise_respond(world->b.local, world->initiation, world->response, &owner);
+	return side_answer(&world->b, world->initiation, world->response);
 }
 
 static int finish(struct world *world)
 {
-	struct fwg_peer *owner;
-
-	return fwg_noise_finish(world->a.local, world->response, &owner);
+	return side_finish(&world->a, world->response);
 }
 
 static const struct noise_source source_of_a = { .port = cpu_to_be16(51820) };
@@ -317,6 +342,61 @@ static void connect(struct kunit *test, struct world *world)
 static struct noise_session *session_of(struct side *side, enum slot slot)
 {
 	return rcu_dereference_protected(side->peer->slots[slot], true);
+}
+
+/* What handshakes that cross need beside a world: those of the world are of a's. */
+struct crossing {
+	struct message_initiation *initiation;
+	struct message_response *response;
+	u8 *from_a, *from_b; /* data in flight */
+};
+
+static void crossing_create(struct kunit *test, struct crossing *crossing)
+{
+	crossing->initiation = kunit_kzalloc(test, sizeof(*crossing->initiation), GFP_KERNEL);
+	crossing->response = kunit_kzalloc(test, sizeof(*crossing->response), GFP_KERNEL);
+	crossing->from_a = kunit_kzalloc(test, DATA_LEN, GFP_KERNEL);
+	crossing->from_b = kunit_kzalloc(test, DATA_LEN, GFP_KERNEL);
+	KUNIT_ASSERT_TRUE(test, crossing->initiation && crossing->response && crossing->from_a &&
+					crossing->from_b);
+}
+
+/* Both begin, both answer, both finish. */
+static void both_begin(struct kunit *test, struct world *world, struct crossing *crossing)
+{
+	wait_a_second();
+	KUNIT_ASSERT_EQ(test, begin(world), 0);
+	KUNIT_ASSERT_EQ(test, side_begin(&world->b, crossing->initiation), 0);
+	KUNIT_ASSERT_EQ(test, answer(world), 0);
+	KUNIT_ASSERT_EQ(test, side_answer(&world->a, crossing->initiation, crossing->response), 0);
+}
+
+static void both_finish(struct kunit *test, struct world *world, struct crossing *crossing)
+{
+	KUNIT_ASSERT_EQ(test, finish(world), 0);
+	KUNIT_ASSERT_EQ(test, side_finish(&world->b, crossing->response), 0);
+}
+
+/* Each sends something, and then each receives it. */
+static void both_talk(struct kunit *test, struct world *world, struct crossing *crossing)
+{
+	KUNIT_EXPECT_EQ(test, send_text(&world->a, crossing->from_a, "to b"), 0);
+	KUNIT_EXPECT_EQ(test, send_text(&world->b, crossing->from_b, "to a"), 0);
+	KUNIT_EXPECT_EQ(test, receive_text(&world->b, crossing->from_a), 0);
+	KUNIT_EXPECT_EQ(test, receive_text(&world->a, crossing->from_b), 0);
+}
+
+/* Two handshakes cross, with data in flight. */
+static void cross(struct kunit *test, struct world *world, struct crossing *crossing)
+{
+	both_begin(test, world, crossing);
+	KUNIT_EXPECT_EQ(test, send_text(&world->a, crossing->from_a, "in flight"), 0);
+	KUNIT_EXPECT_EQ(test, send_text(&world->b, crossing->from_b, "in flight"), 0);
+	both_finish(test, world, crossing);
+	KUNIT_EXPECT_EQ_MSG(test, receive_text(&world->a, crossing->from_b), 0, "lost");
+	KUNIT_EXPECT_EQ_MSG(test, receive_text(&world->b, crossing->from_a), 0, "lost");
+	both_talk(test, world, crossing);
+	both_talk(test, world, crossing);
 }
 
 /* ---- forks at every step ---- */
@@ -701,15 +781,17 @@ static void reset_wipes_everything(struct kunit *test)
 	u8 keys[SLOTS][2][NOISE_SYMMETRIC_KEY_LEN], ephemeral[NOISE_PUBLIC_KEY_LEN];
 	u8 chaining_key[NOISE_HASH_LEN];
 	struct noise_session *sessions[SLOTS];
+	struct crossing crossing;
 	struct noise_peer *peer;
 	struct world world;
 	enum slot i;
 
 	world_create(test, &world);
+	crossing_create(test, &crossing);
 	connect(test, &world);
-	connect(test, &world);
+	cross(test, &world, &crossing);
 	peer = world.b.peer;
-	/* On the responder: two used sessions, one not confirmed; and a handshake. */
+	/* On the responder: sessions that crossed, the one before, one not confirmed; and a handshake. */
 	wait_a_second();
 	KUNIT_ASSERT_EQ(test, begin(&world), 0);
 	KUNIT_ASSERT_EQ(test, answer(&world), 0);
@@ -943,6 +1025,7 @@ static void stack_is_wiped(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, begin(&world), 0);
 	KUNIT_EXPECT_FALSE(test, stack_contains(world.a.peer->handshake.ephemeral_private));
 	KUNIT_EXPECT_FALSE(test, stack_contains(world.a.peer->handshake.chaining_key));
+	KUNIT_EXPECT_FALSE(test, stack_contains(world.a.peer->static_static));
 	KUNIT_ASSERT_EQ(test, begin(&world), 0);
 	KUNIT_EXPECT_FALSE(test, stack_contains(world.a.private_key));
 	memcpy(secret, world.a.peer->handshake.ephemeral_private, NOISE_PUBLIC_KEY_LEN);
@@ -950,6 +1033,7 @@ static void stack_is_wiped(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, stack_contains(session_of(&world.b, SLOT_NEXT)->send_key));
 	KUNIT_EXPECT_FALSE(test, stack_contains(world.b.private_key));
 	KUNIT_EXPECT_FALSE(test, stack_contains(world.b.peer->psk));
+	KUNIT_EXPECT_FALSE(test, stack_contains(world.b.peer->static_static));
 	KUNIT_ASSERT_EQ(test, finish(&world), 0);
 	KUNIT_EXPECT_FALSE(test, stack_contains(secret));
 	KUNIT_EXPECT_FALSE(test, stack_contains(world.a.private_key));
@@ -1004,6 +1088,101 @@ static void stack_below_is_wiped(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, finish(&world), 0);
 	KUNIT_EXPECT_GE(test, wiped_stack(), (unsigned int)HANDSHAKE_STACK_KIB);
 	world_destroy(test, &world);
+}
+
+/* How much of the stack below was used since it was painted? */
+static noinline __no_sanitize_address size_t stack_used(void)
+{
+	const u8 *below = __builtin_alloca(STACK_LEN);
+	size_t unused = 128; /* this frame may lie a little lower than what was painted */
+
+	OPTIMIZER_HIDE_VAR(below);
+	while (unused < STACK_LEN && below[unused] == 0xa5)
+		unused++;
+	return STACK_LEN - unused;
+}
+
+/* What fwg_noise_seal() and the like call, on a message that is not on the stack. */
+struct crypto_call {
+	const char *name;
+	enum stack_kib wiped; /* after it */
+	bool (*call)(u8 *message);
+};
+
+static const u8 depth_key[NOISE_SYMMETRIC_KEY_LEN] = { 8 };
+#define DEPTH_TEXT_LEN 1400
+
+static bool depth_of_sealing(u8 *message)
+{
+	struct scatterlist sg;
+
+	sg_init_one(&sg, message, DEPTH_TEXT_LEN + NOISE_TAG_LEN);
+	return (chacha20poly1305_encrypt_sg_inplace)(&sg, DEPTH_TEXT_LEN, NULL, 0, 0, depth_key);
+}
+
+/* What is opened was sealed before, which goes no deeper. */
+static bool depth_of_opening(u8 *message)
+{
+	struct scatterlist sg;
+
+	if (!depth_of_sealing(message))
+		return false;
+	sg_init_one(&sg, message, DEPTH_TEXT_LEN + NOISE_TAG_LEN);
+	return (chacha20poly1305_decrypt_sg_inplace)(&sg, DEPTH_TEXT_LEN + NOISE_TAG_LEN, NULL, 0,
+						     0, depth_key);
+}
+
+static bool depth_of_cookie(u8 *message)
+{
+	(xchacha20poly1305_encrypt)(message, message, MESSAGE_MAC_LEN, NULL, 0, message, depth_key);
+	return true;
+}
+
+static bool depth_of_initiation(u8 *message)
+{
+	struct noise_handshake hs = { .ephemeral_private = { 8 } };
+
+	return (curve25519_generate_public)(message, depth_key) &&
+	       !fwg_mix_dh(&hs, depth_key, message);
+}
+
+static bool depth_of_response(u8 *message)
+{
+	struct noise_handshake hs = { .ephemeral_private = { 8 } };
+
+	return (curve25519_generate_public)(message, depth_key) &&
+	       fwg_read_response(&hs, depth_key, depth_key, message, NULL, message,
+				 NOISE_TAG_LEN) == -EBADMSG;
+}
+
+static const struct crypto_call crypto_calls[] = {
+	{ "sealing", DATA_STACK_KIB, depth_of_sealing },
+	{ "opening", DATA_STACK_KIB, depth_of_opening },
+	{ "a cookie", DATA_STACK_KIB, depth_of_cookie },
+	{ "an initiation", HANDSHAKE_STACK_KIB, depth_of_initiation },
+	{ "a response", HANDSHAKE_STACK_KIB, depth_of_response },
+};
+
+/* R9: the kernel's crypto goes no deeper than what is wiped after it. */
+static void stack_is_wiped_deep_enough(struct kunit *test)
+{
+	u8 *message = kunit_kzalloc(test, DEPTH_TEXT_LEN + NOISE_TAG_LEN, GFP_KERNEL);
+	const struct crypto_call *crypto;
+	size_t depth;
+	int try;
+
+	KUNIT_ASSERT_NOT_NULL(test, message);
+	for (crypto = crypto_calls; crypto < &crypto_calls[ARRAY_SIZE(crypto_calls)]; crypto++) {
+		depth = STACK_LEN;
+		/* An interrupt may have used the stack, too. */
+		for (try = 0; try < 10; try++) {
+			paint_stack();
+			KUNIT_ASSERT_TRUE(test, crypto->call(message));
+			depth = min(depth, stack_used());
+		}
+		kunit_info(test, "%s: %zu bytes of stack\n", crypto->name, depth);
+		KUNIT_EXPECT_LE(test, depth, crypto->wiped * 1024UL);
+	}
 }
 
 /* The key stream of a message must not be there either. */
@@ -1188,7 +1367,7 @@ static void noise_vector(struct kunit *test)
 {
 	const size_t e = NOISE_PUBLIC_KEY_LEN, s = e + NOISE_PUBLIC_KEY_LEN + NOISE_TAG_LEN;
 	struct noise_handshake i = {}, r = {};
-	u8 initiator_public[NOISE_PUBLIC_KEY_LEN], payload[32];
+	u8 initiator_public[NOISE_PUBLIC_KEY_LEN], static_static[NOISE_PUBLIC_KEY_LEN], payload[32];
 	struct generation_scope scope = { .parent = &generation_root };
 	struct noise_keys keys, responder_keys;
 	u8 *msg = kunit_kzalloc(test, 256, GFP_KERNEL);
@@ -1198,14 +1377,16 @@ static void noise_vector(struct kunit *test)
 	i.stamp = fwg_generation_read(&scope);
 	r.stamp = i.stamp;
 	KUNIT_ASSERT_TRUE(test, curve25519_generate_public(initiator_public, vector_initiator));
+	KUNIT_ASSERT_TRUE(test,
+			  curve25519(static_static, vector_initiator, vector_responder_public));
 
 	fwg_handshake_begin(&i, vector_prologue, sizeof(vector_prologue), vector_responder_public);
 	memcpy(i.ephemeral_private, vector_initiator_ephemeral, NOISE_PUBLIC_KEY_LEN);
 	KUNIT_ASSERT_TRUE(test, curve25519_generate_public(msg, vector_initiator_ephemeral));
 	KUNIT_ASSERT_EQ(test,
-			fwg_write_initiation(&i, &scope, vector_initiator, initiator_public,
-					     vector_responder_public, msg, msg + e, msg + s,
-					     vector_payload0, sizeof(vector_payload0)),
+			fwg_write_initiation(&i, &scope, initiator_public, vector_responder_public,
+					     static_static, msg, msg + e, msg + s, vector_payload0,
+					     sizeof(vector_payload0)),
 			0);
 	KUNIT_EXPECT_EQ(test, memcmp(msg, vector_message0, sizeof(vector_message0)), 0);
 
@@ -1411,6 +1592,277 @@ static void sessions_age(struct kunit *test)
 	fwg_noise_peer_clear(world.a.peer);
 	KUNIT_EXPECT_EQ(test, send_text(&world.a, world.data, "cleared"), -ENOTCONN);
 	world_destroy(test, &world);
+}
+
+/* ---- handshakes that cross ---- */
+
+/* Both ends send with one session, which one of them initiated. */
+static void expect_settled(struct kunit *test, struct world *world)
+{
+	struct noise_session *a = session_of(&world->a, SLOT_CURRENT);
+	struct noise_session *b = session_of(&world->b, SLOT_CURRENT);
+
+	KUNIT_EXPECT_TRUE(test, a->index == b->remote_index && b->index == a->remote_index);
+	KUNIT_EXPECT_NE(test, a->initiator, b->initiator);
+	nature.boottime += REKEY_AFTER_TIME * NSEC_PER_SEC;
+	KUNIT_EXPECT_EQ(test, fwg_noise_session_old_to_send(a), a->initiator);
+	KUNIT_EXPECT_EQ(test, fwg_noise_session_old_to_send(b), b->initiator);
+}
+
+/* The initiator rekeys, with data in flight. */
+static void rekey(struct kunit *test, struct world *world, struct crossing *crossing)
+{
+	bool is_a = session_of(&world->a, SLOT_CURRENT)->initiator;
+	struct side *initiator = is_a ? &world->a : &world->b;
+	struct side *responder = is_a ? &world->b : &world->a;
+
+	wait_a_second();
+	KUNIT_ASSERT_EQ(test, side_begin(initiator, crossing->initiation), 0);
+	KUNIT_ASSERT_EQ(test, side_answer(responder, crossing->initiation, crossing->response), 0);
+	KUNIT_EXPECT_EQ(test, send_text(&world->a, crossing->from_a, "in flight"), 0);
+	KUNIT_EXPECT_EQ(test, send_text(&world->b, crossing->from_b, "in flight"), 0);
+	KUNIT_ASSERT_EQ(test, side_finish(initiator, crossing->response), 0);
+	KUNIT_EXPECT_EQ_MSG(test, receive_text(&world->a, crossing->from_b), 0, "lost");
+	KUNIT_EXPECT_EQ_MSG(test, receive_text(&world->b, crossing->from_a), 0, "lost");
+	KUNIT_ASSERT_EQ(test, send_text(initiator, world->data, "confirms"), 0);
+	KUNIT_ASSERT_EQ(test, receive_text(responder, world->data), 0);
+	both_talk(test, world, crossing);
+}
+
+/* Handshakes that cross lose no data, and do not cross again at the next rekeying. */
+static void crossing_handshakes_settle(struct kunit *test)
+{
+	struct crossing crossing;
+	unsigned int round, won = 0;
+	struct world world;
+
+	world_create(test, &world);
+	crossing_create(test, &crossing);
+	connect(test, &world);
+	for (round = 0; round < 16; round++) {
+		cross(test, &world, &crossing);
+		won += session_of(&world.a, SLOT_CURRENT)->initiator;
+		expect_settled(test, &world);
+		/* Also when they cross again at once. */
+		if (round % 2)
+			continue;
+		rekey(test, &world, &crossing);
+		expect_settled(test, &world);
+		KUNIT_EXPECT_NULL(test, session_of(&world.a, SLOT_OLD));
+		KUNIT_EXPECT_NULL(test, session_of(&world.b, SLOT_OLD));
+	}
+	/* It is a matter of chance who wins. */
+	KUNIT_EXPECT_TRUE(test, won > 0 && won < round);
+	world_destroy(test, &world);
+}
+
+/* A peer that gives up its own handshake when it answers ours, as stock WireGuard does. */
+static void session_stays_with_peer_that_gives_up(struct kunit *test)
+{
+	struct noise_session *session;
+	struct crossing crossing;
+	struct world world;
+	unsigned int round;
+
+	world_create(test, &world);
+	crossing_create(test, &crossing);
+	connect(test, &world);
+	for (round = 0; round < 16; round++) {
+		both_begin(test, &world, &crossing);
+		KUNIT_ASSERT_EQ(test, finish(&world), 0);
+		session = session_of(&world.a, SLOT_CURRENT);
+		/* What was sent before the other end knew. */
+		KUNIT_EXPECT_EQ(test, send_text(&world.b, crossing.from_b, "in flight"), 0);
+		KUNIT_EXPECT_EQ(test, receive_text(&world.a, crossing.from_b), 0);
+		both_talk(test, &world, &crossing);
+		both_talk(test, &world, &crossing);
+		KUNIT_EXPECT_PTR_EQ(test, session_of(&world.a, SLOT_CURRENT), session);
+		KUNIT_EXPECT_TRUE(test, session->initiator);
+		expect_settled(test, &world);
+	}
+	world_destroy(test, &world);
+}
+
+/* Two machines that are forked together begin anew at the same time. */
+static void machines_forked_together_settle(struct kunit *test)
+{
+	struct crossing crossing;
+	struct world world;
+	u64 id;
+
+	world_create(test, &world);
+	crossing_create(test, &crossing);
+	connect(test, &world);
+	for (id = 2; id < 10; id++) {
+		set_id(id);
+		/* In every other generation, the reset comes late. */
+		if (id % 2) {
+			KUNIT_EXPECT_EQ(test, fwg_noise_peer_reset(world.a.peer), NOISE_WIPED_LIVE);
+			KUNIT_EXPECT_EQ(test, fwg_noise_peer_reset(world.b.peer), NOISE_WIPED_LIVE);
+		}
+		both_begin(test, &world, &crossing);
+		both_finish(test, &world, &crossing);
+		both_talk(test, &world, &crossing);
+		KUNIT_EXPECT_LE(test, fwg_noise_peer_reset(world.a.peer), NOISE_WIPED_OLD);
+		KUNIT_EXPECT_LE(test, fwg_noise_peer_reset(world.b.peer), NOISE_WIPED_OLD);
+		KUNIT_EXPECT_NULL(test, session_of(&world.a, SLOT_OLD));
+		KUNIT_EXPECT_NULL(test, session_of(&world.b, SLOT_OLD));
+		both_talk(test, &world, &crossing);
+		expect_settled(test, &world);
+		rekey(test, &world, &crossing);
+	}
+	world_destroy(test, &world);
+}
+
+/* ---- what a handshake costs ---- */
+
+/* A few responses for each handshake that has begun, and none for any other. */
+static void responses_are_expected_a_few_times(struct kunit *test)
+{
+	struct message_response response = {};
+	struct world world;
+	unsigned int n;
+
+	world_create(test, &world);
+	KUNIT_EXPECT_FALSE(test, fwg_noise_response_expected(world.a.local, &response));
+	for (n = 0; n < 2; n++) {
+		wait_a_second();
+		KUNIT_ASSERT_EQ(test, begin(&world), 0);
+		KUNIT_ASSERT_EQ(test, answer(&world), 0);
+		KUNIT_EXPECT_TRUE(test, fwg_noise_response_expected(world.a.local, world.response));
+		response.receiver_index = ~world.response->receiver_index;
+		KUNIT_EXPECT_FALSE(test, fwg_noise_response_expected(world.a.local, &response));
+	}
+	for (n = 1; fwg_noise_response_expected(world.a.local, world.response); n++)
+		KUNIT_ASSERT_LT(test, n, 10U);
+	KUNIT_EXPECT_GE(test, n, 2U);
+	KUNIT_EXPECT_FALSE(test, fwg_noise_response_expected(world.a.local, world.response));
+
+	wait_a_second();
+	KUNIT_ASSERT_EQ(test, begin(&world), 0);
+	KUNIT_ASSERT_EQ(test, answer(&world), 0);
+	KUNIT_ASSERT_EQ(test, finish(&world), 0);
+	KUNIT_EXPECT_FALSE(test, fwg_noise_response_expected(world.a.local, world.response));
+	KUNIT_ASSERT_EQ(test, begin(&world), 0);
+	response.receiver_index = world.initiation->sender_index;
+	set_id(2);
+	fwg_noise_peer_reset(world.a.peer);
+	KUNIT_EXPECT_FALSE(test, fwg_noise_response_expected(world.a.local, &response));
+	world_destroy(test, &world);
+}
+
+/* A machine that is about to sleep computes nothing that it could not send. */
+static void nothing_is_computed_before_sleep(struct kunit *test)
+{
+	struct world world;
+
+	world_create(test, &world);
+	connect(test, &world);
+	wait_a_second();
+	KUNIT_ASSERT_EQ(test, begin(&world), 0);
+	WRITE_ONCE(generation_frozen, true);
+	steps.diffie_hellmans = 0;
+	KUNIT_EXPECT_EQ(test, answer(&world), -ESTALE);
+	KUNIT_EXPECT_EQ(test, begin(&world), -ESTALE);
+	KUNIT_EXPECT_EQ(test, steps.diffie_hellmans, 0U);
+	WRITE_ONCE(generation_frozen, false);
+	connect(test, &world);
+	world_destroy(test, &world);
+}
+
+/* How many Diffie-Hellmans does a handshake take each end? */
+static void expect_diffie_hellmans(struct kunit *test, struct world *world, unsigned int initiator,
+				   unsigned int responder)
+{
+	wait_a_second();
+	steps.diffie_hellmans = 0;
+	KUNIT_ASSERT_EQ(test, begin(world), 0);
+	KUNIT_EXPECT_EQ(test, steps.diffie_hellmans, initiator);
+	steps.diffie_hellmans = 0;
+	KUNIT_ASSERT_EQ(test, answer(world), 0);
+	KUNIT_EXPECT_EQ(test, steps.diffie_hellmans, responder);
+	steps.diffie_hellmans = 0;
+	KUNIT_ASSERT_EQ(test, finish(world), 0);
+	KUNIT_EXPECT_EQ(test, steps.diffie_hellmans, 2U);
+}
+
+/* That of the static keys is computed once a peer, and wiped with either key. */
+static void static_keys_are_combined_once(struct kunit *test)
+{
+	u8 other[NOISE_PUBLIC_KEY_LEN] = { 'o' }, shared[NOISE_PUBLIC_KEY_LEN];
+	struct world world;
+
+	world_create(test, &world);
+	expect_diffie_hellmans(test, &world, 3, 5);
+	expect_diffie_hellmans(test, &world, 2, 4);
+	/* A fork does not change it. */
+	set_id(2);
+	fwg_noise_peer_reset(world.a.peer);
+	fwg_noise_peer_reset(world.b.peer);
+	expect_diffie_hellmans(test, &world, 2, 4);
+	memcpy(shared, world.a.peer->static_static, sizeof(shared));
+	KUNIT_EXPECT_TRUE(test,
+			  contains(world.b.peer, sizeof(*world.b.peer), shared, sizeof(shared)));
+
+	/* With another key it is of no use, ... */
+	fwg_noise_local_set_private_key(world.a.local, other);
+	wait_a_second();
+	KUNIT_ASSERT_EQ(test, begin(&world), 0);
+	KUNIT_EXPECT_EQ(test, answer(&world), -ENOKEY);
+	KUNIT_EXPECT_FALSE(test,
+			   contains(world.a.peer, sizeof(*world.a.peer), shared, sizeof(shared)));
+	/* ... and is wiped. */
+	fwg_noise_peer_clear(world.b.peer);
+	KUNIT_EXPECT_FALSE(test,
+			   contains(world.b.peer, sizeof(*world.b.peer), shared, sizeof(shared)));
+	fwg_noise_local_set_private_key(world.a.local, world.a.private_key);
+	fwg_noise_peer_clear(world.a.peer);
+	expect_diffie_hellmans(test, &world, 3, 5);
+	KUNIT_EXPECT_EQ_MSG(test, steps.without_bhs, 0U, "with BHs disabled");
+	world_destroy(test, &world);
+}
+
+static struct side *changing;
+
+static void key_changes(void)
+{
+	static const u8 other[NOISE_PUBLIC_KEY_LEN] = { 'o' };
+
+	if (in_softirq()) {
+		/* Not while the handshake holds a lock. */
+		steps.at = steps.count + 1;
+		return;
+	}
+	fwg_noise_local_set_private_key(changing->local, other);
+	fwg_noise_peer_clear(changing->peer);
+}
+
+/* ... also if the private key changes while a handshake combines it. */
+static void nothing_of_an_old_key_is_kept(struct kunit *test)
+{
+	u8 shared[NOISE_PUBLIC_KEY_LEN];
+	struct world world;
+	unsigned int step;
+	bool changed = true;
+
+	for (step = 1; changed; step++) {
+		world_create(test, &world);
+		wait_a_second();
+		KUNIT_ASSERT_EQ(test, begin(&world), 0);
+		memcpy(shared, world.a.peer->static_static, sizeof(shared));
+		changing = &world.b;
+		happens_at(step, key_changes);
+		answer(&world);
+		changed = !steps.at;
+		happens_at(0, NULL);
+		if (changed)
+			KUNIT_EXPECT_FALSE_MSG(test,
+					       contains(world.b.peer, sizeof(*world.b.peer), shared,
+							sizeof(shared)),
+					       "step %u", step);
+		world_destroy(test, &world);
+	}
+	KUNIT_EXPECT_GT(test, step, 20U);
 }
 
 /* ---- cookies ---- */
@@ -1621,6 +2073,7 @@ static struct kunit_case noise_cases[] = {
 	KUNIT_CASE(timestamps_are_coarse),
 	KUNIT_CASE(stack_is_wiped),
 	KUNIT_CASE(stack_below_is_wiped),
+	KUNIT_CASE(stack_is_wiped_deep_enough),
 	KUNIT_CASE(key_stream_is_wiped),
 	KUNIT_CASE(nonce_is_unique_when_interrupted),
 	KUNIT_CASE(nonce_is_unique_under_load),
@@ -1631,6 +2084,13 @@ static struct kunit_case noise_cases[] = {
 	KUNIT_CASE(initiations_are_not_replayed),
 	KUNIT_CASE(response_to_an_older_initiation_is_refused),
 	KUNIT_CASE(sessions_age),
+	KUNIT_CASE(crossing_handshakes_settle),
+	KUNIT_CASE(session_stays_with_peer_that_gives_up),
+	KUNIT_CASE(machines_forked_together_settle),
+	KUNIT_CASE(responses_are_expected_a_few_times),
+	KUNIT_CASE(nothing_is_computed_before_sleep),
+	KUNIT_CASE(static_keys_are_combined_once),
+	KUNIT_CASE(nothing_of_an_old_key_is_kept),
 	KUNIT_CASE(cookies_prove_the_source),
 	KUNIT_CASE(cookies_go_out_of_date),
 	KUNIT_CASE(cookie_replies_are_authentic),

@@ -20,6 +20,7 @@
 #include <linux/timekeeping.h>
 
 void test_step(void);
+void test_step_diffie_hellman(void);
 
 #define AFTER_STEP(call)     \
 	({                   \
@@ -30,8 +31,16 @@ void test_step(void);
 #define fwg_generation_read(...) AFTER_STEP((fwg_generation_read)(__VA_ARGS__))
 #define fwg_generation_is_current(...) AFTER_STEP((fwg_generation_is_current)(__VA_ARGS__))
 #define fwg_generation_draw(...) AFTER_STEP((fwg_generation_draw)(__VA_ARGS__))
-#define curve25519(...) AFTER_STEP((curve25519)(__VA_ARGS__))
-#define curve25519_generate_public(...) AFTER_STEP((curve25519_generate_public)(__VA_ARGS__))
+#define curve25519(...)                     \
+	({                                  \
+		test_step_diffie_hellman(); \
+		(curve25519)(__VA_ARGS__);  \
+	})
+#define curve25519_generate_public(...)                    \
+	({                                                 \
+		test_step_diffie_hellman();                \
+		(curve25519_generate_public)(__VA_ARGS__); \
+	})
 #define blake2s_final(...) AFTER_STEP((blake2s_final)(__VA_ARGS__))
 #define chacha20poly1305_encrypt_sg_inplace(...) \
 	AFTER_STEP((chacha20poly1305_encrypt_sg_inplace)(__VA_ARGS__))

@@ -95,7 +95,7 @@
 #define LATE_STAMP 5 /* R1: the stamp is read after the draw */
 #define STALE_FINISH 6 /* R5: a handshake finishes in another stamp than it began in */
 #define UNREVOKED 7 /* R6: a session is wiped before its stamp is revoked */
-#define HALF_RESET 8 /* R6: a reset forgets a slot */
+#define HALF_RESET 8 /* R6: a reset forgets two slots */
 #define LATE_RESET 9 /* R7: the reset wipes what is new, too */
 #define AWAKE 10 /* R7: a machine that is about to sleep hands out stamps */
 #define FROZEN_FIRST 11 /* ... or stamps that are read in the wrong order */
@@ -113,6 +113,7 @@
 #define REFUSED 5 /* a message is refused after it was encrypted, for a fork */
 #define PULLED 6 /* a session is wiped while a CPU encrypts with it */
 #define WOKEN 7 /* each wake of an image sends under new keys */
+#define YIELDED 8 /* after handshakes that crossed, the session that the peer uses is sent with */
 #if REACH
 #define reach(what, condition) was_reached = (REACH == (what) && (condition)); assert(!was_reached)
 #else
@@ -130,7 +131,8 @@
 #define CURRENT 0
 #define PREVIOUS 1
 #define NEXT 2
-#define SLOTS 3
+#define OLD 3
+#define SLOTS 4
 #define INITIATION 1
 #define RESPONSE 2
 #define INITIATOR 3
@@ -162,6 +164,7 @@ typedef machine_t {
 	byte hs_epoch;
 	short hs_key;
 	byte slot[SLOTS]; /* ... and the slots */
+	bit yields; /* to the peer, which of two crossed sessions is sent with */
 	session_t session[SESSIONS];
 	bit asleep; /* an image of it may be woken */
 	byte packets; /* what was done already of what may be */
@@ -208,7 +211,7 @@ byte sent; /* anew, by its lives, one a bit */
 #define fits(its_id, its_epoch) ((its_id) == m.id && (its_epoch) == m.epoch)
 #define fits_in(its) (m.slot[its] == NONE || \
 	fits(m.session[m.slot[its]].id, m.session[m.slot[its]].epoch))
-#define clean() (fits_in(CURRENT) && fits_in(PREVIOUS) && fits_in(NEXT) && \
+#define clean() (fits_in(CURRENT) && fits_in(PREVIOUS) && fits_in(NEXT) && fits_in(OLD) && \
 	(!m.pending || fits(m.hs_id, m.hs_epoch)))
 
 /* module/generation.h fwg_generation_read(): generation_id, fwg_generation_epoch, generation_frozen */
@@ -595,8 +598,8 @@ inline noise_respond() {
 /*
  * module/noise/handshake.c fwg_noise_finish(): peer->lock, peer->handshake, fwg_still_valid, fwg_read_response,
  * peer->lock, fwg_still_valid, ephemeral_private, peer->pending, fwg_establish, fwg_generation_notice
- * module/noise/session.c fwg_establish(): SLOT_PREVIOUS, SLOT_NEXT, fwg_session_retire, SLOT_CURRENT, SLOT_CURRENT,
- * SLOT_CURRENT, fwg_session_retire
+ * module/noise/session.c fwg_establish(): yields, SLOT_OLD, SLOT_PREVIOUS, SLOT_NEXT, SLOT_CURRENT,
+ * fwg_session_retire, fwg_session_retire
  * module/answer.c fwg_take_response(): fwg_noise_finish
  */
 inline noise_finish() {
@@ -628,16 +631,24 @@ inline noise_finish() {
 		}
 		if
 		:: ok ->
-			old = m.slot[PREVIOUS];
-			if
-			:: m.slot[NEXT] != NONE ->
-				m.slot[PREVIOUS] = m.slot[NEXT];
-				m.slot[NEXT] = NONE;
-				session_retire(old);
-				old = m.slot[CURRENT]
-			:: else -> m.slot[PREVIOUS] = m.slot[CURRENT]
+			if /* whose index is smaller? */
+			:: m.slot[NEXT] != NONE -> m.yields = 1
+			:: m.yields = 0
 			fi;
-			m.slot[CURRENT] = s;
+			d_step {
+				old = s;
+				s = m.slot[OLD];
+				m.slot[OLD] = (m.slot[NEXT] != NONE -> m.slot[CURRENT] : NONE);
+				if
+				:: m.slot[NEXT] == NONE -> m.slot[NEXT] = m.slot[CURRENT]
+				:: else
+				fi;
+				m.slot[CURRENT] = old;
+				old = m.slot[PREVIOUS];
+				m.slot[PREVIOUS] = m.slot[NEXT];
+				m.slot[NEXT] = NONE
+			}
+			session_retire(s);
 			session_retire(old)
 		:: else
 		fi;
@@ -651,13 +662,16 @@ inline noise_finish() {
  * module/receive.c fwg_receive_data(): fwg_noise_session_find, fwg_open_message, fwg_noise_session_confirm
  * module/noise/session.c fwg_noise_open(): chacha20poly1305_decrypt_sg_inplace, fwg_replay_accept,
  * fwg_session_is_current
- * module/noise/session.c fwg_noise_session_confirm(): SLOT_NEXT, peer->lock, SLOT_NEXT, fwg_session_retire,
- * SLOT_PREVIOUS, SLOT_CURRENT, SLOT_CURRENT, SLOT_NEXT
+ * module/noise/session.c fwg_noise_session_confirm(): SLOT_CURRENT, peer->lock, SLOT_NEXT, SLOT_OLD,
+ * fwg_session_retire, SLOT_PREVIOUS, fwg_make_current, SLOT_NEXT, SLOT_OLD, yields, yields, SLOT_PREVIOUS, fwg_make_current
+ * module/noise/session.c fwg_make_current(): SLOT_PREVIOUS, SLOT_CURRENT, SLOT_CURRENT
  */
 inline noise_session_confirm() {
 	atomic {
-		(jobs & RESPONDS) && m.slot[NEXT] != NONE ->
-		hold(NEXT);
+		if
+		:: (jobs & RESPONDS) && m.slot[NEXT] != NONE -> hold(NEXT)
+		:: (jobs & RESPONDS) && m.yields && m.slot[PREVIOUS] != NONE -> hold(PREVIOUS)
+		fi;
 		session_is_current(m.session[s].id, m.session[s].epoch)
 	}
 	if
@@ -668,12 +682,20 @@ inline noise_session_confirm() {
 		}
 		if
 		:: ok ->
+			session_retire(m.slot[OLD]);
 			session_retire(m.slot[PREVIOUS]);
 			d_step {
 				m.slot[PREVIOUS] = m.slot[CURRENT];
 				m.slot[CURRENT] = s;
-				m.slot[NEXT] = NONE
+				m.slot[NEXT] = NONE;
+				m.slot[OLD] = NONE;
+				m.yields = 0
 			}
+		:: !ok && m.yields && m.slot[PREVIOUS] == s -> d_step {
+			m.slot[PREVIOUS] = m.slot[CURRENT];
+			m.slot[CURRENT] = s;
+			reach(YIELDED, 1)
+		}
 		:: else
 		fi;
 		unlock()
@@ -733,7 +755,7 @@ inline noise_peer_reset() {
 	:: AT_ONCE {
 		ok = 1;
 		do
-		:: i < SLOTS - (BREAK == HALF_RESET) && ok ->
+		:: i < SLOTS - 2 * (BREAK == HALF_RESET) && ok ->
 			s = m.slot[i];
 			if
 			:: s != NONE ->
@@ -847,6 +869,7 @@ init
 		m.slot[CURRENT] = 0;
 		m.slot[PREVIOUS] = NONE;
 		m.slot[NEXT] = NONE;
+		m.slot[OLD] = NONE;
 		m.session[0].live = 1;
 		m.session[0].kind = INITIATOR;
 		m.session[0].key = 9999;

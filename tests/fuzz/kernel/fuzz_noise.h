@@ -5,7 +5,7 @@
 
 #include "noise.h"
 
-#define FUZZ_SLOTS 3
+#define FUZZ_SLOTS 4
 
 /**
  * struct fuzz_noise_state - what a message may have changed of a peer

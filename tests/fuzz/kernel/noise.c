@@ -201,7 +201,7 @@ void fuzz_noise_seal(const struct noise_session *session, u8 *message, size_t le
 /**
  * fuzz_noise_session() - a session by its slot
  * @peer: of this peer
- * @slot: current, previous, next
+ * @slot: current, previous, next, old
  *
  * Context: RCU read-side critical section.
  */
