@@ -108,7 +108,9 @@ static bool fwg_within_rate(struct fwg_device *device, const struct noise_source
 
 /*
  * Is a handshake message worth a Diffie-Hellman? Under load only if its sender
- * has shown, by a cookie, that it is where it says, and not too often.
+ * has shown, by a cookie, that it is where it says, and not too often; or if it
+ * answers an initiation of ours: a hub that recovers with thousands of peers must
+ * not take their responses for a flood.
  */
 static bool fwg_may_be_answered(struct fwg_device *device, const struct sk_buff *skb)
 {
@@ -118,6 +120,9 @@ static bool fwg_may_be_answered(struct fwg_device *device, const struct sk_buff 
 	if (!fwg_noise_mac1_valid(device->noise, skb->data, skb->len))
 		return false;
 	if (!fwg_under_load(device))
+		return true;
+	if (*(const __le32 *)skb->data == cpu_to_le32(MESSAGE_RESPONSE) &&
+	    fwg_noise_response_expected(device->noise, (const void *)skb->data))
 		return true;
 	fwg_source_of(from, &source);
 	if (fwg_noise_mac2_valid(device->noise, skb->data, skb->len, &source))

@@ -235,14 +235,102 @@ static void recovery_is_spread(struct kunit *test)
 	tunnel_destroy(&t);
 }
 
-static struct kunit_case recovery_cases[] = { KUNIT_CASE(replayed_initiation_moves_nobody),
-					      KUNIT_CASE(first_initiation_tells_endpoint),
-					      KUNIT_CASE(early_initiation_is_not_lost),
-					      KUNIT_CASE(sleep_costs_nothing),
-					      KUNIT_CASE(retransmission_is_due_before_the_answer),
-					      KUNIT_CASE(recovery_ends),
-					      KUNIT_CASE(recovery_is_spread),
-					      {} };
+/* A message as it waits to be answered; it comes from the other end. */
+static struct sk_buff *tunnel_message(struct kunit *test, struct tunnel *t, const void *msg,
+				      size_t len)
+{
+	struct sk_buff *skb = alloc_skb(512, GFP_KERNEL);
+
+	KUNIT_ASSERT_NOT_NULL(test, skb);
+	skb_reserve(skb, 128);
+	fwg_noise_add_macs(t->us, skb_put_data(skb, msg, len), len);
+	*(struct endpoint *)skb->cb = t->peer->path.endpoint;
+	return skb;
+}
+
+/* A response of the other end to an initiation that is pending. */
+static void tunnel_respond(struct kunit *test, struct tunnel *t)
+{
+	struct fwg_peer *owner;
+
+	msleep(50);
+	KUNIT_ASSERT_EQ(test, fwg_noise_initiate(t->peer->noise, t->initiation), 0);
+	KUNIT_ASSERT_EQ(test, fwg_noise_respond(t->remote, t->initiation, t->response, &owner), 0);
+	t->response->type = cpu_to_le32(MESSAGE_RESPONSE);
+}
+
+/* How many cookies the other end has got. */
+static unsigned int cookies_on_wire(void)
+{
+	unsigned int n = 0;
+	struct sk_buff *skb;
+
+	while ((skb = skb_dequeue(&wire))) {
+		n += *(__le32 *)skb->data == cpu_to_le32(MESSAGE_COOKIE);
+		kfree_skb(skb);
+	}
+	return n;
+}
+
+/*
+ * A hub that recovers is answered by all its peers at once. It takes their
+ * responses under load without asking for cookies, but not any number of them.
+ */
+static void expected_responses_need_no_cookie(struct kunit *test)
+{
+	struct message_response forged;
+	unsigned int i;
+	struct tunnel t;
+
+	tunnel_create(test, &t);
+	tunnel_listen(test, &t);
+	flush_work(&t.peer->initiation_work);
+	tunnel_respond(test, &t);
+	skb_queue_purge(&wire);
+	t.device->last_overload = ktime_get_coarse_boottime_ns();
+	skb_queue_tail(&t.device->handshakes,
+		       tunnel_message(test, &t, t.response, sizeof(*t.response)));
+	tunnel_answer(&t);
+	KUNIT_EXPECT_TRUE(test, fwg_noise_peer_has_session(t.peer->noise));
+	msleep(100);
+	KUNIT_EXPECT_EQ(test, cookies_on_wire(), 0U);
+
+	/* Nobody expects this one. */
+	forged = *t.response;
+	forged.receiver_index ^= cpu_to_le32(1);
+	t.device->last_overload = ktime_get_coarse_boottime_ns();
+	skb_queue_tail(&t.device->handshakes, tunnel_message(test, &t, &forged, sizeof(forged)));
+	tunnel_answer(&t);
+	msleep(100);
+	KUNIT_EXPECT_EQ(test, cookies_on_wire(), 1U);
+
+	/* Whoever has seen an initiation can forge responses, to no end. */
+	tunnel_respond(test, &t);
+	skb_queue_purge(&wire);
+	t.device->last_overload = ktime_get_coarse_boottime_ns();
+	for (i = 0; i < 20; i++) {
+		forged = *t.response;
+		forged.encrypted_nothing[0] ^= i + 1;
+		skb_queue_tail(&t.device->handshakes,
+			       tunnel_message(test, &t, &forged, sizeof(forged)));
+	}
+	tunnel_answer(&t);
+	msleep(100);
+	KUNIT_EXPECT_GE(test, cookies_on_wire(), 15U);
+	tunnel_destroy(&t);
+}
+
+static struct kunit_case recovery_cases[] = {
+	KUNIT_CASE(replayed_initiation_moves_nobody),
+	KUNIT_CASE(first_initiation_tells_endpoint),
+	KUNIT_CASE(early_initiation_is_not_lost),
+	KUNIT_CASE(sleep_costs_nothing),
+	KUNIT_CASE(retransmission_is_due_before_the_answer),
+	KUNIT_CASE(recovery_ends),
+	KUNIT_CASE(recovery_is_spread),
+	KUNIT_CASE(expected_responses_need_no_cookie),
+	{},
+};
 
 static struct kunit_suite recovery_suite = {
 	.name = "recovery",
