@@ -44,6 +44,7 @@ static int fwg_open(struct net_device *dev)
 	if (in6)
 		in6->cnf.addr_gen_mode = IN6_ADDR_GEN_MODE_NONE;
 
+	fwg_inbound_open(&device->inbound);
 	mutex_lock(&device->lock);
 	err = fwg_sockets_open(&device->sockets, device->sockets.port);
 	if (!err) {
@@ -54,6 +55,8 @@ static int fwg_open(struct net_device *dev)
 		}
 	}
 	mutex_unlock(&device->lock);
+	if (err)
+		fwg_inbound_close(&device->inbound);
 	return err;
 }
 
@@ -64,6 +67,7 @@ static int fwg_stop(struct net_device *dev)
 
 	/* Waits for a grace period; netif_running() is false: no timer is armed after. */
 	fwg_sockets_close(&device->sockets);
+	fwg_inbound_close(&device->inbound);
 	skb_queue_purge(&device->handshakes);
 	cancel_work_sync(&device->handshake_work);
 	mutex_lock(&device->lock);
@@ -192,10 +196,9 @@ static void fwg_destruct(struct net_device *dev)
 	destroy_workqueue(device->initiation_wq);
 	destroy_workqueue(device->answer_wq);
 	skb_queue_purge(&device->handshakes);
-	/* For a reset that is walking the list, and for the last readers. */
-	synchronize_net();
+	/* Waits for a reset that is walking the list, and for the last readers. */
+	fwg_inbound_destroy(&device->inbound);
 	rcu_barrier();
-	gro_cells_destroy(&device->gro);
 	fwg_allowedips_destroy(&device->allowedips);
 	inetpeer_invalidate_tree(&device->answered);
 	fwg_noise_local_destroy(device->noise);
@@ -283,12 +286,12 @@ static int fwg_newlink(struct net *src_net, struct net_device *dev, struct nlatt
 						num_possible_cpus(), dev->name);
 	if (!device->initiation_wq)
 		goto err_answer_wq;
-	err = gro_cells_init(&device->gro, dev);
+	err = fwg_inbound_init(&device->inbound, dev);
 	if (err)
 		goto err_initiation_wq;
 	err = register_netdevice(dev);
 	if (err)
-		goto err_gro;
+		goto err_inbound;
 
 	mutex_lock(&devices_lock);
 	list_add_tail_rcu(&device->list, &devices);
@@ -297,8 +300,8 @@ static int fwg_newlink(struct net *src_net, struct net_device *dev, struct nlatt
 	dev->priv_destructor = fwg_destruct;
 	return 0;
 
-err_gro:
-	gro_cells_destroy(&device->gro);
+err_inbound:
+	fwg_inbound_destroy(&device->inbound);
 err_initiation_wq:
 	destroy_workqueue(device->initiation_wq);
 err_answer_wq:

@@ -102,8 +102,11 @@ static void fwg_deliver(struct fwg_peer *peer, struct sk_buff *skb, u8 ds)
 	skb->csum_level = ~0;
 	skb_reset_mac_header(skb);
 	skb_reset_transport_header(skb);
-	if (likely(gro_cells_receive(&peer->device->gro, skb) == NET_RX_SUCCESS))
-		fwg_peer_count_received(peer, len);
+	if (unlikely(!fwg_inbound_add(&peer->device->inbound, skb))) {
+		DEV_STATS_INC(dev, rx_dropped);
+		goto drop;
+	}
+	fwg_peer_count_received(peer, len);
 	return;
 drop:
 	kfree_skb(skb);
