@@ -4,6 +4,7 @@
 #include "device.h"
 #include "answer.h"
 #include "compat.h"
+#include "drops.h"
 #include "generation.h"
 #include "netlink.h"
 #include "peer.h"
@@ -86,7 +87,7 @@ static void fwg_refuse(struct sk_buff *skb, int icmp4, int icmp6)
 }
 
 /* Cut a packet into such as fit the tunnel; consumed unless an error is returned. */
-static int fwg_segment(struct sk_buff *skb, struct sk_buff_head *packets)
+static int fwg_segment(struct fwg_device *device, struct sk_buff *skb, struct sk_buff_head *packets)
 {
 	struct sk_buff *segs, *next;
 	u32 mtu = skb_valid_dst(skb) ? dst_mtu(skb_dst(skb)) : READ_ONCE(skb->dev->mtu);
@@ -102,8 +103,10 @@ static int fwg_segment(struct sk_buff *skb, struct sk_buff_head *packets)
 	skb_list_walk_safe(segs, skb, next) {
 		skb_mark_not_on_list(skb);
 		skb = skb_share_check(skb, GFP_ATOMIC);
-		if (unlikely(!skb))
+		if (unlikely(!skb)) {
+			fwg_drops_count(device, FORKGUARD_DROP_A_TX_NO_MEMORY);
 			continue;
+		}
 		/* The route belongs to the inner packet. */
 		skb_dst_drop(skb);
 		*SEND_CB(skb) = (struct send_cb){ .mtu = mtu, .ds = ds };
@@ -115,6 +118,7 @@ static int fwg_segment(struct sk_buff *skb, struct sk_buff_head *packets)
 static netdev_tx_t fwg_xmit(struct sk_buff *skb, struct net_device *dev)
 {
 	struct fwg_device *device = netdev_priv(dev);
+	enum forkguard_drop reason;
 	struct sk_buff_head packets;
 	struct fwg_peer *peer;
 	int err;
@@ -124,11 +128,13 @@ static netdev_tx_t fwg_xmit(struct sk_buff *skb, struct net_device *dev)
 		skb->protocol = ip_tunnel_parse_protocol(skb);
 	if (unlikely(!skb->protocol || !pskb_inet_may_pull(skb) ||
 		     skb->protocol != ip_tunnel_parse_protocol(skb))) {
+		reason = FORKGUARD_DROP_A_TX_NOT_IP;
 		err = -EPROTONOSUPPORT;
 		goto drop;
 	}
 	if (unlikely(!fwg_socket_may_nest())) {
 		net_dbg_ratelimited("%s: tunnels lead into each other\n", dev->name);
+		reason = FORKGUARD_DROP_A_TX_LOOP;
 		err = -ELOOP;
 		goto drop;
 	}
@@ -139,6 +145,7 @@ static netdev_tx_t fwg_xmit(struct sk_buff *skb, struct net_device *dev)
 		net_dbg_ratelimited("%s: no peer has the destination among its allowed IPs\n",
 				    dev->name);
 		fwg_refuse(skb, ICMP_HOST_UNREACH, ICMPV6_ADDR_UNREACH);
+		reason = FORKGUARD_DROP_A_TX_NO_PEER;
 		err = -ENOKEY;
 		goto drop_unlock;
 	}
@@ -146,12 +153,14 @@ static netdev_tx_t fwg_xmit(struct sk_buff *skb, struct net_device *dev)
 	if (unlikely(!data_race(peer->path.endpoint.addr.sa_family))) {
 		net_dbg_ratelimited("%s: the endpoint of a peer is not known\n", dev->name);
 		fwg_refuse(skb, ICMP_HOST_UNREACH, ICMPV6_ADDR_UNREACH);
+		reason = FORKGUARD_DROP_A_TX_NO_ENDPOINT;
 		err = -EDESTADDRREQ;
 		goto drop_unlock;
 	}
 
 	__skb_queue_head_init(&packets);
-	err = fwg_segment(skb, &packets);
+	reason = FORKGUARD_DROP_A_TX_NO_MEMORY;
+	err = fwg_segment(device, skb, &packets);
 	if (unlikely(err))
 		goto drop_unlock;
 	fwg_send_packets(peer, &packets);
@@ -161,6 +170,7 @@ static netdev_tx_t fwg_xmit(struct sk_buff *skb, struct net_device *dev)
 drop_unlock:
 	rcu_read_unlock();
 drop:
+	fwg_drops_count(device, reason);
 	DEV_STATS_INC(dev, tx_errors);
 	kfree_skb(skb);
 	/* For the sender to see; the packet is consumed all the same. */
@@ -199,6 +209,7 @@ static void fwg_destruct(struct net_device *dev)
 	/* Waits for a reset that is walking the list, and for the last readers. */
 	fwg_inbound_destroy(&device->inbound);
 	rcu_barrier();
+	fwg_drops_destroy(device);
 	fwg_allowedips_destroy(&device->allowedips);
 	inetpeer_invalidate_tree(&device->answered);
 	fwg_noise_local_destroy(device->noise);
@@ -210,6 +221,7 @@ static void fwg_setup(struct net_device *dev)
 					   NETIF_F_GSO | NETIF_F_GSO_SOFTWARE | NETIF_F_HIGHDMA;
 
 	dev->netdev_ops = &netdev_ops;
+	dev->ethtool_ops = &fwg_drops_ethtool_ops;
 	dev->header_ops = &ip_tunnel_header_ops;
 	dev->needed_headroom = LL_MAX_HEADER + sizeof(struct ipv6hdr) + OVERHEAD;
 	dev->needed_tailroom = NOISE_TAG_LEN + MESSAGE_PADDING;
@@ -286,9 +298,12 @@ static int fwg_newlink(struct net *src_net, struct net_device *dev, struct nlatt
 						num_possible_cpus(), dev->name);
 	if (!device->initiation_wq)
 		goto err_answer_wq;
-	err = fwg_inbound_init(&device->inbound, dev);
+	err = fwg_drops_init(device);
 	if (err)
 		goto err_initiation_wq;
+	err = fwg_inbound_init(&device->inbound, dev);
+	if (err)
+		goto err_drops;
 	err = register_netdevice(dev);
 	if (err)
 		goto err_inbound;
@@ -302,6 +317,8 @@ static int fwg_newlink(struct net *src_net, struct net_device *dev, struct nlatt
 
 err_inbound:
 	fwg_inbound_destroy(&device->inbound);
+err_drops:
+	fwg_drops_destroy(device);
 err_initiation_wq:
 	destroy_workqueue(device->initiation_wq);
 err_answer_wq:

@@ -7,6 +7,7 @@
  */
 
 #include "peer.h"
+#include "drops.h"
 
 #include <linux/slab.h>
 
@@ -205,6 +206,7 @@ void fwg_peer_purge(struct fwg_peer *peer)
 	skb_queue_splice_init(&peer->staged, &packets);
 	spin_unlock_bh(&peer->staged.lock);
 	DEV_STATS_ADD(peer->device->dev, tx_dropped, skb_queue_len(&packets));
+	fwg_drops_add(peer->device, FORKGUARD_DROP_A_TX_NO_SESSION, skb_queue_len(&packets));
 	__skb_queue_purge(&packets);
 }
 

@@ -8,6 +8,7 @@
  */
 
 #include "send.h"
+#include "drops.h"
 #include "generation.h"
 #include "peer.h"
 
@@ -46,7 +47,22 @@ struct sk_buff *fwg_send_alloc_handshake(size_t len)
 	return skb;
 }
 
-/* Counts what is sent to a peer. */
+/* A message could not be sent, by what fwg_socket_send() returns. */
+static void fwg_count_unsent(struct fwg_device *device, int err)
+{
+	switch (err) {
+	case -EDESTADDRREQ:
+		fwg_drops_count(device, FORKGUARD_DROP_A_TX_NO_ENDPOINT);
+		break;
+	case -ELOOP:
+		fwg_drops_count(device, FORKGUARD_DROP_A_TX_LOOP);
+		break;
+	default:
+		fwg_drops_count(device, FORKGUARD_DROP_A_TX_NO_ROUTE);
+	}
+}
+
+/* Counts what is sent to a peer, and what can't be. */
 static int fwg_send_to_peer(struct fwg_peer *peer, struct sk_buff *skb, u8 ds)
 {
 	size_t len = skb->len;
@@ -54,7 +70,22 @@ static int fwg_send_to_peer(struct fwg_peer *peer, struct sk_buff *skb, u8 ds)
 
 	if (likely(!err))
 		atomic64_add(len, &peer->tx_bytes);
+	else
+		fwg_count_unsent(peer->device, err);
 	return err;
+}
+
+/* The same, back to where a message has come from. @peer is NULL for a stranger. */
+static void fwg_reply(struct fwg_device *device, struct fwg_peer *peer, const struct endpoint *to,
+		      struct sk_buff *skb)
+{
+	size_t len = skb->len;
+	int err = fwg_socket_reply(&device->sockets, to, skb, HANDSHAKE_DS);
+
+	if (err)
+		fwg_count_unsent(device, err);
+	else if (peer)
+		atomic64_add(len, &peer->tx_bytes);
 }
 
 static void fwg_send_initiation(struct fwg_peer *peer)
@@ -136,15 +167,13 @@ bool fwg_send_queue_initiation(struct fwg_peer *peer, bool retry)
 void fwg_send_response(struct fwg_peer *peer, struct sk_buff *skb, const struct endpoint *to)
 {
 	struct message_response *msg = (struct message_response *)skb->data;
-	size_t len = skb->len;
 
 	msg->type = cpu_to_le32(MESSAGE_RESPONSE);
 	fwg_noise_add_macs(peer->noise, msg, sizeof(*msg));
 	fwg_timers_responded(&peer->timers);
 	fwg_timers_session_derived(&peer->timers);
 	fwg_timers_any_sent(&peer->timers);
-	if (!fwg_socket_reply(&peer->device->sockets, to, skb, HANDSHAKE_DS))
-		atomic64_add(len, &peer->tx_bytes);
+	fwg_reply(peer->device, peer, to, skb);
 }
 
 /**
@@ -176,7 +205,7 @@ void fwg_send_cookie(struct fwg_device *device, const struct sk_buff *msg,
 	}
 	out->type = cpu_to_le32(MESSAGE_COOKIE);
 	out->receiver_index = in->sender_index;
-	fwg_socket_reply(&device->sockets, to, skb, HANDSHAKE_DS);
+	fwg_reply(device, NULL, to, skb);
 }
 
 /* To a multiple of 16, but not past the MTU, which the packet may exceed. */
@@ -286,6 +315,7 @@ static void fwg_bound_staged(struct fwg_peer *peer)
 
 	while (skb_queue_len(&peer->staged) > MAX_STAGED_PACKETS) {
 		skb = __skb_dequeue(&peer->staged);
+		fwg_drops_count(peer->device, FORKGUARD_DROP_A_TX_QUEUE_FULL);
 		DEV_STATS_INC(peer->device->dev, tx_dropped);
 		kfree_skb(skb);
 	}
@@ -330,6 +360,9 @@ static bool fwg_send_all_staged(struct fwg_peer *peer, struct sk_buff_head *pack
 			__skb_queue_head(packets, skb);
 			session = NULL;
 		} else {
+			fwg_drops_count(peer->device, err == -ESTALE ?
+							      FORKGUARD_DROP_A_TX_FORKED :
+							      FORKGUARD_DROP_A_TX_NO_MEMORY);
 			DEV_STATS_INC(peer->device->dev, tx_errors);
 			kfree_skb(skb);
 		}

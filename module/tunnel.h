@@ -69,6 +69,7 @@ struct fwg_peer_ops {
  * @initiation_wq: begins handshakes, one for each CPU at a time: thousands of
  *	them must not starve those that answer
  * @inbound: opened packets on their way to the stack
+ * @drops: what was dropped, and why
  * @reset_lock: guards @last_reset
  * @last_reset: what `fwg show` tells
  */
@@ -91,6 +92,7 @@ struct fwg_device {
 	struct inet_peer_base answered;
 	struct workqueue_struct *answer_wq, *initiation_wq;
 	struct fwg_inbound inbound;
+	struct fwg_drops __percpu *drops;
 
 	spinlock_t reset_lock; /* last_reset */
 	struct fwg_reset_record last_reset;
