@@ -32,11 +32,13 @@ static void fwg_count_handshake(struct fwg_peer *peer, const struct sk_buff *skb
 }
 
 /* A message is not what it says, or could not be dealt with. */
-static void fwg_refused(struct fwg_device *device, const struct sk_buff *skb, int err)
+static void fwg_refused(struct fwg_device *device, const struct sk_buff *skb, const char *what,
+			int err)
 {
-	fwg_drops_message(device, skb,
-			  err == -ENOMEM ? FORKGUARD_DROP_A_RX_NO_MEMORY :
-					   FORKGUARD_DROP_A_HS_REFUSED);
+	net_dbg_ratelimited("%s: %s from %pISpfsc refused: %pe\n", device->dev->name, what,
+			    &ANSWER_CB(skb)->from.addr, ERR_PTR(err));
+	fwg_drops_count(device, err == -ENOMEM ? FORKGUARD_DROP_A_RX_NO_MEMORY :
+						 FORKGUARD_DROP_A_HS_REFUSED);
 }
 
 static void fwg_answer_initiation(struct fwg_device *device, const struct sk_buff *skb)
@@ -50,7 +52,7 @@ static void fwg_answer_initiation(struct fwg_device *device, const struct sk_buf
 	if (response)
 		err = fwg_noise_respond(device->noise, msg, (void *)response->data, &peer);
 	if (err) {
-		fwg_refused(device, skb, err);
+		fwg_refused(device, skb, "initiation", err);
 		kfree_skb(response);
 		return;
 	}
@@ -60,6 +62,7 @@ static void fwg_answer_initiation(struct fwg_device *device, const struct sk_buf
 	 */
 	fwg_path_set_first(&peer->path, &ANSWER_CB(skb)->from);
 	fwg_count_handshake(peer, skb);
+	fwg_peer_debug(peer, "initiation from %pISpfsc\n", &ANSWER_CB(skb)->from.addr);
 	fwg_send_response(peer, response, &ANSWER_CB(skb)->from);
 	fwg_peer_put(peer);
 }
@@ -72,11 +75,16 @@ static void fwg_take_response(struct fwg_device *device, const struct sk_buff *s
 
 	err = fwg_noise_finish(device->noise, msg, &peer);
 	if (err) {
-		fwg_refused(device, skb, err);
+		/* The one thing that nobody finds out before. */
+		fwg_refused(device, skb,
+			    err == -EBADMSG ? "response (do the preshared keys differ?)" :
+					      "response",
+			    err);
 		return;
 	}
 	fwg_path_set(&peer->path, &ANSWER_CB(skb)->from);
 	fwg_count_handshake(peer, skb);
+	fwg_peer_debug(peer, "response: there is a new session\n");
 	fwg_timers_session_derived(&peer->timers);
 	fwg_timers_handshake_complete(&peer->timers);
 	/* The responder sends nothing until it has heard us use the session. */
@@ -154,7 +162,10 @@ static void fwg_take_cookie(struct fwg_device *device, const struct sk_buff *skb
 	int err = fwg_noise_take_cookie(device->noise, (const void *)skb->data);
 
 	if (err)
-		fwg_refused(device, skb, err);
+		fwg_refused(device, skb, "cookie reply", err);
+	else
+		net_dbg_ratelimited("%s: cookie reply from %pISpfsc\n", device->dev->name,
+				    &ANSWER_CB(skb)->from.addr);
 }
 
 static void fwg_answer(struct fwg_device *device, const struct sk_buff *skb)

@@ -130,10 +130,12 @@ static netdev_tx_t fwg_xmit(struct sk_buff *skb, struct net_device *dev)
 		     skb->protocol != ip_tunnel_parse_protocol(skb))) {
 		reason = FORKGUARD_DROP_A_TX_NOT_IP;
 		err = -EPROTONOSUPPORT;
+		net_dbg_ratelimited("%s: refused what is no IP packet\n", dev->name);
 		goto drop;
 	}
 	if (unlikely(!fwg_socket_may_nest())) {
-		net_dbg_ratelimited("%s: tunnels lead into each other\n", dev->name);
+		net_dbg_ratelimited("%s: refused a packet that is in %d tunnels already\n",
+				    dev->name, MAX_NESTED);
 		reason = FORKGUARD_DROP_A_TX_LOOP;
 		err = -ELOOP;
 		goto drop;
@@ -142,8 +144,12 @@ static netdev_tx_t fwg_xmit(struct sk_buff *skb, struct net_device *dev)
 	rcu_read_lock();
 	peer = fwg_allowedips_lookup_dst(&device->allowedips, skb);
 	if (unlikely(!peer)) {
-		net_dbg_ratelimited("%s: no peer has the destination among its allowed IPs\n",
-				    dev->name);
+		if (skb->protocol == htons(ETH_P_IP))
+			net_dbg_ratelimited("%s: no peer has %pI4 among its allowed IPs\n",
+					    dev->name, &ip_hdr(skb)->daddr);
+		else
+			net_dbg_ratelimited("%s: no peer has %pI6c among its allowed IPs\n",
+					    dev->name, &ipv6_hdr(skb)->daddr);
 		fwg_refuse(skb, ICMP_HOST_UNREACH, ICMPV6_ADDR_UNREACH);
 		reason = FORKGUARD_DROP_A_TX_NO_PEER;
 		err = -ENOKEY;
@@ -151,7 +157,7 @@ static netdev_tx_t fwg_xmit(struct sk_buff *skb, struct net_device *dev)
 	}
 	/* Set once, and never zero again: only to tell the sender. fwg_socket_send() takes the lock. */
 	if (unlikely(!data_race(peer->path.endpoint.addr.sa_family))) {
-		net_dbg_ratelimited("%s: the endpoint of a peer is not known\n", dev->name);
+		fwg_peer_debug(peer, "endpoint not known\n");
 		fwg_refuse(skb, ICMP_HOST_UNREACH, ICMPV6_ADDR_UNREACH);
 		reason = FORKGUARD_DROP_A_TX_NO_ENDPOINT;
 		err = -EDESTADDRREQ;
@@ -392,6 +398,7 @@ static void fwg_reset_one(struct fwg_device *device, const struct generation_sco
 	device->last_reset.cause = cause;
 	ktime_get_real_ts64(&device->last_reset.time);
 	spin_unlock(&device->reset_lock);
+	netdev_dbg(device->dev, "reset, cause %d: secrets of %u peers wiped\n", cause, wiped);
 	fwg_netlink_tell_reset(device, cause, wiped, only_peer);
 }
 

@@ -11,6 +11,8 @@
 
 #include <linux/slab.h>
 
+static atomic64_t last_id;
+
 static void fwg_free_rcu_fn(struct rcu_head *rcu)
 {
 	struct fwg_peer *peer = container_of(rcu, struct fwg_peer, rcu);
@@ -77,6 +79,7 @@ struct fwg_peer *fwg_peer_create(struct fwg_device *device,
 	if (!peer)
 		return ERR_PTR(-ENOMEM);
 	peer->device = device;
+	peer->id = atomic64_inc_return(&last_id);
 	kref_init(&peer->refs);
 	INIT_LIST_HEAD(&peer->allowed);
 	skb_queue_head_init(&peer->staged);
@@ -99,6 +102,7 @@ struct fwg_peer *fwg_peer_create(struct fwg_device *device,
 		fwg_peer_put(peer);
 		return ERR_PTR(err);
 	}
+	fwg_peer_debug(peer, "created\n");
 	return peer;
 
 err_path:
@@ -113,6 +117,7 @@ static void fwg_unlink_peer(struct fwg_peer *peer)
 {
 	lockdep_assert_held(&peer->device->lock);
 
+	fwg_peer_debug(peer, "removed\n");
 	/* A dump that is under way has a pointer to it. */
 	peer->device->config_seq++;
 	list_del_rcu(&peer->list);

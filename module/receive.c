@@ -80,6 +80,7 @@ static void fwg_count_unfit(struct fwg_peer *peer, int err)
 {
 	struct net_device *dev = peer->device->dev;
 
+	fwg_peer_debug(peer, "data that is no IP packet: %pe\n", ERR_PTR(err));
 	if (err == -ENOMEM) {
 		fwg_drops_count(peer->device, FORKGUARD_DROP_A_RX_NO_MEMORY);
 		return;
@@ -110,8 +111,7 @@ static void fwg_deliver(struct fwg_peer *peer, struct sk_buff *skb, u8 ds)
 		goto drop;
 	}
 	if (unlikely(fwg_allowedips_lookup_src(&peer->device->allowedips, skb) != peer)) {
-		net_dbg_ratelimited("%s: packet with a source that its peer is not allowed\n",
-				    dev->name);
+		fwg_peer_debug(peer, "packet whose source is not among the allowed IPs\n");
 		fwg_drops_count(peer->device, FORKGUARD_DROP_A_RX_WRONG_SOURCE);
 		DEV_STATS_INC(dev, rx_errors);
 		DEV_STATS_INC(dev, rx_frame_errors);
@@ -178,6 +178,7 @@ static void fwg_receive_data(struct fwg_device *device, struct sk_buff *skb)
 
 	fwg_path_set(&peer->path, &from);
 	if (unlikely(fwg_noise_session_confirm(session))) {
+		fwg_peer_debug(peer, "the new session is in use\n");
 		fwg_timers_handshake_complete(&peer->timers);
 		fwg_send_staged(peer);
 	}
@@ -189,7 +190,7 @@ static void fwg_receive_data(struct fwg_device *device, struct sk_buff *skb)
 		fwg_timers_data_received(&peer->timers);
 		fwg_deliver(peer, skb, ds);
 	} else {
-		/* A keepalive. */
+		fwg_peer_debug(peer, "keepalive\n");
 		fwg_peer_count_received(peer, sizeof(*header) + NOISE_TAG_LEN);
 		consume_skb(skb);
 	}

@@ -101,6 +101,7 @@ struct fwg_device {
 /**
  * struct fwg_peer - a peer of a device
  * @device: the device; outlives the peer
+ * @id: its number in what is logged
  * @noise: its identity and its sessions
  * @list: in the peers of the device; RCU
  * @removed: in a list of peers that are being removed
@@ -117,6 +118,7 @@ struct fwg_device {
  */
 struct fwg_peer {
 	struct fwg_device *device;
+	u64 id;
 	struct noise_peer *noise;
 	struct list_head list;
 	struct list_head removed;

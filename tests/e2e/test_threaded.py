@@ -13,6 +13,7 @@ from forklab.session import session
 
 CPUS = 4
 ROUNDS = 3
+RATE = 1000000  # packets a second from each CPU, both ways: as many as they can
 INSIDE = f"{tunnel.IP} netns exec other"
 
 
@@ -36,19 +37,20 @@ def fixture_pair(kernel):
 
 
 def begin_flood(guest, ends):
-    """As many packets as they can, from each CPU in both directions; until end_flood()."""
+    """Packets from each CPU in both directions, until end_flood()."""
     guest.run("".join(
-        f"taskset {1 << cpu:x} {where} traffic -r 1000000 {to.v4} &\n"
+        f"taskset {1 << cpu:x} {where} traffic -r {RATE} {to.v4} &\n"
         for cpu in range(CPUS) for where, to in (("", ends[1]), (INSIDE, ends[0]))))
 
 
 def end_flood(guest):
-    guest.run("killall traffic; while pidof traffic; do sleep 0.1; done")
+    guest.run("killall traffic; while pidof traffic; do sleep 0.1; done", timeout=120)
 
 
 def set_threaded(guest, ends, state):
     for where, end in (("", ends[0]), (INSIDE, ends[1])):
-        guest.run(f"{where} sh -c 'echo {state} >/sys/class/net/{end.interface}/threaded'")
+        guest.run(f"{where} sh -c 'echo {state} >/sys/class/net/{end.interface}/threaded'",
+                  timeout=120)
 
 
 def deaf(guest, ends):
@@ -79,7 +81,7 @@ def test_reception_goes_on(pair):
     begin_flood(guest, ends)
     for _ in range(5):
         guest.run(f"{tunnel.IP} link set {ends[0].interface} down; sleep 0.2; "
-                  f"{tunnel.IP} link set {ends[0].interface} up; sleep 0.2")
+                  f"{tunnel.IP} link set {ends[0].interface} up; sleep 0.2", timeout=120)
     end_flood(guest)
     assert deaf(guest, ends) == [], "down and up under load"
     set_threaded(guest, ends, 0)
@@ -89,6 +91,6 @@ def test_reception_goes_on(pair):
     set_threaded(guest, ends, 1)
     begin_flood(guest, ends)
     guest.run(f"sleep 0.5; {tunnel.IP} link del {ends[0].interface}; sleep 0.2; rmmod forkguard",
-              timeout=60)
+              timeout=120)
     assert "forkguard" not in guest.run("cat /proc/modules")
     end_flood(guest)
