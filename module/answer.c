@@ -75,7 +75,7 @@ static void fwg_take_response(struct fwg_device *device, const struct sk_buff *s
 
 	err = fwg_noise_finish(device->noise, msg, &peer);
 	if (err) {
-		/* The one thing that nobody finds out before. */
+		/* A genuine response fails like this when the preshared keys differ. */
 		fwg_refused(device, skb,
 			    err == -EBADMSG ? "response (do the preshared keys differ?)" :
 					      "response",
