@@ -6,6 +6,7 @@
 
 #include "answer.h"
 #include "compat.h"
+#include "drops.h"
 #include "peer.h"
 #include "send.h"
 
@@ -30,16 +31,28 @@ static void fwg_count_handshake(struct fwg_peer *peer, const struct sk_buff *skb
 	fwg_timers_any_received(&peer->timers);
 }
 
+/* A message is not what it says, or could not be dealt with. */
+static void fwg_refused(struct fwg_device *device, const struct sk_buff *skb, const char *what,
+			int err)
+{
+	net_dbg_ratelimited("%s: %s from %pISpfsc refused: %pe\n", device->dev->name, what,
+			    &ANSWER_CB(skb)->from.addr, ERR_PTR(err));
+	fwg_drops_count(device, err == -ENOMEM ? FORKGUARD_DROP_A_RX_NO_MEMORY :
+						 FORKGUARD_DROP_A_HS_REFUSED);
+}
+
 static void fwg_answer_initiation(struct fwg_device *device, const struct sk_buff *skb)
 {
 	const struct message_initiation *msg = (const void *)skb->data;
 	struct sk_buff *response;
 	struct fwg_peer *peer;
+	int err = -ENOMEM;
 
 	response = fwg_send_alloc_handshake(sizeof(struct message_response));
-	if (!response)
-		return;
-	if (fwg_noise_respond(device->noise, msg, (void *)response->data, &peer)) {
+	if (response)
+		err = fwg_noise_respond(device->noise, msg, (void *)response->data, &peer);
+	if (err) {
+		fwg_refused(device, skb, "initiation", err);
 		kfree_skb(response);
 		return;
 	}
@@ -49,6 +62,7 @@ static void fwg_answer_initiation(struct fwg_device *device, const struct sk_buf
 	 */
 	fwg_path_set_first(&peer->path, &ANSWER_CB(skb)->from);
 	fwg_count_handshake(peer, skb);
+	fwg_peer_debug(peer, "initiation from %pISpfsc\n", &ANSWER_CB(skb)->from.addr);
 	fwg_send_response(peer, response, &ANSWER_CB(skb)->from);
 	fwg_peer_put(peer);
 }
@@ -57,11 +71,20 @@ static void fwg_take_response(struct fwg_device *device, const struct sk_buff *s
 {
 	const struct message_response *msg = (const void *)skb->data;
 	struct fwg_peer *peer;
+	int err;
 
-	if (fwg_noise_finish(device->noise, msg, &peer))
+	err = fwg_noise_finish(device->noise, msg, &peer);
+	if (err) {
+		/* A genuine response fails like this when the preshared keys differ. */
+		fwg_refused(device, skb,
+			    err == -EBADMSG ? "response (do the preshared keys differ?)" :
+					      "response",
+			    err);
 		return;
+	}
 	fwg_path_set(&peer->path, &ANSWER_CB(skb)->from);
 	fwg_count_handshake(peer, skb);
+	fwg_peer_debug(peer, "response: there is a new session\n");
 	fwg_timers_session_derived(&peer->timers);
 	fwg_timers_handshake_complete(&peer->timers);
 	/* The responder sends nothing until it has heard us use the session. */
@@ -117,25 +140,44 @@ static bool fwg_may_be_answered(struct fwg_device *device, const struct sk_buff 
 	const struct endpoint *from = &ANSWER_CB(skb)->from;
 	struct noise_source source;
 
-	if (!fwg_noise_mac1_valid(device->noise, skb->data, skb->len))
+	if (!fwg_noise_mac1_valid(device->noise, skb->data, skb->len)) {
+		fwg_drops_message(device, skb, FORKGUARD_DROP_A_HS_BAD_MAC);
 		return false;
+	}
 	if (!fwg_under_load(device))
 		return true;
 	if (*(const __le32 *)skb->data == cpu_to_le32(MESSAGE_RESPONSE) &&
 	    fwg_noise_response_expected(device->noise, (const void *)skb->data))
 		return true;
 	fwg_source_of(from, &source);
-	if (fwg_noise_mac2_valid(device->noise, skb->data, skb->len, &source))
-		return fwg_within_rate(device, &source);
-	fwg_send_cookie(device, skb, from, &source);
-	return false;
+	if (!fwg_noise_mac2_valid(device->noise, skb->data, skb->len, &source)) {
+		fwg_drops_message(device, skb, FORKGUARD_DROP_A_HS_COOKIE_DEMANDED);
+		fwg_send_cookie(device, skb, from, &source);
+		return false;
+	}
+	if (!fwg_within_rate(device, &source)) {
+		fwg_drops_message(device, skb, FORKGUARD_DROP_A_HS_RATE_LIMITED);
+		return false;
+	}
+	return true;
+}
+
+static void fwg_take_cookie(struct fwg_device *device, const struct sk_buff *skb)
+{
+	int err = fwg_noise_take_cookie(device->noise, (const void *)skb->data);
+
+	if (err)
+		fwg_refused(device, skb, "cookie reply", err);
+	else
+		net_dbg_ratelimited("%s: cookie reply from %pISpfsc\n", device->dev->name,
+				    &ANSWER_CB(skb)->from.addr);
 }
 
 static void fwg_answer(struct fwg_device *device, const struct sk_buff *skb)
 {
 	switch (le32_to_cpu(*(const __le32 *)skb->data)) {
 	case MESSAGE_COOKIE:
-		fwg_noise_take_cookie(device->noise, (const void *)skb->data);
+		fwg_take_cookie(device, skb);
 		break;
 	case MESSAGE_INITIATION:
 		if (fwg_may_be_answered(device, skb))
@@ -174,18 +216,25 @@ void fwg_answer_work(struct work_struct *work)
  */
 void fwg_answer_queue(struct fwg_device *device, struct sk_buff *skb, size_t len)
 {
+	enum forkguard_drop reason;
 	struct endpoint from;
 
-	if (skb->len != len ||
-	    skb_queue_len_lockless(&device->handshakes) >= MAX_QUEUED_HANDSHAKES ||
-	    skb_linearize(skb) || fwg_endpoint_from_skb(&from, skb)) {
-		DEV_STATS_INC(device->dev, rx_dropped);
-		kfree_skb(skb);
-		return;
-	}
+	reason = FORKGUARD_DROP_A_RX_MALFORMED;
+	if (skb->len != len || fwg_endpoint_from_skb(&from, skb))
+		goto drop;
+	reason = FORKGUARD_DROP_A_HS_QUEUE_FULL;
+	if (skb_queue_len_lockless(&device->handshakes) >= MAX_QUEUED_HANDSHAKES)
+		goto drop;
+	reason = FORKGUARD_DROP_A_RX_NO_MEMORY;
+	if (skb_linearize(skb))
+		goto drop;
 	BUILD_BUG_ON(sizeof(struct answer_cb) > sizeof(skb->cb));
 	ANSWER_CB(skb)->from = from;
 	skb_orphan(skb);
 	skb_queue_tail(&device->handshakes, skb);
 	queue_work(device->answer_wq, &device->handshake_work);
+	return;
+drop:
+	fwg_drops_message(device, skb, reason);
+	kfree_skb(skb);
 }

@@ -4,6 +4,7 @@
 #include "device.h"
 #include "answer.h"
 #include "compat.h"
+#include "drops.h"
 #include "generation.h"
 #include "netlink.h"
 #include "peer.h"
@@ -44,6 +45,7 @@ static int fwg_open(struct net_device *dev)
 	if (in6)
 		in6->cnf.addr_gen_mode = IN6_ADDR_GEN_MODE_NONE;
 
+	fwg_inbound_open(&device->inbound);
 	mutex_lock(&device->lock);
 	err = fwg_sockets_open(&device->sockets, device->sockets.port);
 	if (!err) {
@@ -54,6 +56,8 @@ static int fwg_open(struct net_device *dev)
 		}
 	}
 	mutex_unlock(&device->lock);
+	if (err)
+		fwg_inbound_close(&device->inbound);
 	return err;
 }
 
@@ -64,6 +68,7 @@ static int fwg_stop(struct net_device *dev)
 
 	/* Waits for a grace period; netif_running() is false: no timer is armed after. */
 	fwg_sockets_close(&device->sockets);
+	fwg_inbound_close(&device->inbound);
 	skb_queue_purge(&device->handshakes);
 	cancel_work_sync(&device->handshake_work);
 	mutex_lock(&device->lock);
@@ -82,7 +87,7 @@ static void fwg_refuse(struct sk_buff *skb, int icmp4, int icmp6)
 }
 
 /* Cut a packet into such as fit the tunnel; consumed unless an error is returned. */
-static int fwg_segment(struct sk_buff *skb, struct sk_buff_head *packets)
+static int fwg_segment(struct fwg_device *device, struct sk_buff *skb, struct sk_buff_head *packets)
 {
 	struct sk_buff *segs, *next;
 	u32 mtu = skb_valid_dst(skb) ? dst_mtu(skb_dst(skb)) : READ_ONCE(skb->dev->mtu);
@@ -98,8 +103,10 @@ static int fwg_segment(struct sk_buff *skb, struct sk_buff_head *packets)
 	skb_list_walk_safe(segs, skb, next) {
 		skb_mark_not_on_list(skb);
 		skb = skb_share_check(skb, GFP_ATOMIC);
-		if (unlikely(!skb))
+		if (unlikely(!skb)) {
+			fwg_drops_count(device, FORKGUARD_DROP_A_TX_NO_MEMORY);
 			continue;
+		}
 		/* The route belongs to the inner packet. */
 		skb_dst_drop(skb);
 		*SEND_CB(skb) = (struct send_cb){ .mtu = mtu, .ds = ds };
@@ -111,6 +118,7 @@ static int fwg_segment(struct sk_buff *skb, struct sk_buff_head *packets)
 static netdev_tx_t fwg_xmit(struct sk_buff *skb, struct net_device *dev)
 {
 	struct fwg_device *device = netdev_priv(dev);
+	enum forkguard_drop reason;
 	struct sk_buff_head packets;
 	struct fwg_peer *peer;
 	int err;
@@ -120,11 +128,15 @@ static netdev_tx_t fwg_xmit(struct sk_buff *skb, struct net_device *dev)
 		skb->protocol = ip_tunnel_parse_protocol(skb);
 	if (unlikely(!skb->protocol || !pskb_inet_may_pull(skb) ||
 		     skb->protocol != ip_tunnel_parse_protocol(skb))) {
+		reason = FORKGUARD_DROP_A_TX_NOT_IP;
 		err = -EPROTONOSUPPORT;
+		net_dbg_ratelimited("%s: refused what is no IP packet\n", dev->name);
 		goto drop;
 	}
 	if (unlikely(!fwg_socket_may_nest())) {
-		net_dbg_ratelimited("%s: tunnels lead into each other\n", dev->name);
+		net_dbg_ratelimited("%s: refused a packet that is in %d tunnels already\n",
+				    dev->name, MAX_NESTED);
+		reason = FORKGUARD_DROP_A_TX_LOOP;
 		err = -ELOOP;
 		goto drop;
 	}
@@ -132,22 +144,29 @@ static netdev_tx_t fwg_xmit(struct sk_buff *skb, struct net_device *dev)
 	rcu_read_lock();
 	peer = fwg_allowedips_lookup_dst(&device->allowedips, skb);
 	if (unlikely(!peer)) {
-		net_dbg_ratelimited("%s: no peer has the destination among its allowed IPs\n",
-				    dev->name);
+		if (skb->protocol == htons(ETH_P_IP))
+			net_dbg_ratelimited("%s: no peer has %pI4 among its allowed IPs\n",
+					    dev->name, &ip_hdr(skb)->daddr);
+		else
+			net_dbg_ratelimited("%s: no peer has %pI6c among its allowed IPs\n",
+					    dev->name, &ipv6_hdr(skb)->daddr);
 		fwg_refuse(skb, ICMP_HOST_UNREACH, ICMPV6_ADDR_UNREACH);
+		reason = FORKGUARD_DROP_A_TX_NO_PEER;
 		err = -ENOKEY;
 		goto drop_unlock;
 	}
 	/* Set once, and never zero again: only to tell the sender. fwg_socket_send() takes the lock. */
 	if (unlikely(!data_race(peer->path.endpoint.addr.sa_family))) {
-		net_dbg_ratelimited("%s: the endpoint of a peer is not known\n", dev->name);
+		fwg_peer_debug(peer, "endpoint not known\n");
 		fwg_refuse(skb, ICMP_HOST_UNREACH, ICMPV6_ADDR_UNREACH);
+		reason = FORKGUARD_DROP_A_TX_NO_ENDPOINT;
 		err = -EDESTADDRREQ;
 		goto drop_unlock;
 	}
 
 	__skb_queue_head_init(&packets);
-	err = fwg_segment(skb, &packets);
+	reason = FORKGUARD_DROP_A_TX_NO_MEMORY;
+	err = fwg_segment(device, skb, &packets);
 	if (unlikely(err))
 		goto drop_unlock;
 	fwg_send_packets(peer, &packets);
@@ -157,6 +176,7 @@ static netdev_tx_t fwg_xmit(struct sk_buff *skb, struct net_device *dev)
 drop_unlock:
 	rcu_read_unlock();
 drop:
+	fwg_drops_count(device, reason);
 	DEV_STATS_INC(dev, tx_errors);
 	kfree_skb(skb);
 	/* For the sender to see; the packet is consumed all the same. */
@@ -192,10 +212,10 @@ static void fwg_destruct(struct net_device *dev)
 	destroy_workqueue(device->initiation_wq);
 	destroy_workqueue(device->answer_wq);
 	skb_queue_purge(&device->handshakes);
-	/* For a reset that is walking the list, and for the last readers. */
-	synchronize_net();
+	/* Waits for a reset that is walking the list, and for the last readers. */
+	fwg_inbound_destroy(&device->inbound);
 	rcu_barrier();
-	gro_cells_destroy(&device->gro);
+	fwg_drops_destroy(device);
 	fwg_allowedips_destroy(&device->allowedips);
 	inetpeer_invalidate_tree(&device->answered);
 	fwg_noise_local_destroy(device->noise);
@@ -207,6 +227,7 @@ static void fwg_setup(struct net_device *dev)
 					   NETIF_F_GSO | NETIF_F_GSO_SOFTWARE | NETIF_F_HIGHDMA;
 
 	dev->netdev_ops = &netdev_ops;
+	dev->ethtool_ops = &fwg_drops_ethtool_ops;
 	dev->header_ops = &ip_tunnel_header_ops;
 	dev->needed_headroom = LL_MAX_HEADER + sizeof(struct ipv6hdr) + OVERHEAD;
 	dev->needed_tailroom = NOISE_TAG_LEN + MESSAGE_PADDING;
@@ -283,12 +304,15 @@ static int fwg_newlink(struct net *src_net, struct net_device *dev, struct nlatt
 						num_possible_cpus(), dev->name);
 	if (!device->initiation_wq)
 		goto err_answer_wq;
-	err = gro_cells_init(&device->gro, dev);
+	err = fwg_drops_init(device);
 	if (err)
 		goto err_initiation_wq;
+	err = fwg_inbound_init(&device->inbound, dev);
+	if (err)
+		goto err_drops;
 	err = register_netdevice(dev);
 	if (err)
-		goto err_gro;
+		goto err_inbound;
 
 	mutex_lock(&devices_lock);
 	list_add_tail_rcu(&device->list, &devices);
@@ -297,8 +321,10 @@ static int fwg_newlink(struct net *src_net, struct net_device *dev, struct nlatt
 	dev->priv_destructor = fwg_destruct;
 	return 0;
 
-err_gro:
-	gro_cells_destroy(&device->gro);
+err_inbound:
+	fwg_inbound_destroy(&device->inbound);
+err_drops:
+	fwg_drops_destroy(device);
 err_initiation_wq:
 	destroy_workqueue(device->initiation_wq);
 err_answer_wq:
@@ -372,6 +398,7 @@ static void fwg_reset_one(struct fwg_device *device, const struct generation_sco
 	device->last_reset.cause = cause;
 	ktime_get_real_ts64(&device->last_reset.time);
 	spin_unlock(&device->reset_lock);
+	netdev_dbg(device->dev, "reset, cause %d: secrets of %u peers wiped\n", cause, wiped);
 	fwg_netlink_tell_reset(device, cause, wiped, only_peer);
 }
 

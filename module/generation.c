@@ -344,11 +344,9 @@ int __init fwg_generation_init(generation_reset_fn reset)
 		goto err_vmfork;
 
 	if (check == FORKGUARD_GENERATION_CHECK_NONE)
-		pr_warn(KBUILD_MODNAME
-			": no VM generation ID: forks of this machine are not detected\n");
+		pr_warn("no VM generation ID: forks of this machine are not detected\n");
 	else if (check == FORKGUARD_GENERATION_CHECK_NOTIFIER)
-		pr_warn(KBUILD_MODNAME
-			": VM generation ID not readable: forks of this machine are detected late\n");
+		pr_warn("VM generation ID not readable: forks of this machine are detected late\n");
 	return 0;
 
 err_vmfork:

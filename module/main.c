@@ -36,8 +36,7 @@ err_device:
 err_generation:
 	fwg_generation_exit();
 	if (replace_wireguard && err == -EEXIST) {
-		pr_err(KBUILD_MODNAME
-		       ": replace_wireguard is refused while WireGuard itself is there: rmmod wireguard, and blacklist it in /etc/modprobe.d\n");
+		pr_err("replace_wireguard is refused while WireGuard itself is there: rmmod wireguard, and blacklist it in /etc/modprobe.d\n");
 		/* By -EEXIST, modprobe understands that we are loaded already: success. */
 		return -EBUSY;
 	}

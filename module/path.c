@@ -34,6 +34,22 @@ void fwg_path_destroy(struct fwg_path *path)
 }
 
 /**
+ * fwg_path_get() - where is a peer?
+ * @path: the path to the peer
+ * @endpoint: filled in
+ *
+ * Context: any but hard interrupts; the lock on @path is not held.
+ * Return: @endpoint.
+ */
+const struct endpoint *fwg_path_get(struct fwg_path *path, struct endpoint *endpoint)
+{
+	read_lock_bh(&path->lock);
+	*endpoint = path->endpoint;
+	read_unlock_bh(&path->lock);
+	return endpoint;
+}
+
+/**
  * fwg_path_set() - a peer is somewhere
  * @path: the path to the peer
  * @endpoint: where it is; padding is zero

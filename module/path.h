@@ -48,6 +48,7 @@ struct fwg_path {
 int __must_check fwg_path_init(struct fwg_path *path);
 void fwg_path_destroy(struct fwg_path *path);
 void fwg_path_set(struct fwg_path *path, const struct endpoint *endpoint);
+const struct endpoint *fwg_path_get(struct fwg_path *path, struct endpoint *endpoint);
 void fwg_path_set_first(struct fwg_path *path, const struct endpoint *endpoint);
 void fwg_path_forget_route(struct fwg_path *path);
 void fwg_path_clear_source(struct fwg_path *path);

@@ -7,8 +7,11 @@
  */
 
 #include "peer.h"
+#include "drops.h"
 
 #include <linux/slab.h>
+
+static atomic64_t last_id;
 
 static void fwg_free_rcu_fn(struct rcu_head *rcu)
 {
@@ -76,6 +79,7 @@ struct fwg_peer *fwg_peer_create(struct fwg_device *device,
 	if (!peer)
 		return ERR_PTR(-ENOMEM);
 	peer->device = device;
+	peer->id = atomic64_inc_return(&last_id);
 	kref_init(&peer->refs);
 	INIT_LIST_HEAD(&peer->allowed);
 	skb_queue_head_init(&peer->staged);
@@ -98,6 +102,7 @@ struct fwg_peer *fwg_peer_create(struct fwg_device *device,
 		fwg_peer_put(peer);
 		return ERR_PTR(err);
 	}
+	fwg_peer_debug(peer, "created\n");
 	return peer;
 
 err_path:
@@ -112,6 +117,7 @@ static void fwg_unlink_peer(struct fwg_peer *peer)
 {
 	lockdep_assert_held(&peer->device->lock);
 
+	fwg_peer_debug(peer, "removed\n");
 	/* A dump that is under way has a pointer to it. */
 	peer->device->config_seq++;
 	list_del_rcu(&peer->list);
@@ -205,6 +211,7 @@ void fwg_peer_purge(struct fwg_peer *peer)
 	skb_queue_splice_init(&peer->staged, &packets);
 	spin_unlock_bh(&peer->staged.lock);
 	DEV_STATS_ADD(peer->device->dev, tx_dropped, skb_queue_len(&packets));
+	fwg_drops_add(peer->device, FORKGUARD_DROP_A_TX_NO_SESSION, skb_queue_len(&packets));
 	__skb_queue_purge(&packets);
 }
 

@@ -7,6 +7,16 @@
 
 extern const struct noise_owner_ops peer_owner_ops;
 
+/* Tells who has switched it on, by dynamic debug, what a peer does or what becomes of it. */
+#define fwg_peer_debug(peer, format, ...)                                                          \
+	do {                                                                                       \
+		struct fwg_peer *_peer = (peer);                                                   \
+		net_dbg_ratelimited("%s: peer %llu (%pISpfsc): " format, _peer->device->dev->name, \
+				    _peer->id,                                                     \
+				    &fwg_path_get(&_peer->path, &(struct endpoint){})->addr,       \
+				    ##__VA_ARGS__);                                                \
+	} while (0)
+
 struct fwg_peer *fwg_peer_create(struct fwg_device *device,
 				 const u8 public_key[NOISE_PUBLIC_KEY_LEN], const u8 *psk);
 bool __must_check fwg_peer_hold(struct fwg_peer *peer);

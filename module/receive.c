@@ -3,6 +3,7 @@
 
 #include "receive.h"
 #include "answer.h"
+#include "drops.h"
 #include "peer.h"
 #include "send.h"
 
@@ -45,32 +46,51 @@ static int fwg_open_message(struct noise_session *session, struct sk_buff *skb)
 /*
  * Fit the skb to the inner packet, whose ECN field learns what the outer one, @ds,
  * has met on its way. Nobody vouches for that: a mark that the sender can't have
- * asked for changes nothing, and drops nothing. Returns false for no IP packet.
+ * asked for changes nothing, and drops nothing. Returns 0, -EPROTONOSUPPORT for no
+ * IP packet, -EMSGSIZE when its length is wrong, or -ENOMEM.
  */
-static bool fwg_fit_packet(struct sk_buff *skb, u8 ds)
+static int fwg_fit_packet(struct sk_buff *skb, u8 ds)
 {
 	unsigned int len;
 
 	if (!pskb_may_pull(skb, sizeof(struct iphdr)))
-		return false;
+		return -EPROTONOSUPPORT;
 	skb_reset_network_header(skb);
 	if (ip_hdr(skb)->version == 4) {
 		len = ntohs(ip_hdr(skb)->tot_len);
-		if (len < sizeof(struct iphdr) || len > skb->len || pskb_trim(skb, len))
-			return false;
+		if (len < sizeof(struct iphdr) || len > skb->len)
+			return -EMSGSIZE;
 		skb->protocol = htons(ETH_P_IP);
 		INET_ECN_decapsulate(skb, ds, ip_hdr(skb)->tos);
-		return true;
+		return pskb_trim(skb, len);
 	}
 	if (ip_hdr(skb)->version == 6 && pskb_may_pull(skb, sizeof(struct ipv6hdr))) {
 		len = ntohs(ipv6_hdr(skb)->payload_len) + sizeof(struct ipv6hdr);
-		if (len > skb->len || pskb_trim(skb, len))
-			return false;
+		if (len > skb->len)
+			return -EMSGSIZE;
 		skb->protocol = htons(ETH_P_IPV6);
 		INET_ECN_decapsulate(skb, ds, ipv6_get_dsfield(ipv6_hdr(skb)));
-		return true;
+		return pskb_trim(skb, len);
 	}
-	return false;
+	return -EPROTONOSUPPORT;
+}
+
+/* An authentic message has a packet that can't be delivered: the peer's fault, but for -ENOMEM. */
+static void fwg_count_unfit(struct fwg_peer *peer, int err)
+{
+	struct net_device *dev = peer->device->dev;
+
+	fwg_peer_debug(peer, "data that is no IP packet: %pe\n", ERR_PTR(err));
+	if (err == -ENOMEM) {
+		fwg_drops_count(peer->device, FORKGUARD_DROP_A_RX_NO_MEMORY);
+		return;
+	}
+	fwg_drops_count(peer->device, FORKGUARD_DROP_A_RX_NOT_IP);
+	DEV_STATS_INC(dev, rx_errors);
+	if (err == -EMSGSIZE)
+		DEV_STATS_INC(dev, rx_length_errors);
+	else
+		DEV_STATS_INC(dev, rx_frame_errors);
 }
 
 /* Hand an inner packet to the stack, if the peer may send it. */
@@ -78,20 +98,21 @@ static void fwg_deliver(struct fwg_peer *peer, struct sk_buff *skb, u8 ds)
 {
 	struct net_device *dev = peer->device->dev;
 	size_t len = skb->len + sizeof(struct message_data) + NOISE_TAG_LEN;
+	int err;
 
 	/* What is known of the outer packet is not true of the inner one. */
 	fwg_send_scrub(skb);
 	skb_clear_hash(skb);
 	skb_set_queue_mapping(skb, 0);
 	skb->dev = dev;
-	if (unlikely(!fwg_fit_packet(skb, ds))) {
-		DEV_STATS_INC(dev, rx_errors);
-		DEV_STATS_INC(dev, rx_length_errors);
+	err = fwg_fit_packet(skb, ds);
+	if (unlikely(err)) {
+		fwg_count_unfit(peer, err);
 		goto drop;
 	}
 	if (unlikely(fwg_allowedips_lookup_src(&peer->device->allowedips, skb) != peer)) {
-		net_dbg_ratelimited("%s: packet with a source that its peer is not allowed\n",
-				    dev->name);
+		fwg_peer_debug(peer, "packet whose source is not among the allowed IPs\n");
+		fwg_drops_count(peer->device, FORKGUARD_DROP_A_RX_WRONG_SOURCE);
 		DEV_STATS_INC(dev, rx_errors);
 		DEV_STATS_INC(dev, rx_frame_errors);
 		goto drop;
@@ -102,31 +123,62 @@ static void fwg_deliver(struct fwg_peer *peer, struct sk_buff *skb, u8 ds)
 	skb->csum_level = ~0;
 	skb_reset_mac_header(skb);
 	skb_reset_transport_header(skb);
-	if (likely(gro_cells_receive(&peer->device->gro, skb) == NET_RX_SUCCESS))
-		fwg_peer_count_received(peer, len);
+	if (unlikely(!fwg_inbound_add(&peer->device->inbound, skb))) {
+		fwg_drops_count(peer->device, FORKGUARD_DROP_A_RX_QUEUE_FULL);
+		DEV_STATS_INC(dev, rx_dropped);
+		goto drop;
+	}
+	fwg_peer_count_received(peer, len);
 	return;
 drop:
 	kfree_skb(skb);
 }
 
+/* Why a message could not be opened, by what fwg_open_message() returns. */
+static enum forkguard_drop fwg_unopened(int err)
+{
+	switch (err) {
+	case -ESTALE:
+		return FORKGUARD_DROP_A_RX_STALE_SESSION;
+	case -EBADMSG:
+		return FORKGUARD_DROP_A_RX_FORGED;
+	case -EALREADY:
+		return FORKGUARD_DROP_A_RX_REPLAY;
+	case -EMSGSIZE:
+		return FORKGUARD_DROP_A_RX_MALFORMED;
+	default:
+		return FORKGUARD_DROP_A_RX_NO_MEMORY;
+	}
+}
+
 static void fwg_receive_data(struct fwg_device *device, struct sk_buff *skb)
 {
 	const struct message_data *header = (const void *)skb->data;
+	enum forkguard_drop reason;
 	struct noise_session *session;
 	struct endpoint from;
 	struct fwg_peer *peer;
+	int err;
 	u8 ds;
 
+	reason = FORKGUARD_DROP_A_RX_MALFORMED;
+	if (unlikely(fwg_endpoint_from_skb(&from, skb)))
+		goto drop;
+	reason = FORKGUARD_DROP_A_RX_UNKNOWN_SESSION;
 	session = fwg_noise_session_find(device->noise, header->receiver_index);
-	if (unlikely(!session || fwg_endpoint_from_skb(&from, skb)))
+	if (unlikely(!session))
 		goto drop;
 	peer = fwg_noise_session_owner(session);
 	ds = ip_tunnel_get_dsfield(ip_hdr(skb), skb);
-	if (unlikely(fwg_open_message(session, skb)))
+	err = fwg_open_message(session, skb);
+	if (unlikely(err)) {
+		reason = fwg_unopened(err);
 		goto drop;
+	}
 
 	fwg_path_set(&peer->path, &from);
 	if (unlikely(fwg_noise_session_confirm(session))) {
+		fwg_peer_debug(peer, "the new session is in use\n");
 		fwg_timers_handshake_complete(&peer->timers);
 		fwg_send_staged(peer);
 	}
@@ -138,13 +190,13 @@ static void fwg_receive_data(struct fwg_device *device, struct sk_buff *skb)
 		fwg_timers_data_received(&peer->timers);
 		fwg_deliver(peer, skb, ds);
 	} else {
-		/* A keepalive. */
+		fwg_peer_debug(peer, "keepalive\n");
 		fwg_peer_count_received(peer, sizeof(*header) + NOISE_TAG_LEN);
 		consume_skb(skb);
 	}
 	return;
 drop:
-	DEV_STATS_INC(device->dev, rx_dropped);
+	fwg_drops_message(device, skb, reason);
 	kfree_skb(skb);
 }
 
@@ -176,8 +228,10 @@ void fwg_receive_message(struct fwg_sockets *sockets, struct sk_buff *skb)
 	struct fwg_device *device = container_of(sockets, struct fwg_device, sockets);
 
 	skb = skb_share_check(skb, GFP_ATOMIC);
-	if (unlikely(!skb))
+	if (unlikely(!skb)) {
+		fwg_drops_count(device, FORKGUARD_DROP_A_RX_NO_MEMORY);
 		return;
+	}
 	if (unlikely(fwg_pull_udp(skb)))
 		goto drop;
 
@@ -198,6 +252,6 @@ void fwg_receive_message(struct fwg_sockets *sockets, struct sk_buff *skb)
 		return;
 	}
 drop:
-	DEV_STATS_INC(device->dev, rx_errors);
+	fwg_drops_message(device, skb, FORKGUARD_DROP_A_RX_MALFORMED);
 	kfree_skb(skb);
 }

@@ -8,6 +8,7 @@
  */
 
 #include "send.h"
+#include "drops.h"
 #include "generation.h"
 #include "peer.h"
 
@@ -46,15 +47,50 @@ struct sk_buff *fwg_send_alloc_handshake(size_t len)
 	return skb;
 }
 
-/* Counts what is sent to a peer. */
+/* A message could not be sent, by what fwg_socket_send() returns. */
+static void fwg_count_unsent(struct fwg_device *device, int err)
+{
+	switch (err) {
+	case -EDESTADDRREQ:
+		fwg_drops_count(device, FORKGUARD_DROP_A_TX_NO_ENDPOINT);
+		break;
+	case -ELOOP:
+		fwg_drops_count(device, FORKGUARD_DROP_A_TX_LOOP);
+		break;
+	default:
+		fwg_drops_count(device, FORKGUARD_DROP_A_TX_NO_ROUTE);
+	}
+}
+
+/* Counts what is sent to a peer, and what can't be. */
 static int fwg_send_to_peer(struct fwg_peer *peer, struct sk_buff *skb, u8 ds)
 {
 	size_t len = skb->len;
 	int err = fwg_socket_send(&peer->device->sockets, &peer->path, skb, ds);
 
-	if (likely(!err))
+	if (likely(!err)) {
 		atomic64_add(len, &peer->tx_bytes);
+	} else {
+		fwg_count_unsent(peer->device, err);
+		fwg_peer_debug(peer, "no way there: %pe\n", ERR_PTR(err));
+	}
 	return err;
+}
+
+/* The same, back to where a message has come from. @peer is NULL for a stranger. */
+static void fwg_reply(struct fwg_device *device, struct fwg_peer *peer, const struct endpoint *to,
+		      struct sk_buff *skb)
+{
+	size_t len = skb->len;
+	int err = fwg_socket_reply(&device->sockets, to, skb, HANDSHAKE_DS);
+
+	if (err) {
+		fwg_count_unsent(device, err);
+		net_dbg_ratelimited("%s: no way to %pISpfsc: %pe\n", device->dev->name, &to->addr,
+				    ERR_PTR(err));
+	} else if (peer) {
+		atomic64_add(len, &peer->tx_bytes);
+	}
 }
 
 static void fwg_send_initiation(struct fwg_peer *peer)
@@ -85,9 +121,11 @@ static void fwg_send_initiation(struct fwg_peer *peer)
 	fwg_timers_any_sent(&peer->timers);
 	/* Before the answer can come, which stops the timer. */
 	fwg_timers_initiated(&peer->timers);
+	fwg_peer_debug(peer, "sending an initiation\n");
 	fwg_send_to_peer(peer, skb, HANDSHAKE_DS);
 	return;
 out:
+	fwg_peer_debug(peer, "no initiation sent: %pe\n", ERR_PTR(err));
 	if (err == -ESTALE && !fwg_generation_is_frozen())
 		fwg_timers_recover(&peer->timers, 0);
 	else if (err != -ENOKEY) /* without an identity, trying again is of no use */
@@ -136,15 +174,14 @@ bool fwg_send_queue_initiation(struct fwg_peer *peer, bool retry)
 void fwg_send_response(struct fwg_peer *peer, struct sk_buff *skb, const struct endpoint *to)
 {
 	struct message_response *msg = (struct message_response *)skb->data;
-	size_t len = skb->len;
 
 	msg->type = cpu_to_le32(MESSAGE_RESPONSE);
 	fwg_noise_add_macs(peer->noise, msg, sizeof(*msg));
 	fwg_timers_responded(&peer->timers);
 	fwg_timers_session_derived(&peer->timers);
 	fwg_timers_any_sent(&peer->timers);
-	if (!fwg_socket_reply(&peer->device->sockets, to, skb, HANDSHAKE_DS))
-		atomic64_add(len, &peer->tx_bytes);
+	fwg_peer_debug(peer, "sending a response to %pISpfsc\n", &to->addr);
+	fwg_reply(peer->device, peer, to, skb);
 }
 
 /**
@@ -176,7 +213,7 @@ void fwg_send_cookie(struct fwg_device *device, const struct sk_buff *msg,
 	}
 	out->type = cpu_to_le32(MESSAGE_COOKIE);
 	out->receiver_index = in->sender_index;
-	fwg_socket_reply(&device->sockets, to, skb, HANDSHAKE_DS);
+	fwg_reply(device, NULL, to, skb);
 }
 
 /* To a multiple of 16, but not past the MTU, which the packet may exceed. */
@@ -286,6 +323,7 @@ static void fwg_bound_staged(struct fwg_peer *peer)
 
 	while (skb_queue_len(&peer->staged) > MAX_STAGED_PACKETS) {
 		skb = __skb_dequeue(&peer->staged);
+		fwg_drops_count(peer->device, FORKGUARD_DROP_A_TX_QUEUE_FULL);
 		DEV_STATS_INC(peer->device->dev, tx_dropped);
 		kfree_skb(skb);
 	}
@@ -330,6 +368,9 @@ static bool fwg_send_all_staged(struct fwg_peer *peer, struct sk_buff_head *pack
 			__skb_queue_head(packets, skb);
 			session = NULL;
 		} else {
+			fwg_drops_count(peer->device, err == -ESTALE ?
+							      FORKGUARD_DROP_A_TX_FORKED :
+							      FORKGUARD_DROP_A_TX_NO_MEMORY);
 			DEV_STATS_INC(peer->device->dev, tx_errors);
 			kfree_skb(skb);
 		}
@@ -401,6 +442,7 @@ void fwg_send_keepalive(struct fwg_peer *peer)
 		skb->dev = peer->device->dev;
 		*SEND_CB(skb) = (struct send_cb){ .mtu = READ_ONCE(skb->dev->mtu) };
 		__skb_queue_tail(&packets, skb);
+		fwg_peer_debug(peer, "sending a keepalive\n");
 	}
 	fwg_send_packets(peer, &packets);
 }
@@ -416,6 +458,19 @@ static bool fwg_on_initiate(struct fwg_timers *timers, enum fwg_initiate_reason 
 {
 	struct fwg_peer *peer = container_of(timers, struct fwg_peer, timers);
 
+	switch (reason) {
+	case FWG_INITIATE_RETRY:
+		fwg_peer_debug(peer, "handshake not answered in %d s, try %d\n", REKEY_TIMEOUT,
+			       atomic_read(&timers->handshake_attempts) + 1);
+		break;
+	case FWG_INITIATE_SILENCE:
+		fwg_peer_debug(peer, "data not answered in %d s, beginning a handshake\n",
+			       KEEPALIVE_TIMEOUT + REKEY_TIMEOUT);
+		break;
+	case FWG_INITIATE_RECOVERY:
+		fwg_peer_debug(peer, "beginning a handshake that could not begin at once\n");
+		break;
+	}
 	/* Who gets no answer may have sent from the wrong address. */
 	if (reason != FWG_INITIATE_RECOVERY)
 		fwg_path_clear_source(&peer->path);
@@ -429,7 +484,19 @@ static void fwg_on_keepalive(struct fwg_timers *timers)
 
 static void fwg_on_give_up(struct fwg_timers *timers)
 {
-	fwg_peer_purge(container_of(timers, struct fwg_peer, timers));
+	struct fwg_peer *peer = container_of(timers, struct fwg_peer, timers);
+
+	fwg_peer_debug(peer, "handshake not answered, giving up after %d tries\n",
+		       atomic_read(&timers->handshake_attempts) + 1);
+	fwg_peer_purge(peer);
+}
+
+static void fwg_on_expire(struct fwg_timers *timers)
+{
+	struct fwg_peer *peer = container_of(timers, struct fwg_peer, timers);
+
+	fwg_peer_debug(peer, "no new session for %d s, wiping all\n", REJECT_AFTER_TIME * 3);
+	fwg_noise_peer_clear(timers->noise);
 }
 
 /* What peers do by themselves. */
@@ -439,6 +506,7 @@ const struct fwg_peer_ops fwg_send_peer_ops = {
 		.initiate = fwg_on_initiate,
 		.keepalive = fwg_on_keepalive,
 		.give_up = fwg_on_give_up,
+		.expire = fwg_on_expire,
 	},
 	.initiate = fwg_send_initiation_work,
 };

@@ -9,13 +9,6 @@
 #include <net/route.h>
 #include <net/udp_tunnel.h>
 
-/*
- * How many of our tunnels a packet may be put into, one inside of the other. All
- * of them are on one stack, of 16 KiB, and cost it some 2 each; sealing and its
- * wiping take 4 more.
- */
-#define MAX_NESTED 3
-
 /* With BHs disabled, whoever counts on this CPU is further up on this stack. */
 static DEFINE_PER_CPU(unsigned int, nested);
 

@@ -107,7 +107,7 @@ static void fwg_on_zero_sessions(struct timer_list *timer)
 {
 	struct fwg_timers *timers = from_timer(timers, timer, zero_sessions);
 
-	fwg_noise_peer_clear(timers->noise);
+	timers->ops->expire(timers);
 }
 
 static void fwg_on_persistent_keepalive(struct timer_list *timer)

@@ -35,12 +35,14 @@ enum fwg_initiate_reason {
  * @initiate: begin a handshake; false when it is too early for one
  * @keepalive: send a keepalive
  * @give_up: nobody answers: drop what waits for a session
+ * @expire: there was no new session for long: wipe the old ones
  */
 struct fwg_timers_ops {
 	bool (*may_run)(const struct fwg_timers *timers);
 	bool (*initiate)(struct fwg_timers *timers, enum fwg_initiate_reason reason);
 	void (*keepalive)(struct fwg_timers *timers);
 	void (*give_up)(struct fwg_timers *timers);
+	void (*expire)(struct fwg_timers *timers);
 };
 
 /**

@@ -4,6 +4,7 @@
 #define _FORKGUARD_TUNNEL_H
 
 #include "allowedips.h"
+#include "inbound.h"
 #include "noise.h"
 #include "path.h"
 #include "socket.h"
@@ -15,7 +16,6 @@
 #include <linux/skbuff.h>
 #include <linux/time64.h>
 #include <linux/workqueue.h>
-#include <net/gro_cells.h>
 #include <net/inetpeer.h>
 #include <uapi/linux/forkguard.h>
 
@@ -68,7 +68,8 @@ struct fwg_peer_ops {
  * @answer_wq: runs @handshake_work
  * @initiation_wq: begins handshakes, one for each CPU at a time: thousands of
  *	them must not starve those that answer
- * @gro: hands decrypted packets to the stack
+ * @inbound: opened packets on their way to the stack
+ * @drops: what was dropped, and why
  * @reset_lock: guards @last_reset
  * @last_reset: what `fwg show` tells
  */
@@ -90,7 +91,8 @@ struct fwg_device {
 	u64 last_overload;
 	struct inet_peer_base answered;
 	struct workqueue_struct *answer_wq, *initiation_wq;
-	struct gro_cells gro;
+	struct fwg_inbound inbound;
+	struct fwg_drops __percpu *drops;
 
 	spinlock_t reset_lock; /* last_reset */
 	struct fwg_reset_record last_reset;
@@ -99,6 +101,7 @@ struct fwg_device {
 /**
  * struct fwg_peer - a peer of a device
  * @device: the device; outlives the peer
+ * @id: its number in what is logged
  * @noise: its identity and its sessions
  * @list: in the peers of the device; RCU
  * @removed: in a list of peers that are being removed
@@ -115,6 +118,7 @@ struct fwg_device {
  */
 struct fwg_peer {
 	struct fwg_device *device;
+	u64 id;
 	struct noise_peer *noise;
 	struct list_head list;
 	struct list_head removed;

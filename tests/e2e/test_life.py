@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """The life of the module in a guest: resets, unloading, no generation ID."""
 
+import base64
+
 from conftest import ends
 from forklab import audit, kit, pcap, tunnel
 from forklab.guest import Guest, Machine, all_stopped, splats
@@ -176,3 +178,62 @@ def test_sleep(bench, tunnel_up):
     assert before and after and not before & after
     bench.ours.run(f"ping -c 1 -W 20 {stock.v4}")
     assert bench.splats() == []
+
+
+DEBUG = """[ -e /sys/kernel/debug/dynamic_debug ] || mount -t debugfs debugfs /sys/kernel/debug
+echo 'module forkguard {0}p' >/sys/kernel/debug/dynamic_debug/control
+echo {1} >/proc/sys/net/core/message_cost
+"""
+
+
+def test_dynamic_debug(bench, tunnel_up):
+    """What happens to a peer is told to who switches it on, and no key; by default nothing is."""
+    ours, stock = tunnel_up
+    peer = f"peer {stock.identity.public}"
+
+    def told(*texts):
+        """Waits until the log has a line with each text; returns it."""
+        for text in texts:
+            bench.ours.run(f"until dmesg | grep -qF '{text}'; do sleep 0.2; done", timeout=60)
+        return bench.ours.run("dmesg -c")
+
+    bench.ours.run("dmesg -c")
+    bench.ours.run(f"fwg reset {ours.interface}; ping -c 1 -W 20 {stock.v4}")
+    assert "forkguard" not in bench.ours.run("dmesg -c")
+
+    bench.ours.run(DEBUG.format("+", 0))
+    try:
+        bench.ours.run(f"fwg reset {ours.interface}; ping -c 1 -W 20 {stock.v4}")
+        log = told("reset", "sending an initiation", "response: there is a new session")
+        lines = [line.partition("forkguard: ")[2] for line in log.splitlines()
+                 if "sending an initiation" in line]
+        assert lines and all(line.startswith(f"{ours.interface}: peer ") and
+                             f" (192.168.9.2:{stock.port}): " in line for line in lines)
+
+        # The other end begins a handshake.
+        bench.stock.run(stock.forget_sessions(ours) + f"; ping -c 1 -W 20 {ours.v4}")
+        log += told("initiation from 192.168.9.2:", "sending a response", "the new session is in use")
+        bench.ours.run(f"fwg set {ours.interface} {peer} persistent-keepalive 1")
+        bench.stock.run(f"wg set {stock.interface} peer {ours.identity.public} persistent-keepalive 1")
+        log += told("sending a keepalive", "): keepalive")
+        bench.ours.run(f"fwg set {ours.interface} {peer} persistent-keepalive 0")
+        bench.stock.run(f"wg set {stock.interface} peer {ours.identity.public} persistent-keepalive 0")
+
+        nobody = ours.v4.rpartition(".")[0] + ".99"
+        bench.ours.try_run(f"ping -c 1 -W 1 {nobody}")
+        log += told(f"no peer has {nobody} among its allowed IPs")
+
+        psk = tunnel.random_key()
+        bench.ours.run(f"echo {psk} >/tmp/psk; fwg set {ours.interface} {peer} "
+                       f"preshared-key /tmp/psk; fwg reset {ours.interface}")
+        bench.ours.try_run(f"ping -c 1 -W 1 {stock.v4}")
+        log += told("response (do the preshared keys differ?) from 192.168.9.2:",
+                    "handshake not answered in 5 s, try 2")
+        bench.ours.run(f"fwg set {ours.interface} {peer} endpoint 203.0.113.1:9")
+        log += told("no way there: ")
+        bench.ours.run(f"{tunnel.IP} link del {ours.interface}")
+        log += told("removed")
+    finally:
+        bench.ours.run(DEBUG.format("-", 5))
+    for key in (ours.identity.private, ours.identity.public, stock.identity.public, psk):
+        assert key not in log and base64.b64decode(key).hex() not in log

@@ -595,6 +595,7 @@ static void dropped_packets_are_counted(struct kunit *test)
 	dev_close(dev);
 	rtnl_unlock();
 	KUNIT_EXPECT_EQ(test, DEV_STATS_READ(dev, tx_dropped) - dropped, 5L);
+	KUNIT_EXPECT_EQ(test, fwg_drops_read(t.device, FORKGUARD_DROP_A_TX_NO_SESSION), 5ULL);
 	KUNIT_EXPECT_EQ(test, skb_queue_len(&t.peer->staged), 0U);
 	tunnel_destroy(&t);
 }
@@ -667,6 +668,78 @@ static void removed_peer_begins_nothing(struct kunit *test)
 	tunnel_destroy(&t);
 }
 
+/* What anybody can send is counted by its reason, and is no error of the interface. */
+static void strangers_are_no_errors(struct kunit *test)
+{
+	static const struct {
+		u32 type;
+		size_t len;
+		enum forkguard_drop reason;
+	} cases[] = {
+		{ 0, 60, FORKGUARD_DROP_A_RX_MALFORMED },
+		{ MESSAGE_DATA, 3, FORKGUARD_DROP_A_RX_MALFORMED },
+		{ MESSAGE_DATA, 31, FORKGUARD_DROP_A_RX_MALFORMED },
+		{ MESSAGE_DATA, 32, FORKGUARD_DROP_A_RX_UNKNOWN_SESSION },
+		{ MESSAGE_INITIATION, 147, FORKGUARD_DROP_A_RX_MALFORMED },
+		{ MESSAGE_INITIATION, 148, FORKGUARD_DROP_A_HS_BAD_MAC },
+		{ MESSAGE_RESPONSE, 92, FORKGUARD_DROP_A_HS_BAD_MAC },
+		{ MESSAGE_COOKIE, 64, FORKGUARD_DROP_A_HS_REFUSED },
+	};
+	struct sockaddr_in to = { .sin_family = AF_INET };
+	struct msghdr msg = { .msg_name = &to, .msg_namelen = sizeof(to) };
+	struct rtnl_link_stats64 stats;
+	struct kvec vec;
+	struct tunnel t;
+	u64 before;
+	u8 *bytes;
+	int i;
+
+	bytes = kunit_kzalloc(test, 148, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, bytes);
+	tunnel_create(test, &t);
+	tunnel_listen(test, &t);
+	to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	to.sin_port = htons(t.device->sockets.port);
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		before = fwg_drops_read(t.device, cases[i].reason);
+		*(__le32 *)bytes = cpu_to_le32(cases[i].type);
+		vec = (struct kvec){ bytes, cases[i].len };
+		KUNIT_ASSERT_EQ(test, kernel_sendmsg(t.socket, &msg, &vec, 1, vec.iov_len),
+				(int)vec.iov_len);
+		flush_work(&t.device->handshake_work);
+		KUNIT_EXPECT_EQ_MSG(test, fwg_drops_read(t.device, cases[i].reason), before + 1,
+				    "case %d", i);
+	}
+	dev_get_stats(t.device->dev, &stats);
+	KUNIT_EXPECT_EQ(test, stats.rx_errors, 0ULL);
+	KUNIT_EXPECT_EQ(test, stats.rx_dropped, 0ULL);
+	KUNIT_EXPECT_EQ(test, stats.rx_packets, 0ULL);
+	tunnel_destroy(&t);
+}
+
+/* A packet that has no way is counted by its reason. */
+static void packets_without_way_are_counted(struct kunit *test)
+{
+	struct endpoint nowhere = {
+		.addr4.sin_family = AF_INET,
+		.addr4.sin_addr.s_addr = htonl(0xcb007101), /* 203.0.113.1 */
+		.addr4.sin_port = htons(9),
+	};
+	struct sk_buff *skb;
+	struct tunnel t;
+
+	tunnel_create(test, &t);
+	tunnel_connect(test, &t);
+	fwg_path_set(&t.peer->path, &nowhere);
+	skb = inner_packet(test, &t);
+	KUNIT_EXPECT_EQ(test, tunnel_xmit(&t, skb), (int)NETDEV_TX_OK);
+	KUNIT_EXPECT_EQ(test, fwg_drops_read(t.device, FORKGUARD_DROP_A_TX_NO_ROUTE), 1ULL);
+	fwg_send_keepalive(t.peer);
+	KUNIT_EXPECT_EQ(test, fwg_drops_read(t.device, FORKGUARD_DROP_A_TX_NO_ROUTE), 2ULL);
+	KUNIT_EXPECT_EQ(test, DEV_STATS_READ(t.device->dev, tx_errors), 0L);
+	tunnel_destroy(&t);
+}
+
 static int device_test_init(struct kunit *test)
 {
 	skb_queue_head_init(&wire);
@@ -730,6 +803,8 @@ static struct kunit_case device_cases[] = {
 	KUNIT_CASE(old_sessions_are_wiped),
 	KUNIT_CASE(removed_peer_begins_nothing),
 	KUNIT_CASE(interface_that_is_down_holds_no_route),
+	KUNIT_CASE(strangers_are_no_errors),
+	KUNIT_CASE(packets_without_way_are_counted),
 	{},
 };
 

@@ -258,6 +258,12 @@ def statistics(name="fwg0"):
     return json.loads(sh(f"ip -j -s -s link show {name}"))[0]["stats64"]
 
 
+def drops(name="fwg0"):
+    """What an interface of forkguard's has dropped, by reason; not those that are 0."""
+    words = (line.split(":") for line in sh(f"ethtool -S {name}").splitlines()[1:])
+    return {reason.strip(): int(count) for reason, count in words if int(count)}
+
+
 def complaints():
     """Lines of the kernel's log that tell of packets going in circles."""
     log = ctypes.create_string_buffer(1 << 20)

@@ -399,6 +399,8 @@ out["links"] = [told()]
 sh(ADDRESSES)
 out["links"].append(told())
 out["driver"], *out["ethtool -i"] = sh("ethtool -i t0").splitlines()
+out["has counters"] = "supports-statistics: yes" in out["ethtool -i"]
+out["ethtool -i"] = [line for line in out["ethtool -i"] if "statistics" not in line]
 out["ethtool"] = sh("ethtool t0 2>&1 || :")
 out["features"] = features()
 # Each is switched off, and on again, or can't be.
@@ -441,6 +443,7 @@ def test_link_is_told_of(both, same):
     assert (down["mtu"], down["min_mtu"], down["max_mtu"]) == (1420, 0, 2147483552)
     assert set(up["flags"]) == {"POINTOPOINT", "NOARP", "UP", "LOWER_UP"}
     same("ethtool -i")
+    assert [seen["has counters"] for seen in both] == [True, False]
     same("ethtool")
     same("made")
 
@@ -578,6 +581,112 @@ def test_offloads(both):
         assert lengths == (-errno.EIO if "tx" in name and "t0" in name else [500] * 9 + [200]), name
         assert (wrong, enough) == (0, True), name
         assert counted == [[True, True, [0] * 4]] * 2, name
+
+
+guest("noise", r"""
+# What an interface counts of messages that it has to refuse, and of packets that it can't send.
+wire = Wire()
+couple()
+ours, theirs = udp("10.0.0.1"), udp("10.0.0.2", "b")
+OURS = ("192.168.9.1", 1000)
+def stranger(*messages):
+    for message in messages:
+        os.write(wire.ends["a"], build(("192.168.9.9", 9), OURS, message))
+def raw(packet, protocol):
+    "Written to the tunnel's other end, which looks at its first byte only."
+    with inside("b"):
+        packets = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM)
+    packets.sendto(packet, ("wg0", protocol))
+def counted():
+    "Received, and sent; forkguard's own counters, too."
+    found = statistics("t0")
+    return found, drops("t0") if KIND == "forkguard" else {}
+def told(does, pause=1):
+    "What of that something changes."
+    (before, dropped) = counted()
+    does()
+    wire.wait(pause)
+    (after, now_dropped) = counted()
+    return {f"{way} {name}": value - before[way][name] for way in after
+            for name, value in after[way].items()
+            if value != before[way][name] and name not in ("packets", "bytes")}, \
+        {name: value - dropped.get(name, 0) for name, value in now_dropped.items()
+         if value != dropped.get(name, 0)}
+def messages(held):
+    return [Packet(data) for data in held]
+assert wire.carry(ours, THERE, theirs) and wire.carry(theirs, HERE, ours)
+# Both ends now use the one session.
+for name, noise in {
+        "garbage": [bytes(n) for n in (1, 3, 4, 31, 100)] + [b"\4" + bytes(30), b"\1" + bytes(146)],
+        "unknown sessions": [b"\4\0\0\0" + os.urandom(60) for _ in range(5)],
+        "invalid MACs": [bytes([type, 0, 0, 0]) + os.urandom(size - 4)
+                         for type, size in ((1, 148), (2, 92))],
+        "cookie replies": [b"\3\0\0\0" + os.urandom(60)]}.items():
+    out[name] = told(lambda: stranger(*noise))
+held = wire.hold_back(theirs, HERE, 5)
+out["forged data"] = told(lambda: [os.write(wire.ends["a"], message.copy(
+    payload=message.payload[:-1] + bytes([message.payload[-1] ^ 1])))
+    for message in messages(held)])
+out["data"] = told(lambda: [os.write(wire.ends["a"], data) for data in held])
+out["replays"] = told(lambda: [os.write(wire.ends["a"], data) for data in held])
+inner = build(THERE, HERE, b"inside")
+inner6 = build(THERE6, HERE6, b"inside")
+out["wrong sources"] = told(lambda: [
+    raw(build(("10.0.0.9", 9), HERE, b"inside"), 0x800),
+    raw(build(("fd00::9", 9), HERE6, b"inside"), 0x86dd)])
+out["wrong lengths"] = told(lambda: [
+    raw(inner[:2] + length.to_bytes(2, "big") + inner[4:], 0x800) for length in (19, 65535)] + [
+    raw(inner6[:4] + b"\xff\xff" + inner6[6:], 0x86dd)])
+held = wire.hold_back(theirs, HERE, 5)
+sh("fwg reset t0" if KIND == "forkguard" else "ip link set t0 down; ip link set t0 up; " + ADDRESSES)
+wire.change = lambda side, packet: []
+out["after a fork"] = told(lambda: [os.write(wire.ends["a"], data) for data in held])
+# Packets that wait for a session in vain.
+sh("ip link set t0 down; " + ADDRESSES)
+out["waiting"] = told(lambda: ([ours.sendto(b"x", THERE) for _ in range(200)],
+                               time.sleep(0.1), sh("ip link set t0 down")))
+sh(ADDRESSES)
+wire.change = None
+assert wire.carry(ours, THERE, theirs, seconds=20)
+ours_set(f"peer {KB} allowed-ips 10.0.0.2/32 endpoint 198.51.100.1:9")
+out["no route"] = told(lambda: ours.sendto(b"x", THERE))
+out["no peer"] = told(lambda: answer(lambda: ours.sendto(b"x", ("10.0.0.77", 9))))
+ours_set(f"peer {sh('wg genkey | wg pubkey')} allowed-ips 10.0.0.66")
+out["no endpoint"] = told(lambda: answer(lambda: ours.sendto(b"x", ("10.0.0.66", 9))))
+with inside(None):
+    packets = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM)
+out["not IP"] = told(lambda: answer(lambda: packets.sendto(b"\x50" + bytes(40), ("t0", 0x800))))
+""")
+
+
+@of("noise")
+def test_noise_of_strangers(both):
+    """The statistics of the interface count what stock's count: nothing of what anybody can send.
+    forkguard's own count it by reason."""
+    ours, stock = ({name: words[part] for name, words in seen.items()}
+                   for part, seen in ((0, both[0]), (0, both[1])))
+    assert ours == stock
+    for name in ("garbage", "unknown sessions", "invalid MACs", "cookie replies", "forged data",
+                 "data", "replays", "after a fork", "no route"):
+        assert ours[name] == {}, name
+    assert ours["wrong sources"] == {"rx errors": 2, "rx frame_errors": 2}
+    assert ours["wrong lengths"] == {"rx errors": 3, "rx length_errors": 3}
+    assert ours["waiting"] == {"tx dropped": 200}
+    for name in "no peer", "no endpoint", "not IP":
+        assert ours[name] == {"tx errors": 1}, name
+
+    reasons = {name: words[1] for name, words in both[0].items()}
+    late = reasons.pop("after a fork")
+    assert sum(late.values()) == 5 and set(late) <= {"rx_stale_session", "rx_unknown_session"}
+    waiting = reasons.pop("waiting")
+    assert waiting == {"tx_queue_full": 200 - 128, "tx_no_session": 128}
+    assert reasons == {
+        "garbage": {"rx_malformed": 7}, "unknown sessions": {"rx_unknown_session": 5},
+        "invalid MACs": {"hs_bad_mac": 2}, "cookie replies": {"hs_refused": 1},
+        "forged data": {"rx_forged": 5}, "data": {}, "replays": {"rx_replay": 5},
+        "wrong sources": {"rx_wrong_source": 2}, "wrong lengths": {"rx_not_ip": 3},
+        "no route": {"tx_no_route": 1}, "no peer": {"tx_no_peer": 1},
+        "no endpoint": {"tx_no_endpoint": 1}, "not IP": {"tx_not_ip": 1}}
 
 
 guest("peers", r"""

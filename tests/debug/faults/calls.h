@@ -8,6 +8,7 @@
 #define _FORKGUARD_TEST_CALLS_H
 
 #include <linux/netdevice.h>
+#include <linux/percpu.h>
 #include <linux/random.h>
 #include <linux/rhashtable.h>
 #include <linux/skbuff.h>
@@ -16,7 +17,6 @@
 #include <linux/workqueue.h>
 #include <net/dst_cache.h>
 #include <net/genetlink.h>
-#include <net/gro_cells.h>
 #include <net/ip_tunnels.h>
 #include <net/ipv6_stubs.h>
 #include <net/net_namespace.h>
@@ -48,6 +48,7 @@ static inline bool fails_now(void)
 #define OR_ERR_PTR(call) OR_FAIL(ERR_PTR(-ENOMEM), call)
 
 #define kzalloc(...) OR_NULL((kzalloc)(__VA_ARGS__))
+#define __alloc_percpu(...) OR_NULL((__alloc_percpu)(__VA_ARGS__))
 #define alloc_skb(...) OR_NULL((alloc_skb)(__VA_ARGS__))
 #define genlmsg_new(...) OR_NULL((genlmsg_new)(__VA_ARGS__))
 #define alloc_workqueue(...) OR_NULL((alloc_workqueue)(__VA_ARGS__))
@@ -61,7 +62,6 @@ static inline bool fails_now(void)
 #define pskb_trim(...) OR_ERROR((pskb_trim)(__VA_ARGS__))
 #define pskb_may_pull(...) OR_FAIL(false, (pskb_may_pull)(__VA_ARGS__))
 #define dst_cache_init(...) OR_ERROR((dst_cache_init)(__VA_ARGS__))
-#define gro_cells_init(...) OR_ERROR((gro_cells_init)(__VA_ARGS__))
 #define register_netdevice(...) OR_ERROR((register_netdevice)(__VA_ARGS__))
 #define rhashtable_init(...) OR_ERROR((rhashtable_init)(__VA_ARGS__))
 #define rhashtable_lookup_insert_fast(...) OR_ERROR((rhashtable_lookup_insert_fast)(__VA_ARGS__))
