@@ -4,11 +4,13 @@
 #define _FORKGUARD_TUNNEL_H
 
 #include "allowedips.h"
+#include "generation.h"
 #include "noise.h"
 #include "path.h"
 #include "socket.h"
 #include "timers.h"
 
+#include <linux/klist.h>
 #include <linux/kref.h>
 #include <linux/mutex.h>
 #include <linux/netdevice.h>
@@ -51,7 +53,7 @@ struct fwg_peer_ops {
 /**
  * struct fwg_device - private part of a network interface
  * @dev: the interface
- * @list: in the list of all devices; RCU
+ * @node: in the list of all devices
  * @noise: identity, peers and sessions
  * @allowedips: who is sent which addresses; writers hold @lock
  * @peers: list of all peers; RCU, writers hold @lock
@@ -69,12 +71,16 @@ struct fwg_peer_ops {
  * @initiation_wq: begins handshakes, one for each CPU at a time: thousands of
  *	them must not starve those that answer
  * @gro: hands decrypted packets to the stack
+ * @reset_work: wipes what is stale, because of @reset_cause
+ * @reset_cause: why the latest reset was queued
+ * @reset_mutex: one walk over the peers at a time; guards @reset_stamp
+ * @reset_stamp: read when the last walk began, which wiped everything older
  * @reset_lock: guards @last_reset
- * @last_reset: what `fwg show` tells
+ * @last_reset: what `fwg show` prints
  */
 struct fwg_device {
 	struct net_device *dev;
-	struct list_head list;
+	struct klist_node node;
 	struct noise_local *noise;
 	struct allowedips allowedips;
 	struct list_head peers;
@@ -92,6 +98,10 @@ struct fwg_device {
 	struct workqueue_struct *answer_wq, *initiation_wq;
 	struct gro_cells gro;
 
+	struct work_struct reset_work;
+	enum forkguard_reset_cause reset_cause;
+	struct mutex reset_mutex; /* reset_stamp */
+	struct generation_stamp reset_stamp;
 	spinlock_t reset_lock; /* last_reset */
 	struct fwg_reset_record last_reset;
 };
