@@ -6,9 +6,9 @@
 #include "compat.h"
 #include "drops.h"
 #include "generation.h"
-#include "netlink.h"
 #include "peer.h"
 #include "receive.h"
+#include "reset.h"
 #include "send.h"
 
 #include <linux/icmp.h>
@@ -17,6 +17,7 @@
 #include <linux/inetdevice.h>
 #include <linux/ip.h>
 #include <linux/ipv6.h>
+#include <linux/klist.h>
 #include <linux/wireguard.h>
 #include <net/addrconf.h>
 #include <net/dst_metadata.h>
@@ -26,8 +27,13 @@
 
 #define OVERHEAD (sizeof(struct message_data) + NOISE_TAG_LEN + sizeof(struct udphdr))
 
-static DEFINE_MUTEX(devices_lock);
-static LIST_HEAD(devices);
+/* All devices. Who walks the list may sleep: the device that it is at stays. */
+static DEFINE_KLIST(devices, NULL, NULL);
+
+static struct fwg_device *fwg_of_node(struct klist_node *node)
+{
+	return container_of(node, struct fwg_device, node);
+}
 
 static int fwg_open(struct net_device *dev)
 {
@@ -198,9 +204,10 @@ static void fwg_destruct(struct net_device *dev)
 {
 	struct fwg_device *device = netdev_priv(dev);
 
-	mutex_lock(&devices_lock);
-	list_del_rcu(&device->list);
-	mutex_unlock(&devices_lock);
+	/* Waits for whoever is at the device in the list. */
+	klist_remove(&device->node);
+	fwg_reset_stop(device);
+	fwg_generation_unwatch();
 
 	mutex_lock(&device->lock);
 	rcu_assign_pointer(device->sockets.net, NULL);
@@ -212,7 +219,7 @@ static void fwg_destruct(struct net_device *dev)
 	destroy_workqueue(device->initiation_wq);
 	destroy_workqueue(device->answer_wq);
 	skb_queue_purge(&device->handshakes);
-	/* Waits for a reset that is walking the list, and for the last readers. */
+	/* Waits for the last readers. */
 	fwg_inbound_destroy(&device->inbound);
 	rcu_barrier();
 	fwg_drops_destroy(device);
@@ -288,11 +295,11 @@ static int fwg_newlink(struct net *src_net, struct net_device *dev, struct nlatt
 	skb_queue_head_init(&device->handshakes);
 	INIT_WORK(&device->handshake_work, fwg_answer_work);
 	inet_peer_base_init(&device->answered);
-	spin_lock_init(&device->reset_lock);
 
 	device->noise = fwg_noise_local_create(&peer_owner_ops);
 	if (IS_ERR(device->noise))
 		return PTR_ERR(device->noise);
+	fwg_reset_prepare(device);
 	err = fwg_allowedips_init(&device->allowedips);
 	if (err)
 		goto err_noise;
@@ -314,9 +321,8 @@ static int fwg_newlink(struct net *src_net, struct net_device *dev, struct nlatt
 	if (err)
 		goto err_inbound;
 
-	mutex_lock(&devices_lock);
-	list_add_tail_rcu(&device->list, &devices);
-	mutex_unlock(&devices_lock);
+	fwg_generation_watch();
+	klist_add_tail(&device->node, &devices);
 	/* From here on, fwg_destruct() cleans up. */
 	dev->priv_destructor = fwg_destruct;
 	return 0;
@@ -360,78 +366,46 @@ bool fwg_device_is_forkguard(const struct net_device *dev)
 	return dev->rtnl_link_ops == &link_ops || dev->rtnl_link_ops == &wireguard_link_ops;
 }
 
-static bool fwg_in_scope(const struct generation_scope *scope, const struct generation_scope *reset)
-{
-	for (; scope; scope = scope->parent) {
-		if (scope == reset)
-			return true;
-	}
-	return false;
-}
-
-static void fwg_reset_one(struct fwg_device *device, const struct generation_scope *scope,
-			  enum forkguard_reset_cause cause)
-{
-	const struct generation_scope *own = fwg_noise_local_scope(device->noise);
-	bool ours = fwg_in_scope(own, scope);
-	const u8 *only_peer = NULL;
-	unsigned int wiped = 0, live = 0;
-	struct fwg_peer *peer;
-
-	/* Resets of one device, however many, cost the peers of others nothing. */
-	if (!ours && scope->parent != own)
-		return;
-	list_for_each_entry_rcu(peer, &device->peers, list) {
-		if (!fwg_in_scope(fwg_noise_peer_scope(peer->noise), scope))
-			continue;
-		if (!ours)
-			only_peer = fwg_noise_peer_public_key(peer->noise);
-		wiped += fwg_peer_reset(peer, &live);
-	}
-	if (ours)
-		fwg_noise_local_reset(device->noise);
-	if (!ours && !only_peer)
-		return;
-
-	spin_lock(&device->reset_lock);
-	device->last_reset.count++;
-	device->last_reset.cause = cause;
-	ktime_get_real_ts64(&device->last_reset.time);
-	spin_unlock(&device->reset_lock);
-	netdev_dbg(device->dev, "reset, cause %d: secrets of %u peers wiped\n", cause, wiped);
-	fwg_netlink_tell_reset(device, cause, wiped, only_peer);
-}
-
 /**
- * fwg_device_reset() - wipe what is stale, and start anew (R6, R8)
- * @scope: what was reset: everything, one device or one peer
+ * fwg_device_reset() - have all devices wiped of what is stale (R6, R8)
  * @cause: why
+ * @wait: return only when that is done
  *
- * The one callback of the generation layer: all resets come by here (R7).
- * Takes neither the rtnl nor the lock of a device.
+ * The callback of the generation layer. Takes neither the rtnl nor the lock of a
+ * device.
  *
  * Context: process.
  */
-void fwg_device_reset(const struct generation_scope *scope, enum forkguard_reset_cause cause)
+void fwg_device_reset(enum forkguard_reset_cause cause, bool wait)
 {
-	struct fwg_device *device;
+	struct klist_node *node;
+	struct klist_iter iter;
 
-	rcu_read_lock();
-	list_for_each_entry_rcu(device, &devices, list)
-		fwg_reset_one(device, scope, cause);
-	rcu_read_unlock();
+	klist_iter_init(&devices, &iter);
+	while ((node = klist_next(&iter))) {
+		fwg_reset_queue(fwg_of_node(node), cause);
+		cond_resched();
+	}
+	klist_iter_exit(&iter);
+	if (!wait)
+		return;
+	klist_iter_init(&devices, &iter);
+	while ((node = klist_next(&iter)))
+		fwg_reset_wait(fwg_of_node(node));
+	klist_iter_exit(&iter);
 }
 
 /* None can be made there any more once the namespace is going away. */
 static bool fwg_any_born_in(const struct net *net)
 {
-	const struct fwg_device *device;
+	struct klist_node *node;
+	struct klist_iter iter;
 	bool any = false;
 
-	rcu_read_lock();
-	list_for_each_entry_rcu(device, &devices, list)
-		any |= rcu_access_pointer(device->sockets.net) == net;
-	rcu_read_unlock();
+	klist_iter_init(&devices, &iter);
+	while (!any && (node = klist_next(&iter)))
+		any = rcu_access_pointer(fwg_of_node(node)->sockets.net) == net;
+	klist_iter_exit(&iter);
 	return any;
 }
 
@@ -439,14 +413,17 @@ static bool fwg_any_born_in(const struct net *net)
 static void fwg_net_pre_exit(struct net *net)
 {
 	struct fwg_device *device;
+	struct klist_node *node;
+	struct klist_iter iter;
 	struct fwg_peer *peer;
 
 	/* Containers come and go all the time: most have none, and wait for nobody. */
 	if (!fwg_any_born_in(net))
 		return;
 	rtnl_lock();
-	mutex_lock(&devices_lock);
-	list_for_each_entry(device, &devices, list) {
+	klist_iter_init(&devices, &iter);
+	while ((node = klist_next(&iter))) {
+		device = fwg_of_node(node);
 		if (rcu_access_pointer(device->sockets.net) != net)
 			continue;
 		netdev_dbg(device->dev, "namespace of the sockets is gone\n");
@@ -459,7 +436,7 @@ static void fwg_net_pre_exit(struct net *net)
 			fwg_path_forget_route(&peer->path);
 		mutex_unlock(&device->lock);
 	}
-	mutex_unlock(&devices_lock);
+	klist_iter_exit(&iter);
 	rtnl_unlock();
 }
 

@@ -6,11 +6,10 @@
 #include <linux/types.h>
 #include <uapi/linux/forkguard.h>
 
-struct generation_scope;
 struct net_device;
 
 bool fwg_device_is_forkguard(const struct net_device *dev);
-void fwg_device_reset(const struct generation_scope *scope, enum forkguard_reset_cause cause);
+void fwg_device_reset(enum forkguard_reset_cause cause, bool wait);
 int fwg_device_init(bool replace_wireguard);
 void fwg_device_exit(bool replace_wireguard);
 

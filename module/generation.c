@@ -3,6 +3,10 @@
  * generation: finds the VM generation ID, notices that it has changed, and
  * leads every kind of change (a check that failed, the kernel's notifier, a
  * forced reset, sleep) into one reset. See generation.h for how to use it.
+ *
+ * The page with the ID is found and mapped here, beside drivers/virt/vmgenid.c,
+ * because that driver keeps its mapping to itself. In the kernel's own tree this
+ * file would use an accessor of the driver that returns a pointer to the 16 bytes.
  */
 #include "generation.h"
 
@@ -18,6 +22,7 @@
 #include <linux/string.h>
 #include <linux/suspend.h>
 #include <linux/timekeeping.h>
+#include <linux/timer.h>
 #include <linux/timex.h>
 #include <linux/workqueue.h>
 
@@ -32,14 +37,11 @@ bool generation_frozen;
 static enum forkguard_generation_check check;
 static generation_reset_fn reset_callback;
 
-/* The generation that was last reset for, and how many forks led to it. */
+/* The ID that was last reset for, how many forks were seen, and the latest cause. */
 static DEFINE_SPINLOCK(seen_lock);
-static u64 seen_id[2];
+u64 generation_seen[2];
 static u64 forks;
 static enum forkguard_reset_cause seen_cause;
-
-/* Resets come one at a time; also guards the epochs of all scopes. */
-static DEFINE_MUTEX(reset_mutex);
 
 static void fwg_reset_work_fn(struct work_struct *work)
 {
@@ -48,18 +50,25 @@ static void fwg_reset_work_fn(struct work_struct *work)
 	spin_lock_irq(&seen_lock);
 	cause = seen_cause;
 	spin_unlock_irq(&seen_lock);
-
-	mutex_lock(&reset_mutex);
-	reset_callback(&generation_root, cause);
-	mutex_unlock(&reset_mutex);
+	/* Does not wait: the reset of the next fork must not wait for this one. */
+	reset_callback(cause, false);
 }
 
 static DECLARE_WORK(reset_work, fwg_reset_work_fn);
 
+static void fwg_count_fork(enum forkguard_reset_cause cause)
+{
+	lockdep_assert_held(&seen_lock);
+
+	forks++;
+	seen_cause = cause;
+	queue_work(system_highpri_wq, &reset_work);
+}
+
 /*
- * Queue one reset for each new ID, whoever comes first. Later callers of the
- * same generation find nothing to do, so a notifier that comes late does not
- * undo what has begun since.
+ * Queue one reset for each new ID, whoever comes first. Later callers in the
+ * same generation find nothing to do, so a late notifier does not undo what has
+ * begun since.
  */
 static void fwg_notice(enum forkguard_reset_cause cause)
 {
@@ -67,14 +76,13 @@ static void fwg_notice(enum forkguard_reset_cause cause)
 	u64 id[2];
 
 	spin_lock_irqsave(&seen_lock, flags);
-	/* Inside of the lock, lest an older ID be taken for a newer one. */
+	/* Read under the lock, so that an older ID is not taken for a newer one. */
 	id[0] = READ_ONCE(generation_id[0]);
 	id[1] = READ_ONCE(generation_id[1]);
-	if (memcmp(seen_id, id, sizeof(id))) {
-		memcpy(seen_id, id, sizeof(id));
-		seen_cause = cause;
-		forks++;
-		queue_work(system_highpri_wq, &reset_work);
+	if (memcmp(generation_seen, id, sizeof(id))) {
+		WRITE_ONCE(generation_seen[0], id[0]);
+		WRITE_ONCE(generation_seen[1], id[1]);
+		fwg_count_fork(cause);
 	}
 	spin_unlock_irqrestore(&seen_lock, flags);
 }
@@ -82,8 +90,8 @@ static void fwg_notice(enum forkguard_reset_cause cause)
 /**
  * fwg_generation_notice() - a check of a stamp has failed
  *
- * Starts a reset when the reason is a generation that none was started for
- * yet; may be called as often as checks fail.
+ * Starts a reset if the ID has changed since the last one. May be called as
+ * often as checks fail.
  *
  * Context: any.
  */
@@ -92,50 +100,48 @@ void fwg_generation_notice(void)
 	fwg_notice(FORKGUARD_RESET_CAUSE_PACKET);
 }
 
-static void fwg_advance(struct generation_scope *scope, enum forkguard_reset_cause cause)
-{
-	mutex_lock(&reset_mutex);
-	/* Pairs with fwg_generation_read(): frozen first, the epoch after. */
-	smp_wmb();
-	WRITE_ONCE(scope->epoch, scope->epoch + 1);
-	/* Pairs with fwg_generation_is_current(): stale first, wiped after. */
-	smp_wmb();
-	reset_callback(scope, cause);
-	mutex_unlock(&reset_mutex);
-}
-
 /**
- * fwg_generation_force() - reset a scope although the machine was not forked
- * @scope: the scope; everything in it is stale from here on
+ * fwg_generation_advance() - make every stamp of a scope stale
+ * @scope: the scope
  *
- * Context: process; sleeps until the reset is done.
+ * Takes effect at once, whatever else is being reset. To wipe what is stale now
+ * is up to the caller.
+ *
+ * Context: any.
  */
-void fwg_generation_force(struct generation_scope *scope)
+void fwg_generation_advance(struct generation_scope *scope)
 {
-	fwg_advance(scope, FORKGUARD_RESET_CAUSE_FORCED);
+	/* Pairs with fwg_generation_read(): frozen first, then the epoch. */
+	smp_mb__before_atomic();
+	atomic64_inc(&scope->epoch);
+	/* Pairs with fwg_generation_is_current(): stale first, then wiped. */
+	smp_mb__after_atomic();
 }
 
+/* On device-tree machines this runs in a hard interrupt. */
 static int fwg_on_vmfork(struct notifier_block *nb, unsigned long action, void *data)
 {
+	unsigned long flags;
+
 	if (generation_id != no_id) {
 		fwg_notice(FORKGUARD_RESET_CAUSE_NOTIFIER);
 		return NOTIFY_DONE;
 	}
 
-	/* Without an ID to look at, the notifier's word is all there is. */
-	spin_lock_irq(&seen_lock);
-	forks++;
-	spin_unlock_irq(&seen_lock);
-	fwg_advance(&generation_root, FORKGUARD_RESET_CAUSE_NOTIFIER);
+	/* Without an ID to compare, each call is a fork. */
+	fwg_generation_advance(&generation_root);
+	spin_lock_irqsave(&seen_lock, flags);
+	fwg_count_fork(FORKGUARD_RESET_CAUSE_NOTIFIER);
+	spin_unlock_irqrestore(&seen_lock, flags);
 	return NOTIFY_DONE;
 }
 
 static struct notifier_block vmfork_nb = { .notifier_call = fwg_on_vmfork };
 
 /*
- * An image of a sleeping machine can be woken twice, like a snapshot. So
- * nothing in it may be of use: from before the image is made until after it
- * runs again every stamp is stale, and new ones are too.
+ * The image of a sleeping machine can be woken twice, like a snapshot. So it
+ * must not contain a usable secret: from before the image is made until after
+ * the machine runs again every stamp is stale, new ones included.
  */
 static int fwg_on_pm(struct notifier_block *nb, unsigned long action, void *data)
 {
@@ -144,13 +150,15 @@ static int fwg_on_pm(struct notifier_block *nb, unsigned long action, void *data
 	case PM_SUSPEND_PREPARE:
 	case PM_RESTORE_PREPARE:
 		WRITE_ONCE(generation_frozen, true);
-		fwg_advance(&generation_root, FORKGUARD_RESET_CAUSE_SUSPEND);
+		fwg_generation_advance(&generation_root);
+		reset_callback(FORKGUARD_RESET_CAUSE_SUSPEND, true);
 		break;
 	case PM_POST_HIBERNATION:
 	case PM_POST_SUSPEND:
 	case PM_POST_RESTORE:
 		WRITE_ONCE(generation_frozen, false);
-		fwg_advance(&generation_root, FORKGUARD_RESET_CAUSE_SUSPEND);
+		fwg_generation_advance(&generation_root);
+		reset_callback(FORKGUARD_RESET_CAUSE_SUSPEND, false);
 		break;
 	}
 	return NOTIFY_DONE;
@@ -158,17 +166,60 @@ static int fwg_on_pm(struct notifier_block *nb, unsigned long action, void *data
 
 static struct notifier_block pm_nb = { .notifier_call = fwg_on_pm };
 
+/* Look at the ID once a second, so that an idle machine needs nobody's notice (R10). */
+static DEFINE_MUTEX(watch_mutex);
+static unsigned int watchers;
+
+static void fwg_look_work_fn(struct work_struct *work)
+{
+	fwg_generation_notice();
+	queue_delayed_work(system_power_efficient_wq, to_delayed_work(work),
+			   round_jiffies_relative(HZ));
+}
+
+/* Deferrable: a CPU that sleeps is not woken for it, and looks when it wakes. */
+static DECLARE_DEFERRABLE_WORK(look_work, fwg_look_work_fn);
+
+/**
+ * fwg_generation_watch() - there are secrets to watch the generation for
+ *
+ * Calls are counted; each is undone by fwg_generation_unwatch().
+ *
+ * Context: process.
+ */
+void fwg_generation_watch(void)
+{
+	mutex_lock(&watch_mutex);
+	if (!watchers++ && generation_id != no_id)
+		queue_delayed_work(system_power_efficient_wq, &look_work,
+				   round_jiffies_relative(HZ));
+	mutex_unlock(&watch_mutex);
+}
+
+/**
+ * fwg_generation_unwatch() - undo one fwg_generation_watch()
+ *
+ * Context: process.
+ */
+void fwg_generation_unwatch(void)
+{
+	mutex_lock(&watch_mutex);
+	if (!--watchers)
+		cancel_delayed_work_sync(&look_work);
+	mutex_unlock(&watch_mutex);
+}
+
 /**
  * fwg_generation_draw() - draw random bytes that differ between clones
- * @stamp: the stamp of the secret that is drawn, read before
+ * @stamp: the stamp of the secret, read before this call
  * @out: where the bytes go
  * @len: how many, 32 at most
  *
- * After a fork all clones have the same RNG state until the kernel has reseeded
- * it, which comes late. The hash keyed with the RNG's output over the stamp
- * differs at once, and is no easier to guess than the RNG's output is. The time
- * is for clones that have no ID to tell them apart, or one image of a sleeping
- * machine that is woken twice: most likely it differs, but that is no guarantee.
+ * After a fork all clones have the same RNG state until the kernel reseeds it,
+ * which comes late. A hash of the stamp, keyed with the RNG's output, differs at
+ * once and is no easier to guess than that output. The time is for clones that
+ * no ID tells apart, such as one image of a sleeping machine that is woken twice:
+ * it most likely differs, but that is no guarantee.
  *
  * Context: any.
  */
@@ -209,26 +260,30 @@ enum forkguard_generation_check fwg_generation_check(void)
 
 /**
  * fwg_generation_tag() - a name for the running generation
- * @tag: a hash of the generation ID. The ID itself seeds the kernel's RNG and
- *	is nobody's business
+ * @salt: of the reader: only tags with the same salt can be compared
+ * @tag: a keyed hash of the generation ID. The ID itself seeds the kernel's RNG
+ *	and must stay secret
  *
  * Context: any.
- * Return: false when there is no ID.
+ * Return: false if there is no ID.
  */
-bool fwg_generation_tag(u8 tag[FORKGUARD_GENERATION_TAG_LEN])
+bool fwg_generation_tag(const u8 salt[GENERATION_SALT_LEN], u8 tag[FORKGUARD_GENERATION_TAG_LEN])
 {
-	static const u8 label[] = "forkguard generation tag";
-	u64 id[2] = { READ_ONCE(generation_id[0]), READ_ONCE(generation_id[1]) };
+	const struct {
+		u8 label[32];
+		u64 id[2];
+	} name = { "forkguard generation tag",
+		   { READ_ONCE(generation_id[0]), READ_ONCE(generation_id[1]) } };
 
 	if (generation_id == no_id)
 		return false;
-	blake2s(tag, (const u8 *)id, label, FORKGUARD_GENERATION_TAG_LEN, sizeof(id),
-		sizeof(label) - 1);
+	blake2s(tag, (const u8 *)&name, salt, FORKGUARD_GENERATION_TAG_LEN, sizeof(name),
+		GENERATION_SALT_LEN);
 	return true;
 }
 
 /**
- * fwg_generation_forks() - how many forks were seen since the module was loaded?
+ * fwg_generation_forks() - how many forks were noticed since the module was loaded?
  *
  * Context: any.
  */
@@ -257,8 +312,8 @@ static struct acpi_device *fwg_find_device(void)
 }
 
 /*
- * Method ADDR of the device gives the physical address of the ID as a package
- * of its low and high half. The ID is 8-byte aligned memory that the firmware
+ * The device's method ADDR returns the physical address of the ID, as a package
+ * of its low and high half. The ID is in 8-byte aligned memory that the firmware
  * has reserved.
  */
 static const u64 *fwg_map_id(struct acpi_device *adev)
@@ -319,10 +374,10 @@ static void fwg_forget_id(void)
 
 /**
  * fwg_generation_init() - find the generation ID and watch it
- * @reset: called for every reset, until fwg_generation_exit() has returned
+ * @reset: wipes what is stale; called until fwg_generation_exit() has returned
  *
- * A machine without a generation ID is no error, but gets a warning: its forks
- * are noticed late, or not at all.
+ * A machine without a generation ID is no error. It gets a warning, because its
+ * forks are noticed late or not at all.
  *
  * Context: process.
  * Return: 0 or a negative error.
@@ -333,8 +388,8 @@ int __init fwg_generation_init(generation_reset_fn reset)
 
 	reset_callback = reset;
 	fwg_find_id();
-	seen_id[0] = READ_ONCE(generation_id[0]);
-	seen_id[1] = READ_ONCE(generation_id[1]);
+	generation_seen[0] = READ_ONCE(generation_id[0]);
+	generation_seen[1] = READ_ONCE(generation_id[1]);
 
 	err = register_random_vmfork_notifier(&vmfork_nb);
 	if (err)
@@ -361,7 +416,7 @@ err_id:
 /**
  * fwg_generation_exit() - stop watching
  *
- * There must be no user of this layer left but the callback.
+ * Nobody uses this layer any more, except that the callback may still be called.
  *
  * Context: process.
  */

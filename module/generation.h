@@ -4,36 +4,42 @@
  *
  * A machine that is forked (snapshotted and restored twice, cloned, rolled
  * back) gets a new VM generation ID before its first instruction. This layer
- * maps the ID, hands out stamps of the running generation, and tells one
- * callback when it has changed. It knows nothing of tunnels.
+ * maps the ID, hands out stamps of the running generation, and starts a reset
+ * when the ID has changed. It knows nothing of tunnels.
  *
  * How to keep a secret safe across forks:
  *  1. read a stamp with fwg_generation_read() before the first random byte of the
  *     secret is drawn, and draw with fwg_generation_draw();
  *  2. after the last byte of anything computed with the secret, and before
- *     anybody else gets to see it, ask fwg_generation_is_current(); on false wipe
+ *     anybody else gets to see it, call fwg_generation_is_current(); on false wipe
  *     the result and call fwg_generation_notice().
  *
  * A fork before that check makes every clone fail it. A fork after it makes
- * every clone give away the same bytes. There is no third case.
+ * every clone send the same bytes. There is no third case.
+ *
+ * This relies on the hypervisor: it changes the ID before the first instruction
+ * of a restored machine (A1), and no two machines that share a past, the first
+ * one included, ever have the same ID (A2). A stamp whose ID came back would be
+ * current again until a reset has wiped its secret.
  */
 #ifndef _FORKGUARD_GENERATION_H
 #define _FORKGUARD_GENERATION_H
 
 #include <asm/barrier.h>
+#include <linux/atomic.h>
 #include <linux/compiler.h>
 #include <linux/limits.h>
 #include <linux/types.h>
 #include <uapi/linux/forkguard.h>
 
 /**
- * struct generation_scope - whose secrets one forced reset makes stale
- * @parent: the scope around this one; the outermost is &generation_root
- * @epoch: resets of this scope; only grows. Written by generation.c alone
+ * struct generation_scope - the secrets that one forced reset makes stale
+ * @parent: the enclosing scope; the outermost one is &generation_root
+ * @epoch: counts the resets of this scope; written by generation.c only
  */
 struct generation_scope {
 	const struct generation_scope *parent;
-	u64 epoch;
+	atomic64_t epoch;
 };
 
 /**
@@ -50,19 +56,25 @@ struct generation_stamp {
 /* The epoch of a stamp that is never current. */
 #define GENERATION_NEVER U64_MAX
 
+/* A salt makes the tags of one reader useless to another. */
+#define GENERATION_SALT_LEN 16
+
 extern struct generation_scope generation_root;
 
-/* Use the functions below. */
+/* For the functions below. */
 extern const u64 *generation_id;
+extern u64 generation_seen[2];
 extern bool generation_frozen;
+
+void fwg_generation_notice(void);
 
 static inline u64 fwg_generation_epoch(const struct generation_scope *scope)
 {
 	u64 epoch = 0;
 
-	/* Each addend only grows: equal sums mean that no addend has changed. */
+	/* No addend ever decreases: the sums are equal only if no addend has changed. */
 	for (; scope; scope = scope->parent)
-		epoch += READ_ONCE(scope->epoch);
+		epoch += atomic64_read(&scope->epoch);
 	return epoch;
 }
 
@@ -70,9 +82,11 @@ static inline u64 fwg_generation_epoch(const struct generation_scope *scope)
  * fwg_generation_read() - read the stamp of the running generation
  * @scope: the scope in which the secret will live
  *
+ * The first to read a new ID starts the reset, as if a check had failed.
+ *
  * Context: any.
- * Return: the stamp; one that is never current while the machine is about to
- * sleep, so that no image of it holds a secret that is of use.
+ * Return: the stamp. While the machine is about to sleep it is one that is
+ * never current, so that the image contains no usable secret.
  */
 static inline struct generation_stamp fwg_generation_read(const struct generation_scope *scope)
 {
@@ -81,24 +95,28 @@ static inline struct generation_stamp fwg_generation_read(const struct generatio
 		.epoch = fwg_generation_epoch(scope),
 	};
 
-	/* Pairs with fwg_advance(). */
+	/* Pairs with fwg_generation_advance(). */
 	smp_rmb();
 	if (unlikely(READ_ONCE(generation_frozen)))
 		stamp.epoch = GENERATION_NEVER;
 	/* What the caller draws comes after. */
 	smp_rmb();
+	/* Unlocked; fwg_generation_notice() looks again. */
+	if (unlikely(stamp.id[0] != READ_ONCE(generation_seen[0]) ||
+		     stamp.id[1] != READ_ONCE(generation_seen[1])))
+		fwg_generation_notice();
 	return stamp;
 }
 
 /**
  * fwg_generation_is_current() - was a stamp read in the running generation?
  * @scope: the scope with which the stamp was read
- * @stamp: the stamp; may be revoked meanwhile by fwg_generation_revoke()
+ * @stamp: the stamp; fwg_generation_revoke() may revoke it at the same time
  *
- * All that the caller has computed before is computed before the check. A fork
- * falls between two instructions of a CPU, so for forks a compiler barrier is
- * enough; the read barrier pairs with that of fwg_generation_revoke() and of forced
- * resets, where another CPU wipes the secret.
+ * Everything that the caller computed before this call is complete before the
+ * check. A fork falls between two instructions of a CPU, so for forks a compiler
+ * barrier is enough. The read barrier is for forced resets and
+ * fwg_generation_revoke(), where another CPU wipes the secret.
  *
  * Context: any.
  */
@@ -106,7 +124,7 @@ static inline bool fwg_generation_is_current(const struct generation_scope *scop
 					     const struct generation_stamp *stamp)
 {
 	barrier();
-	/* Pairs with fwg_generation_revoke() and fwg_advance(). */
+	/* Pairs with fwg_generation_revoke() and fwg_generation_advance(). */
 	smp_rmb();
 	return READ_ONCE(stamp->epoch) == fwg_generation_epoch(scope) &&
 	       stamp->id[0] == READ_ONCE(generation_id[0]) &&
@@ -128,8 +146,8 @@ static inline bool fwg_generation_is_frozen(void)
  * fwg_generation_revoke() - make a stamp stale before its secret is wiped
  * @stamp: the stamp
  *
- * Whoever still computes with the secret may see it half wiped, but then finds
- * the stamp stale.
+ * A CPU that is still computing with the secret may read it half wiped, but
+ * then finds the stamp stale.
  *
  * Context: any.
  */
@@ -141,27 +159,25 @@ static inline void fwg_generation_revoke(struct generation_stamp *stamp)
 }
 
 /**
- * typedef generation_reset_fn - wipe what is stale in a scope
- * @scope: the scope that was reset: the root, or the one that was given to
- *	fwg_generation_force()
+ * typedef generation_reset_fn - wipe every secret whose stamp is stale
  * @cause: why
+ * @wait: return only when that is done
  *
- * Called in process context, one call at a time, without any lock that is
- * held in a call to this layer.
+ * Called in process context, without locks; calls may run at the same time.
  */
-typedef void (*generation_reset_fn)(const struct generation_scope *scope,
-				    enum forkguard_reset_cause cause);
+typedef void (*generation_reset_fn)(enum forkguard_reset_cause cause, bool wait);
 
 int fwg_generation_init(generation_reset_fn reset);
 void fwg_generation_exit(void);
 
-void fwg_generation_notice(void);
-void fwg_generation_force(struct generation_scope *scope);
+void fwg_generation_advance(struct generation_scope *scope);
 void fwg_generation_draw(const struct generation_stamp *stamp, void *out, size_t len);
+void fwg_generation_watch(void);
+void fwg_generation_unwatch(void);
 
 enum forkguard_generation_source fwg_generation_source(void);
 enum forkguard_generation_check fwg_generation_check(void);
-bool fwg_generation_tag(u8 tag[FORKGUARD_GENERATION_TAG_LEN]);
+bool fwg_generation_tag(const u8 salt[GENERATION_SALT_LEN], u8 tag[FORKGUARD_GENERATION_TAG_LEN]);
 u64 fwg_generation_forks(void);
 
 #endif /* _FORKGUARD_GENERATION_H */

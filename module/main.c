@@ -5,6 +5,7 @@
 #include "device.h"
 #include "generation.h"
 #include "netlink.h"
+#include "reset.h"
 
 #include <linux/module.h>
 #include <net/genetlink.h>
@@ -19,6 +20,7 @@ static int __init forkguard_init(void)
 {
 	int err;
 
+	fwg_reset_init(fwg_netlink_tell_reset);
 	err = fwg_generation_init(fwg_device_reset);
 	if (err)
 		return err;

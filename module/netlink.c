@@ -10,15 +10,25 @@
 #include "device.h"
 #include "generation.h"
 #include "peer.h"
+#include "reset.h"
 #include "send.h"
 
 #include <crypto/algapi.h>
 #include <linux/if.h>
+#include <linux/random.h>
 #include <linux/wireguard.h>
 #include <net/genetlink.h>
+#include <net/netns/generic.h>
 #include <net/sock.h>
 
 static struct genl_family family, wireguard_family;
+
+/* Tags of two namespaces can't be compared: those in them can't learn that they share a machine. */
+struct fwg_net {
+	u8 tag_salt[GENERATION_SALT_LEN];
+};
+
+static unsigned int net_id;
 
 #define PEER_FLAGS                                                          \
 	(FORKGUARD_PEER_F_REMOVE_ME | FORKGUARD_PEER_F_REPLACE_ALLOWEDIPS | \
@@ -85,14 +95,15 @@ static int fwg_put_timespec(struct sk_buff *skb, int type, const struct timespec
 	return nla_put(skb, type, sizeof(ts), &ts);
 }
 
-static int fwg_put_generation(struct sk_buff *skb)
+static int fwg_put_generation(struct sk_buff *skb, const struct net *net)
 {
+	const struct fwg_net *own = net_generic(net, net_id);
 	struct nlattr *nest = nla_nest_start(skb, FORKGUARD_DEVICE_A_GENERATION);
 	u8 tag[FORKGUARD_GENERATION_TAG_LEN];
 
 	if (!nest || nla_put_u32(skb, FORKGUARD_GENERATION_A_SOURCE, fwg_generation_source()) ||
 	    nla_put_u32(skb, FORKGUARD_GENERATION_A_CHECK, fwg_generation_check()) ||
-	    (fwg_generation_tag(tag) &&
+	    (fwg_generation_tag(own->tag_salt, tag) &&
 	     nla_put(skb, FORKGUARD_GENERATION_A_TAG, sizeof(tag), tag)) ||
 	    nla_put_u64_64bit(skb, FORKGUARD_GENERATION_A_FORKS, fwg_generation_forks(),
 			      FORKGUARD_GENERATION_A_PAD))
@@ -272,13 +283,9 @@ static int fwg_put_identity(struct sk_buff *skb, struct fwg_device *device)
 /* What WireGuard does not have. */
 static int fwg_put_fork_state(struct sk_buff *skb, struct fwg_device *device)
 {
-	struct fwg_reset_record last;
+	struct fwg_reset_record last = fwg_reset_last(device);
 
-	spin_lock_bh(&device->reset_lock);
-	last = device->last_reset;
-	spin_unlock_bh(&device->reset_lock);
-
-	if (fwg_put_generation(skb) ||
+	if (fwg_put_generation(skb, dev_net(device->dev)) ||
 	    nla_put_u64_64bit(skb, FORKGUARD_DEVICE_A_RESETS, last.count, FORKGUARD_DEVICE_A_PAD) ||
 	    nla_put_u32(skb, FORKGUARD_DEVICE_A_RESET_CAUSE, last.cause) ||
 	    fwg_put_timespec(skb, FORKGUARD_DEVICE_A_RESET_TIME, &last.time))
@@ -753,7 +760,7 @@ static int fwg_reset(struct sk_buff *skb, struct genl_info *info)
 	if (IS_ERR(device))
 		return PTR_ERR(device);
 	if (!key) {
-		fwg_generation_force(fwg_noise_local_scope(device->noise));
+		fwg_reset_force_device(device);
 		goto out;
 	}
 	peer = fwg_noise_peer_find(device->noise, nla_data(key));
@@ -762,7 +769,7 @@ static int fwg_reset(struct sk_buff *skb, struct genl_info *info)
 		err = -ENOENT;
 		goto out;
 	}
-	fwg_generation_force(fwg_noise_peer_scope(peer->noise));
+	fwg_reset_force_peer(peer);
 	fwg_peer_put(peer);
 out:
 	dev_put(device->dev);
@@ -777,7 +784,7 @@ static int fwg_get_generation(struct sk_buff *skb, struct genl_info *info)
 	if (!reply)
 		return -ENOMEM;
 	hdr = genlmsg_put_reply(reply, info, &family, 0, FORKGUARD_CMD_GET_GENERATION);
-	if (!hdr || fwg_put_generation(reply)) {
+	if (!hdr || fwg_put_generation(reply, genl_info_net(info))) {
 		nlmsg_free(reply);
 		return -EMSGSIZE;
 	}
@@ -787,12 +794,12 @@ static int fwg_get_generation(struct sk_buff *skb, struct genl_info *info)
 
 /**
  * fwg_netlink_tell_reset() - send the event of a reset
- * @device: what was reset
+ * @device: the device
  * @cause: why
- * @peers: how many peers something was wiped of
- * @only_peer: the public key when the reset was of one peer; otherwise NULL
+ * @peers: the number of peers of which something was wiped
+ * @only_peer: the public key, if one peer was reset; otherwise NULL
  *
- * Context: any but hard interrupts.
+ * Context: RCU read-side critical section.
  */
 void fwg_netlink_tell_reset(struct fwg_device *device, enum forkguard_reset_cause cause,
 			    unsigned int peers, const u8 *only_peer)
@@ -809,7 +816,8 @@ void fwg_netlink_tell_reset(struct fwg_device *device, enum forkguard_reset_caus
 	hdr = genlmsg_put(skb, 0, 0, &family, 0, FORKGUARD_CMD_RESET_EVENT);
 	if (!hdr || nla_put_u32(skb, FORKGUARD_DEVICE_A_IFINDEX, device->dev->ifindex) ||
 	    nla_put_string(skb, FORKGUARD_DEVICE_A_IFNAME, device->dev->name) ||
-	    fwg_put_generation(skb) || nla_put_u32(skb, FORKGUARD_DEVICE_A_RESET_CAUSE, cause) ||
+	    fwg_put_generation(skb, net) ||
+	    nla_put_u32(skb, FORKGUARD_DEVICE_A_RESET_CAUSE, cause) ||
 	    nla_put_u32(skb, FORKGUARD_DEVICE_A_RESET_PEERS, peers) ||
 	    (only_peer &&
 	     nla_put(skb, FORKGUARD_DEVICE_A_PEER_KEY, NOISE_PUBLIC_KEY_LEN, only_peer))) {
@@ -859,6 +867,8 @@ static struct genl_family family __ro_after_init = {
 	.module = THIS_MODULE,
 	.ops = ops,
 	.n_ops = ARRAY_SIZE(ops),
+	/* Nobody waits for the reset of a device with many peers. */
+	.parallel_ops = true,
 	.mcgrps = groups,
 	.n_mcgrps = ARRAY_SIZE(groups),
 };
@@ -870,10 +880,25 @@ static struct genl_family wireguard_family __ro_after_init = {
 	.maxattr = FORKGUARD_DEVICE_A_PEERS,
 	.policy = device_policy,
 	.netnsok = true,
+	.parallel_ops = true,
 	.module = THIS_MODULE,
 	.ops = ops,
 	.n_ops = FORKGUARD_CMD_SET_DEVICE + 1,
 	.resv_start_op = FORKGUARD_CMD_SET_DEVICE + 1,
+};
+
+static int __net_init fwg_net_init(struct net *net)
+{
+	struct fwg_net *own = net_generic(net, net_id);
+
+	get_random_bytes(own->tag_salt, sizeof(own->tag_salt));
+	return 0;
+}
+
+static struct pernet_operations pernet_ops = {
+	.init = fwg_net_init,
+	.id = &net_id,
+	.size = sizeof(struct fwg_net),
 };
 
 /**
@@ -887,12 +912,23 @@ int __init fwg_netlink_init(bool replace_wireguard)
 {
 	int err;
 
-	err = genl_register_family(&family);
-	if (err || !replace_wireguard)
-		return err;
-	err = genl_register_family(&wireguard_family);
+	err = register_pernet_subsys(&pernet_ops);
 	if (err)
-		genl_unregister_family(&family);
+		return err;
+	err = genl_register_family(&family);
+	if (err)
+		goto err_pernet;
+	if (replace_wireguard) {
+		err = genl_register_family(&wireguard_family);
+		if (err)
+			goto err_family;
+	}
+	return 0;
+
+err_family:
+	genl_unregister_family(&family);
+err_pernet:
+	unregister_pernet_subsys(&pernet_ops);
 	return err;
 }
 
@@ -907,4 +943,5 @@ void fwg_netlink_exit(bool replace_wireguard)
 	if (replace_wireguard)
 		genl_unregister_family(&wireguard_family);
 	genl_unregister_family(&family);
+	unregister_pernet_subsys(&pernet_ops);
 }

@@ -4,12 +4,14 @@
 #define _FORKGUARD_TUNNEL_H
 
 #include "allowedips.h"
+#include "generation.h"
 #include "inbound.h"
 #include "noise.h"
 #include "path.h"
 #include "socket.h"
 #include "timers.h"
 
+#include <linux/klist.h>
 #include <linux/kref.h>
 #include <linux/mutex.h>
 #include <linux/netdevice.h>
@@ -51,7 +53,7 @@ struct fwg_peer_ops {
 /**
  * struct fwg_device - private part of a network interface
  * @dev: the interface
- * @list: in the list of all devices; RCU
+ * @node: in the list of all devices
  * @noise: identity, peers and sessions
  * @allowedips: who is sent which addresses; writers hold @lock
  * @peers: list of all peers; RCU, writers hold @lock
@@ -70,12 +72,16 @@ struct fwg_peer_ops {
  *	them must not starve those that answer
  * @inbound: opened packets on their way to the stack
  * @drops: what was dropped, and why
+ * @reset_work: wipes what is stale, because of @reset_cause
+ * @reset_cause: why the latest reset was queued
+ * @reset_mutex: one walk over the peers at a time; guards @reset_stamp
+ * @reset_stamp: read when the last walk began, which wiped everything older
  * @reset_lock: guards @last_reset
- * @last_reset: what `fwg show` tells
+ * @last_reset: what `fwg show` prints
  */
 struct fwg_device {
 	struct net_device *dev;
-	struct list_head list;
+	struct klist_node node;
 	struct noise_local *noise;
 	struct allowedips allowedips;
 	struct list_head peers;
@@ -94,6 +100,10 @@ struct fwg_device {
 	struct fwg_inbound inbound;
 	struct fwg_drops __percpu *drops;
 
+	struct work_struct reset_work;
+	enum forkguard_reset_cause reset_cause;
+	struct mutex reset_mutex; /* reset_stamp */
+	struct generation_stamp reset_stamp;
 	spinlock_t reset_lock; /* last_reset */
 	struct fwg_reset_record last_reset;
 };

@@ -4,6 +4,7 @@
  * module/device.c, to see its inside. The other end is a bare noise layer.
  */
 
+#include "device_test.h"
 #include "generation_test.h"
 #include "timers.h"
 
@@ -42,7 +43,13 @@ static void remote_release(struct fwg_peer *owner)
 
 static const struct noise_owner_ops remote_ops = { remote_hold, remote_release };
 
-static struct fwg_device *tunnel_device(struct kunit *test)
+/**
+ * test_device_create() - make an interface, and set it up
+ * @test: the test
+ *
+ * Return: its device, to be unregistered by the test.
+ */
+struct fwg_device *test_device_create(struct kunit *test)
 {
 	struct nlattr *tb[IFLA_MAX + 1] = {};
 	struct net_device *dev;
@@ -79,7 +86,7 @@ static void tunnel_create(struct kunit *test, struct tunnel *t)
 	KUNIT_ASSERT_TRUE(test, t->initiation && t->response);
 	t->remote = fwg_noise_local_create(&remote_ops);
 	KUNIT_ASSERT_FALSE(test, IS_ERR(t->remote));
-	t->device = tunnel_device(test);
+	t->device = test_device_create(test);
 	fwg_noise_local_set_private_key(t->device->noise, our_key);
 	fwg_noise_local_set_private_key(t->remote, remote_key);
 
@@ -263,7 +270,7 @@ static void fork_tunnel(void)
 static void fork_and_reset(void)
 {
 	fork_tunnel();
-	fwg_device_reset(&generation_root, FORKGUARD_RESET_CAUSE_PACKET);
+	fwg_device_reset(FORKGUARD_RESET_CAUSE_PACKET, true);
 }
 
 /* R4: packets that meet a stale session, or a reset, wait for the next one. */
@@ -281,7 +288,7 @@ static void packets_survive_a_fork(struct kunit *test)
 	tunnel_stage(test, &t, 3);
 	fwg_send_staged(t.peer);
 	tunnel_expect_staged(test, &t, 3);
-	fwg_device_reset(&generation_root, FORKGUARD_RESET_CAUSE_PACKET);
+	fwg_device_reset(FORKGUARD_RESET_CAUSE_PACKET, true);
 	tunnel_expect_staged(test, &t, 3);
 
 	tunnel_connect(test, &t);
@@ -313,7 +320,8 @@ static void reset_recovers_by_itself(struct kunit *test)
 	s64 last;
 
 	tunnel_create(test, &t);
-	fwg_device_reset(&generation_root, FORKGUARD_RESET_CAUSE_FORCED);
+	fwg_generation_advance(&generation_root);
+	fwg_device_reset(FORKGUARD_RESET_CAUSE_FORCED, true);
 	KUNIT_EXPECT_FALSE_MSG(test, timer_pending(&t.peer->timers.recover), "without a session");
 
 	/* Even if a handshake was sent just before. */
@@ -379,7 +387,7 @@ static void reset_needs_no_lock(struct kunit *test)
 	tunnel_connect(test, &t);
 	rtnl_lock();
 	mutex_lock(&t.device->lock);
-	fwg_generation_force(fwg_noise_local_scope(t.device->noise));
+	fwg_reset_force_device(t.device);
 	rcu_read_lock();
 	KUNIT_EXPECT_NULL(test, fwg_noise_session_current(t.peer->noise));
 	rcu_read_unlock();
@@ -395,17 +403,21 @@ static void reset_is_recorded(struct kunit *test)
 
 	tunnel_create(test, &t);
 	tunnel_create(test, &other);
-	fwg_generation_force(fwg_noise_peer_scope(t.peer->noise));
+	fwg_reset_force_peer(t.peer);
 	KUNIT_EXPECT_EQ(test, t.device->last_reset.count, 1ULL);
 	KUNIT_EXPECT_EQ(test, t.device->last_reset.cause, FORKGUARD_RESET_CAUSE_FORCED);
 	KUNIT_EXPECT_EQ(test, other.device->last_reset.count, 0ULL);
-	fwg_generation_force(fwg_noise_local_scope(t.device->noise));
+	fwg_reset_force_device(t.device);
 	KUNIT_EXPECT_EQ(test, t.device->last_reset.count, 2ULL);
 	KUNIT_EXPECT_EQ(test, other.device->last_reset.count, 0ULL);
-	fwg_device_reset(&generation_root, FORKGUARD_RESET_CAUSE_NOTIFIER);
+	fwg_generation_advance(&generation_root);
+	fwg_device_reset(FORKGUARD_RESET_CAUSE_NOTIFIER, true);
 	KUNIT_EXPECT_EQ(test, t.device->last_reset.count, 3ULL);
 	KUNIT_EXPECT_EQ(test, other.device->last_reset.count, 1ULL);
 	KUNIT_EXPECT_EQ(test, other.device->last_reset.cause, FORKGUARD_RESET_CAUSE_NOTIFIER);
+	/* Once for each generation, whoever asks. */
+	fwg_device_reset(FORKGUARD_RESET_CAUSE_PACKET, true);
+	KUNIT_EXPECT_EQ(test, t.device->last_reset.count, 3ULL);
 	tunnel_destroy(&other);
 	tunnel_destroy(&t);
 }

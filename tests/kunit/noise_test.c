@@ -938,15 +938,15 @@ static void forced_reset_is_of_its_scope(struct kunit *test)
 
 	world_create(test, &world);
 	connect(test, &world);
-	fwg_generation_force(fwg_noise_peer_scope(world.b.peer));
+	fwg_generation_advance(fwg_noise_peer_scope(world.b.peer));
 	KUNIT_EXPECT_EQ(test, send_text(&world.a, world.data, "works"), 0);
 	KUNIT_EXPECT_EQ(test, send_text(&world.b, world.data, "does not"), -EAGAIN);
 	connect(test, &world);
-	fwg_generation_force(fwg_noise_local_scope(world.a.local));
+	fwg_generation_advance(fwg_noise_local_scope(world.a.local));
 	KUNIT_EXPECT_EQ(test, send_text(&world.a, world.data, "does not"), -EAGAIN);
 	KUNIT_EXPECT_EQ(test, send_text(&world.b, world.data, "works"), 0);
 	connect(test, &world);
-	fwg_generation_force(&generation_root);
+	fwg_generation_advance(&generation_root);
 	KUNIT_EXPECT_EQ(test, send_text(&world.a, world.data, "does not"), -EAGAIN);
 	KUNIT_EXPECT_EQ(test, send_text(&world.b, world.data, "does not"), -EAGAIN);
 	world_destroy(test, &world);
@@ -2031,7 +2031,7 @@ static void fork_ends_cookies(struct kunit *test)
 	world_destroy(test, &world);
 }
 
-static void ignore_reset(const struct generation_scope *scope, enum forkguard_reset_cause cause)
+static void ignore_reset(enum forkguard_reset_cause cause, bool wait)
 {
 }
 

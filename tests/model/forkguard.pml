@@ -77,6 +77,7 @@
 #define SIBLINGS 0
 #endif
 
+/* With STAMPED, a reset is skipped if a walk has been done for its stamp. Else it finds nothing. */
 #ifdef SPLIT
 #define AT_ONCE
 #else
@@ -101,6 +102,7 @@
 #define FROZEN_FIRST 11 /* ... or stamps that are read in the wrong order */
 #define WAKES_ALIKE 12 /* two wakes of one image have the same time and RNG */
 #define HALF_ID 13 /* the check looks at half of the ID */
+#define LATE_WALK 14 /* R7: a walk reads its stamp at its end */
 
 /* What is shown to be reachable. */
 #ifndef REACH
@@ -155,9 +157,13 @@ typedef machine_t {
 	byte drawn;
 	byte epoch;
 	bit frozen;
-	bit noticed; /* generation.c: seen_id == generation_id */
+	bit noticed; /* generation.c: generation_seen == generation_id */
 	bit queued; /* reset_work */
 	bit resetting;
+#ifdef STAMPED
+	byte walk_id; /* reset_stamp */
+	byte walk_epoch;
+#endif
 	bit locked; /* noise_peer.lock */
 	bit pending; /* ... guards a handshake of its own ... */
 	byte hs_id;
@@ -214,7 +220,23 @@ byte sent; /* anew, by its lives, one a bit */
 #define clean() (fits_in(CURRENT) && fits_in(PREVIOUS) && fits_in(NEXT) && fits_in(OLD) && \
 	(!m.pending || fits(m.hs_id, m.hs_epoch)))
 
-/* module/generation.h fwg_generation_read(): generation_id, fwg_generation_epoch, generation_frozen */
+/*
+ * module/generation.c fwg_notice(): seen_lock, generation_id, generation_seen, fwg_count_fork
+ * module/generation.c fwg_count_fork(): queue_work
+ */
+inline notice() {
+	d_step {
+		if
+		:: !m.noticed -> m.noticed = 1; m.queued = 1
+		:: else
+		fi
+	}
+}
+
+/*
+ * module/generation.h fwg_generation_read(): generation_id, fwg_generation_epoch, generation_frozen,
+ * generation_seen, fwg_generation_notice
+ */
 inline generation_read() {
 	AT_ONCE {
 #if BREAK == FROZEN_FIRST
@@ -228,6 +250,10 @@ inline generation_read() {
 #endif
 		if
 		:: ok && BREAK != AWAKE -> epoch = NEVER
+		:: else
+		fi;
+		if
+		:: id == m.id && BREAK != NOTIFIER_ONLY -> notice()
 		:: else
 		fi
 	}
@@ -243,16 +269,6 @@ inline generation_is_current(its_id, its_epoch) {
 		ok = ok && hi(its_id) == hi(m.id);
 		ok = ok && (lo(its_id) == lo(m.id) || BREAK == HALF_ID)
 #endif
-	}
-}
-
-/* module/generation.c fwg_notice(): seen_lock, generation_id, seen_id, queue_work */
-inline notice() {
-	d_step {
-		if
-		:: !m.noticed -> m.noticed = 1; m.queued = 1
-		:: else
-		fi
 	}
 }
 
@@ -359,13 +375,18 @@ inline lock() {
 	atomic { !m.locked -> m.locked = 1 }
 }
 
-/* For the model alone: and nothing stale remains, unless a reset is to come. */
+/* For the model alone: nothing stale remains, unless a reset is to come. */
+inline expect_clean() {
+	stale_remains = (BREAK == NOTHING || BREAK == HALF_RESET || BREAK == LATE_WALK) &&
+			m.noticed && !m.queued && !m.resetting && !clean();
+	assert(!stale_remains)
+}
+
+/* For the model alone: ... after whoever had the lock. */
 inline unlock() {
 	d_step {
 		m.locked = 0;
-		stale_remains = (BREAK == NOTHING || BREAK == HALF_RESET) && m.noticed &&
-				!m.queued && !m.resetting && !clean();
-		assert(!stale_remains)
+		expect_clean()
 	}
 }
 
@@ -734,8 +755,7 @@ inline spare(its_id, its_epoch) {
  * module/noise/identity.c fwg_noise_peer_reset(): peer->lock, fwg_generation_is_current, fwg_retire_pending, fwg_in_slot,
  * fwg_generation_is_current, slots, fwg_session_retire
  * module/noise/identity.c fwg_noise_peer_clear(): peer->lock, fwg_retire_pending, fwg_in_slot, slots, fwg_session_retire
- * module/device.c fwg_device_reset(): fwg_reset_one
- * module/device.c fwg_reset_one(): fwg_peer_reset
+ * module/reset.c fwg_reset_peers(): fwg_peer_reset
  * module/peer.c fwg_peer_reset(): fwg_noise_peer_reset
  */
 inline noise_peer_reset() {
@@ -788,43 +808,77 @@ inline noise_peer_reset() {
 	}
 }
 
-/* module/generation.c fwg_advance(): reset_mutex, epoch, reset_callback */
+/* module/generation.c fwg_generation_advance(): epoch */
 inline advance() {
-	atomic {
-		m.epoch++;
-		m.resetting = 1
-	}
+	m.epoch++
 }
 
 /*
- * module/generation.c fwg_reset_work_fn(): reset_mutex, reset_callback
- * module/generation.c fwg_generation_force(): fwg_advance
- * module/generation.c fwg_on_pm(): PM_SUSPEND_PREPARE, generation_frozen, true, fwg_advance,
- * PM_POST_SUSPEND, generation_frozen, false, fwg_advance
+ * module/generation.c fwg_reset_work_fn(): reset_callback
+ * module/device.c fwg_device_reset(): fwg_reset_queue, fwg_reset_wait
+ * module/reset.c fwg_reset_stale(): reset_mutex, fwg_generation_is_current, reset_stamp,
+ * fwg_generation_read, fwg_reset_peers, fwg_generation_is_current, reset_stamp, reset_mutex
+ * module/generation.c fwg_on_pm(): PM_SUSPEND_PREPARE, generation_frozen, true,
+ * fwg_generation_advance, reset_callback, PM_POST_SUSPEND, generation_frozen, false,
+ * fwg_generation_advance, reset_callback
  */
 proctype worker() provided (!over)
 {
 	byte s = NONE, i;
 	bit ok, all;
+#ifdef STAMPED
+	byte id, epoch;
+#endif
 
 end:	do
+	:: atomic { m.clears < CLEARS -> m.clears++; all = 1 }
+	   noise_peer_reset()
 	:: if
 	   :: atomic { m.queued -> m.queued = 0; m.resetting = 1 }
-	   :: atomic { m.forced < FORCED -> m.forced++; advance() }
-	   :: atomic { m.sleeps < SLEEPS && !m.frozen -> m.sleeps++; m.frozen = 1 } advance()
-	   :: atomic { m.frozen -> m.asleep = 0; m.frozen = 0 } advance()
-	   :: atomic { m.clears < CLEARS -> m.clears++; all = 1 }
+	   :: atomic { m.sleeps < SLEEPS && !m.frozen -> m.sleeps++; m.frozen = 1; m.resetting = 1 }
+	      advance()
+	   :: atomic { m.frozen -> m.asleep = 0; m.frozen = 0; m.resetting = 1 }
+	      advance()
 	   fi;
+#ifdef STAMPED
+	   generation_is_current(m.walk_id, m.walk_epoch);
+	   if
+	   :: ok -> d_step { ok = 0; m.resetting = 0; expect_clean() }
+	   :: else ->
+#if BREAK != LATE_WALK
+		generation_read();
+#endif
+		noise_peer_reset();
+#if BREAK == LATE_WALK
+		generation_read();
+#endif
+		generation_is_current(id, epoch);
+		d_step {
+			m.walk_id = id;
+			m.walk_epoch = (ok -> epoch : NEVER);
+			id = 0;
+			epoch = 0;
+			ok = 0
+		}
+	   fi
+#else
 	   noise_peer_reset()
+#endif
 	od
 }
 
-/* module/generation.c fwg_on_vmfork(): fwg_notice; before, the kernel's driver has reseeded the RNG */
+/*
+ * module/generation.c fwg_on_vmfork(): fwg_notice; before, the kernel's driver has reseeded the RNG
+ * module/reset.c fwg_reset_force_device(): fwg_generation_advance, fwg_reset_stale
+ * module/reset.c fwg_reset_force_peer(): fwg_generation_advance, fwg_peer_reset; what follows the
+ * first step is done by the worker above, at any time
+ */
 proctype notifier() provided (!over)
 {
 end:	do
 	:: atomic { m.acpi -> m.acpi = 0; m.seed = m.id; m.drawn = 0 }
 	   notice()
+	:: atomic { m.forced < FORCED -> m.forced++; advance(); m.queued = 1 }
 	od
 }
 

@@ -225,10 +225,34 @@ ip link del fwg0
 sleep 1
 """
 
+# Two namespaces of a machine with a generation ID, which is forked while it is idle. Comes last:
+# the machine keeps its ID.
+TAGS = r"""
+unshare -n sleep 600 & theirs=$!
+while [ /proc/$theirs/ns/net -ef /proc/self/ns/net ]; do sleep 0.1; done
+ask() {
+	for _ in 1 2; do
+		fwg generation --json
+		nsenter -n -t $theirs fwg generation --json
+	done
+}
+echo 1 >/sys/module/forkguard/parameters/test_generation
+ip link add fwg0 type forkguard
+ask
+echo 2 >/sys/module/forkguard/parameters/test_generation
+for _ in $(seq 600); do
+	fwg generation --json | grep -q '"forks": *0' || break
+	sleep 0.1
+done
+ask
+fwg show fwg0 --json
+kill $theirs
+"""
+
 
 @pytest.fixture(scope="module", name="results")
 def fixture_results(tmp_path_factory):
-    return uml.run_scripts({"namespaces": SCRIPT, "birth": BIRTH},
+    return uml.run_scripts({"namespaces": SCRIPT, "birth": BIRTH, "tags": TAGS},
                            tmp_path_factory.mktemp("scripts"))
 
 
@@ -313,3 +337,27 @@ def test_route_goes_with_the_namespace_of_the_sockets(results):
     result = results["birth"]
     assert result.status == 0, result
     assert result.out.split() == ["148", "[fd00::2]:9"]
+
+
+@pytest.fixture(scope="module", name="generations")
+def fixture_generations(results):
+    """What the two namespaces were told in turn, and the interface in the first one."""
+    result = results["tags"]
+    assert result.status == 0, result
+    *told, [interface] = map(json.loads, result.out.splitlines())
+    assert len(told) == 8
+    return told, interface
+
+
+def test_tags_of_two_namespaces_differ(generations):
+    tags = [generation["tag"] for generation in generations[0]]
+    ours, theirs = tags[0::2], tags[1::2]
+    assert all(tags) and not set(ours) & set(theirs)
+    for own in ours, theirs:
+        assert own[0] == own[1] != own[2] == own[3]
+
+
+def test_idle_machine_notices_a_fork(generations):
+    told, interface = generations
+    assert [generation["forks"] for generation in told] == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert interface["resets"] == 1 and interface["last_reset"]["cause"] == "packet"

@@ -211,9 +211,10 @@ enum forkguard_reset_cause {
  * @FORKGUARD_GENERATION_A_UNSPEC: unused
  * @FORKGUARD_GENERATION_A_SOURCE: u32, &enum forkguard_generation_source
  * @FORKGUARD_GENERATION_A_CHECK: u32, &enum forkguard_generation_check
- * @FORKGUARD_GENERATION_A_TAG: 8 bytes that tell two generations apart: a hash
- *	of the generation ID, which itself seeds the kernel's RNG and is not
- *	told. Absent without a source
+ * @FORKGUARD_GENERATION_A_TAG: 8 bytes that tell two generations apart: a keyed
+ *	hash of the generation ID, which itself seeds the kernel's RNG and stays
+ *	secret. The key is the network namespace's own: tags of two namespaces
+ *	can't be compared. Absent without a source
  * @FORKGUARD_GENERATION_A_FORKS: u64, forks seen since the module was loaded
  * @FORKGUARD_GENERATION_A_PAD: alignment of 64-bit attributes
  */

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* generation: the generation layer, with a door for the fuzzer. */
+/* generation: the generation layer, with an entry for the fuzzer. */
 
 #include "../../../module/generation.c"
 
 #include "fuzz.h"
 
 /**
- * fuzz_settle_resets() - wait for the reset that a check has begun
+ * fuzz_settle_resets() - wait until the reset that a check has begun is queued for all devices
  *
  * Context: process.
  */

@@ -6,7 +6,7 @@
  */
 
 #include "packet.h"
-#include "generation.h"
+#include "reset.h"
 #include "send.h"
 
 #define STEPS 64
@@ -331,12 +331,12 @@ static void reset(struct fuzz_input *in, u8 peer)
 	case 2:
 		if (peer != STRANGER) {
 			world_end_era(peer);
-			fwg_generation_force(fwg_noise_peer_scope(world->ends[peer].ours->noise));
+			fwg_reset_force_peer(world->ends[peer].ours);
 		}
 		break;
 	case 3:
 		world_end_era(STRANGER);
-		fwg_generation_force(fwg_noise_local_scope(world->device->noise));
+		fwg_reset_force_device(world->device);
 		break;
 	}
 }

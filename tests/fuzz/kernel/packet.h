@@ -189,6 +189,7 @@ extern struct prefix world_prefixes[PREFIXES];
 void world_look(struct view *view);
 void world_end_era(u8 peer);
 void world_fork(void);
+void world_settle_resets(void);
 void world_notice_fork(void);
 void world_move_prefix(u8 peer);
 int world_add_peer(u8 peer);

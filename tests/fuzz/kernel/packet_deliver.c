@@ -152,7 +152,7 @@ void deliver_settle(void)
 	for (i = 0; i < PEERS; i++)
 		finish_work(&world->ends[i].ours->initiation_work);
 	if (world->forked)
-		fuzz_settle_resets();
+		world_settle_resets();
 }
 
 enum verdict {

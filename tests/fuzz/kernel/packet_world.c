@@ -9,6 +9,7 @@
 
 #include "packet.h"
 #include "generation.h"
+#include "reset.h"
 
 #include <linux/ip.h>
 #include <linux/ipv6.h>
@@ -139,12 +140,21 @@ void world_fork(void)
 }
 
 /**
+ * world_settle_resets() - wait for the reset that a check has begun
+ */
+void world_settle_resets(void)
+{
+	fuzz_settle_resets();
+	fwg_reset_wait(world->device);
+}
+
+/**
  * world_notice_fork() - have the reset done that follows a fork
  */
 void world_notice_fork(void)
 {
 	fwg_generation_notice();
-	fuzz_settle_resets();
+	world_settle_resets();
 	world->forked = false;
 }
 
@@ -328,6 +338,7 @@ void world_end(void)
 		rtnl_lock();
 		netdev_rx_handler_unregister(world->device->dev);
 		rtnl_unlock();
+		world_settle_resets();
 		mutex_lock(&world->device->lock);
 		fwg_peer_remove_all(world->device);
 		mutex_unlock(&world->device->lock);
