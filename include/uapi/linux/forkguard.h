@@ -77,6 +77,7 @@ enum forkguard_device_flag {
  *	the last reset of this device, 0 when there was none
  * @FORKGUARD_DEVICE_A_RESET_PEERS: u32, how many peers the reset wiped secrets of
  * @FORKGUARD_DEVICE_A_PAD: alignment of 64-bit attributes
+ * @FORKGUARD_DEVICE_A_DROPS: nested &enum forkguard_drop, dump only
  */
 enum forkguard_device_attribute {
 	FORKGUARD_DEVICE_A_UNSPEC = 0,
@@ -95,6 +96,7 @@ enum forkguard_device_attribute {
 	FORKGUARD_DEVICE_A_RESET_TIME = 68,
 	FORKGUARD_DEVICE_A_RESET_PEERS = 69,
 	FORKGUARD_DEVICE_A_PAD = 70,
+	FORKGUARD_DEVICE_A_DROPS = 71,
 	__FORKGUARD_DEVICE_A_LAST,
 };
 
@@ -226,5 +228,72 @@ enum forkguard_generation_attribute {
 };
 
 #define FORKGUARD_GENERATION_A_MAX (__FORKGUARD_GENERATION_A_LAST - 1)
+
+/**
+ * enum forkguard_drop - why a device drops packets: u64 counters, one a reason
+ *
+ * RX_ counts received messages and what was in them, HS_ received handshake
+ * messages, TX_ packets that were to be sent.
+ *
+ * @FORKGUARD_DROP_A_UNSPEC: alignment of 64-bit attributes
+ * @FORKGUARD_DROP_A_RX_MALFORMED: not a message: too short, of an unknown type
+ *	or of the wrong length for its type
+ * @FORKGUARD_DROP_A_RX_UNKNOWN_SESSION: no session has the receiver index
+ * @FORKGUARD_DROP_A_RX_STALE_SESSION: the session is of an earlier generation,
+ *	or used up
+ * @FORKGUARD_DROP_A_RX_FORGED: authentication failed
+ * @FORKGUARD_DROP_A_RX_REPLAY: received before, or older than the replay window
+ * @FORKGUARD_DROP_A_RX_WRONG_SOURCE: the source of the inner packet is not among
+ *	the allowed IPs of the peer
+ * @FORKGUARD_DROP_A_RX_NOT_IP: the inner packet is not a whole IP packet
+ * @FORKGUARD_DROP_A_RX_QUEUE_FULL: too many inner packets waited for the stack
+ * @FORKGUARD_DROP_A_RX_NO_MEMORY: no memory to process a message
+ * @FORKGUARD_DROP_A_HS_QUEUE_FULL: too many handshake messages waited
+ * @FORKGUARD_DROP_A_HS_BAD_MAC: the first MAC is not made with our public key
+ * @FORKGUARD_DROP_A_HS_COOKIE_DEMANDED: under load, answered by a cookie reply
+ * @FORKGUARD_DROP_A_HS_RATE_LIMITED: under load, too many from one source
+ * @FORKGUARD_DROP_A_HS_REFUSED: of no peer, replayed, the answer to nothing, or
+ *	refused by a fork
+ * @FORKGUARD_DROP_A_TX_NOT_IP: not an IP packet
+ * @FORKGUARD_DROP_A_TX_NO_PEER: the destination is among no peer's allowed IPs
+ * @FORKGUARD_DROP_A_TX_NO_ENDPOINT: the endpoint of the peer is not known
+ * @FORKGUARD_DROP_A_TX_NO_ROUTE: no way, or no socket, to the endpoint
+ * @FORKGUARD_DROP_A_TX_LOOP: the way to the endpoint leads through the peer
+ *	itself, or too many tunnels lie one inside of the other
+ * @FORKGUARD_DROP_A_TX_QUEUE_FULL: too many packets waited for a session
+ * @FORKGUARD_DROP_A_TX_NO_SESSION: waited for a session until the handshake was
+ *	given up, the interface went down or the peer was removed
+ * @FORKGUARD_DROP_A_TX_FORKED: the machine was forked while it was encrypted
+ * @FORKGUARD_DROP_A_TX_NO_MEMORY: no memory to encrypt it
+ */
+enum forkguard_drop {
+	FORKGUARD_DROP_A_UNSPEC = 0,
+	FORKGUARD_DROP_A_RX_MALFORMED = 1,
+	FORKGUARD_DROP_A_RX_UNKNOWN_SESSION = 2,
+	FORKGUARD_DROP_A_RX_STALE_SESSION = 3,
+	FORKGUARD_DROP_A_RX_FORGED = 4,
+	FORKGUARD_DROP_A_RX_REPLAY = 5,
+	FORKGUARD_DROP_A_RX_WRONG_SOURCE = 6,
+	FORKGUARD_DROP_A_RX_NOT_IP = 7,
+	FORKGUARD_DROP_A_RX_QUEUE_FULL = 8,
+	FORKGUARD_DROP_A_RX_NO_MEMORY = 9,
+	FORKGUARD_DROP_A_HS_QUEUE_FULL = 10,
+	FORKGUARD_DROP_A_HS_BAD_MAC = 11,
+	FORKGUARD_DROP_A_HS_COOKIE_DEMANDED = 12,
+	FORKGUARD_DROP_A_HS_RATE_LIMITED = 13,
+	FORKGUARD_DROP_A_HS_REFUSED = 14,
+	FORKGUARD_DROP_A_TX_NOT_IP = 15,
+	FORKGUARD_DROP_A_TX_NO_PEER = 16,
+	FORKGUARD_DROP_A_TX_NO_ENDPOINT = 17,
+	FORKGUARD_DROP_A_TX_NO_ROUTE = 18,
+	FORKGUARD_DROP_A_TX_LOOP = 19,
+	FORKGUARD_DROP_A_TX_QUEUE_FULL = 20,
+	FORKGUARD_DROP_A_TX_NO_SESSION = 21,
+	FORKGUARD_DROP_A_TX_FORKED = 22,
+	FORKGUARD_DROP_A_TX_NO_MEMORY = 23,
+	__FORKGUARD_DROP_A_LAST,
+};
+
+#define FORKGUARD_DROP_A_MAX (__FORKGUARD_DROP_A_LAST - 1)
 
 #endif /* _UAPI_LINUX_FORKGUARD_H */
