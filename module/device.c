@@ -196,6 +196,7 @@ static void fwg_destruct(struct net_device *dev)
 	synchronize_net();
 	rcu_barrier();
 	gro_cells_destroy(&device->gro);
+	compat_free_stats(dev);
 	fwg_allowedips_destroy(&device->allowedips);
 	inetpeer_invalidate_tree(&device->answered);
 	fwg_noise_local_destroy(device->noise);
@@ -219,7 +220,6 @@ static void fwg_setup(struct net_device *dev)
 	compat_set_lltx(dev);
 	/* The route of an inner packet tells its MTU, and ICMP errors their way. */
 	netif_keep_dst(dev);
-	dev->pcpu_stat_type = NETDEV_PCPU_STAT_TSTATS;
 	dev->mtu = ETH_DATA_LEN - OVERHEAD - sizeof(struct ipv6hdr);
 	dev->max_mtu = round_down(INT_MAX, MESSAGE_PADDING) - OVERHEAD - sizeof(struct ipv6hdr);
 	SET_NETDEV_DEVTYPE(dev, &device_type);
@@ -272,7 +272,7 @@ static int fwg_newlink(struct net *src_net, struct net_device *dev, struct nlatt
 	device->noise = fwg_noise_local_create(&peer_owner_ops);
 	if (IS_ERR(device->noise))
 		return PTR_ERR(device->noise);
-	err = fwg_allowedips_init(&device->allowedips);
+	err = fwg_allowedips_init(&device->allowedips, &device->lock);
 	if (err)
 		goto err_noise;
 	err = -ENOMEM;
@@ -286,9 +286,12 @@ static int fwg_newlink(struct net *src_net, struct net_device *dev, struct nlatt
 	err = gro_cells_init(&device->gro, dev);
 	if (err)
 		goto err_initiation_wq;
-	err = register_netdevice(dev);
+	err = compat_alloc_stats(dev);
 	if (err)
 		goto err_gro;
+	err = register_netdevice(dev);
+	if (err)
+		goto err_stats;
 
 	mutex_lock(&devices_lock);
 	list_add_tail_rcu(&device->list, &devices);
@@ -297,6 +300,8 @@ static int fwg_newlink(struct net *src_net, struct net_device *dev, struct nlatt
 	dev->priv_destructor = fwg_destruct;
 	return 0;
 
+err_stats:
+	compat_free_stats(dev);
 err_gro:
 	gro_cells_destroy(&device->gro);
 err_initiation_wq:
