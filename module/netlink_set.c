@@ -3,9 +3,9 @@
  * netlink_set: configures a device.
  *
  * A message is applied whole or not at all. It is checked from end to end, and
- * all that it needs is allocated, before anything is changed (struct
- * fwg_change). One thing can fail later: a new peer does not go into the hash
- * table when that has to grow and can't.
+ * all that it needs is allocated, before anything is changed. One thing can fail
+ * later: a new peer does not go into the hash table when that has to grow and
+ * can't.
  *
  * What is to go, peers and allowed IPs, goes at the end. Until then, packets
  * find the owner that an address had; from then on, the one that the message
@@ -104,12 +104,11 @@ static int fwg_check_endpoint(const struct nlattr *attr, struct netlink_ext_ack 
 	return -EINVAL;
 }
 
+/* But for its allowed IPs. */
 static int fwg_check_peer(const struct nlattr *nest, struct nlattr **attrs,
 			  struct netlink_ext_ack *extack)
 {
-	struct nlattr *ip_attrs[FORKGUARD_ALLOWEDIP_A_MAX + 1];
-	const struct nlattr *ip;
-	int err, rem;
+	int err;
 
 	err = nla_parse_nested(attrs, FORKGUARD_PEER_A_MAX, nest, peer_policy, extack);
 	if (err)
@@ -118,18 +117,8 @@ static int fwg_check_peer(const struct nlattr *nest, struct nlattr **attrs,
 		NL_SET_ERR_MSG_ATTR(extack, nest, "peer without public key");
 		return -EINVAL;
 	}
-	if (attrs[FORKGUARD_PEER_A_ENDPOINT]) {
-		err = fwg_check_endpoint(attrs[FORKGUARD_PEER_A_ENDPOINT], extack);
-		if (err)
-			return err;
-	}
-	if (attrs[FORKGUARD_PEER_A_ALLOWEDIPS]) {
-		nla_for_each_nested(ip, attrs[FORKGUARD_PEER_A_ALLOWEDIPS], rem) {
-			err = fwg_check_allowedip(ip, ip_attrs, extack);
-			if (err)
-				return err;
-		}
-	}
+	if (attrs[FORKGUARD_PEER_A_ENDPOINT])
+		return fwg_check_endpoint(attrs[FORKGUARD_PEER_A_ENDPOINT], extack);
 	return 0;
 }
 
@@ -391,7 +380,7 @@ static int fwg_set_peer(struct fwg_change *change, const struct nlattr *nest)
 	return 0;
 }
 
-/* Allocate what a peer of the message may need. */
+/* Check a peer of the message, and allocate what it may need. */
 static int fwg_prepare_peer(struct fwg_change *change, const struct nlattr *nest, bool *may_be_gone)
 {
 	struct nlattr *attrs[FORKGUARD_PEER_A_MAX + 1];
@@ -410,10 +399,8 @@ static int fwg_prepare_peer(struct fwg_change *change, const struct nlattr *nest
 
 	if (flags & FORKGUARD_PEER_F_REMOVE_ME) {
 		*may_be_gone = true;
-		return 0;
-	}
-	if (!(flags & FORKGUARD_PEER_F_UPDATE_ONLY) &&
-	    (*may_be_gone || !fwg_find_peer(change->device, key))) {
+	} else if (!(flags & FORKGUARD_PEER_F_UPDATE_ONLY) &&
+		   (*may_be_gone || !fwg_find_peer(change->device, key))) {
 		peer = fwg_peer_create(change->device, key, psk ? nla_data(psk) : NULL);
 		if (!peer) {
 			NL_SET_BAD_ATTR(change->extack, nest);
@@ -425,7 +412,7 @@ static int fwg_prepare_peer(struct fwg_change *change, const struct nlattr *nest
 	return fwg_set_allowedips(change, NULL, attrs[FORKGUARD_PEER_A_ALLOWEDIPS]);
 }
 
-/* Allocate what the message may need. Nobody sees any of it yet. */
+/* Check the message, and allocate what it may need. Nobody sees any of it yet. */
 static int fwg_prepare_message(struct fwg_change *change, struct genl_info *info)
 {
 	const struct nlattr *peers = info->attrs[FORKGUARD_DEVICE_A_PEERS], *nest;
@@ -445,23 +432,6 @@ static int fwg_prepare_message(struct fwg_change *change, struct genl_info *info
 			NL_SET_ERR_MSG_ATTR(change->extack, nest, "too many peers");
 			return -ENOSPC;
 		}
-	}
-	return 0;
-}
-
-/* Look through a whole message, so that a malformed one changes nothing. */
-static int fwg_check_message(struct genl_info *info)
-{
-	struct nlattr *attrs[FORKGUARD_PEER_A_MAX + 1];
-	const struct nlattr *peer;
-	int err, rem;
-
-	if (!info->attrs[FORKGUARD_DEVICE_A_PEERS])
-		return 0;
-	nla_for_each_nested(peer, info->attrs[FORKGUARD_DEVICE_A_PEERS], rem) {
-		err = fwg_check_peer(peer, attrs, info->extack);
-		if (err)
-			return err;
 	}
 	return 0;
 }
@@ -549,9 +519,11 @@ static int fwg_change_device(struct fwg_device *device, struct genl_info *info)
 
 	rtnl_lock();
 	mutex_lock(&device->lock);
-	err = fwg_check_sockets(device, info)		 ?:
-		      fwg_prepare_message(&change, info) ?:
-							   fwg_apply_message(&change, info);
+	err = fwg_check_sockets(device, info);
+	if (!err)
+		err = fwg_prepare_message(&change, info);
+	if (!err)
+		err = fwg_apply_message(&change, info);
 	fwg_finish_change(&change);
 	mutex_unlock(&device->lock);
 	rtnl_unlock();
@@ -597,9 +569,7 @@ int fwg_netlink_set_device(struct sk_buff *skb, struct genl_info *info)
 		err = PTR_ERR(device);
 		goto out;
 	}
-	err = fwg_check_message(info);
-	if (!err)
-		err = fwg_change_device(device, info);
+	err = fwg_change_device(device, info);
 	dev_put(device->dev);
 out:
 	fwg_wipe_message(info);

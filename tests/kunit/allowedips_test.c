@@ -329,13 +329,15 @@ static void reserved_is_nobodys(struct kunit *test)
 	LIST_HEAD(aside);
 
 	give(test, o, "10.0.0.0", 8, 0);
+	/* So that prefixes of 16 bits are looked for. */
+	give(test, o, "172.16.0.0", 16, 1);
 	mutex_lock(&o->lock);
 	KUNIT_EXPECT_EQ(test, fwg_allowedips_reserve(&o->ips, AF_INET, addr, 16, &aside), 0);
 	KUNIT_EXPECT_EQ(test, fwg_allowedips_reserve(&o->ips, AF_INET, addr, 16, &aside), 0);
 	KUNIT_EXPECT_PTR_EQ(test, whose(o, "10.0.0.1"), peer_at(o, 0));
 	fwg_allowedips_release(&o->ips, &aside);
 	mutex_unlock(&o->lock);
-	KUNIT_EXPECT_EQ(test, atomic_read(&o->ips.table.nelems), 1);
+	KUNIT_EXPECT_EQ(test, atomic_read(&o->ips.table.nelems), 2);
 	oracle_destroy(test, o);
 }
 
