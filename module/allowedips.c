@@ -2,7 +2,17 @@
 /*
  * allowedips: longest prefix match, as one hash table that is asked for each
  * prefix length in use, longest first. Few lengths are in use in practice, the
- * cost is bounded by 129 look-ups, and there is no tree to get wrong.
+ * cost is bounded by 129 lookups, and there is no tree to get wrong.
+ *
+ * A change that has several steps, such as the replacement of all prefixes of a
+ * peer, appears to readers as one in which no address is ever without an owner.
+ * The writer has a list for it, "aside":
+ *
+ *  1. fwg_allowedips_reserve() adds what is new. It has no owner and matches
+ *     nothing, but from here on memory can't run out.
+ *  2. Prefixes that are to go are moved aside. They keep their owner.
+ *  3. fwg_allowedips_give() changes owners, whatever list a prefix is in.
+ *  4. fwg_allowedips_release() removes what is still aside.
  */
 
 #include "allowedips.h"
@@ -38,21 +48,37 @@ static void fwg_make_key(struct allowedip_key *key, int family, const void *addr
 	key->cidr = cidr;
 }
 
+static struct allowedip *fwg_find(struct allowedips *ips, int family, const void *addr, u8 cidr)
+{
+	struct allowedip_key key;
+
+	fwg_make_key(&key, family, addr, cidr);
+	return rhashtable_lookup_fast(&ips->table, &key, params);
+}
+
+/* For writers. */
+static struct fwg_peer *fwg_owner_of(const struct allowedips *ips, const struct allowedip *ip)
+{
+	return rcu_dereference_protected(ip->peer, lockdep_is_held(ips->lock));
+}
+
 /**
- * fwg_allowedips_init() - no prefixes
+ * fwg_allowedips_init() - start without prefixes
  * @ips: the prefixes
+ * @lock: what writers hold
  *
  * Context: process.
  * Return: 0 or a negative error.
  */
-int fwg_allowedips_init(struct allowedips *ips)
+int fwg_allowedips_init(struct allowedips *ips, struct mutex *lock)
 {
 	memset(ips, 0, sizeof(*ips));
+	ips->lock = lock;
 	return rhashtable_init(&ips->table, &params);
 }
 
 /**
- * fwg_allowedips_destroy() - free what has no prefixes any more
+ * fwg_allowedips_destroy() - free the table when all prefixes are gone
  * @ips: the prefixes
  *
  * Context: process.
@@ -63,42 +89,88 @@ void fwg_allowedips_destroy(struct allowedips *ips)
 }
 
 /**
- * fwg_allowedips_add() - give a prefix to a peer, and take it from any other
+ * fwg_allowedips_reserve() - make sure that a prefix can be given to a peer
+ * @ips: the prefixes
+ * @family: AF_INET or AF_INET6
+ * @addr: struct in_addr or struct in6_addr
+ * @cidr: length in bits, valid for @family
+ * @aside: list that the prefix is put in if it is new
+ *
+ * Context: process; the writers' lock is held.
+ * Return: 0, or -ENOMEM and the like: then nothing has changed.
+ */
+int fwg_allowedips_reserve(struct allowedips *ips, int family, const void *addr, u8 cidr,
+			   struct list_head *aside)
+{
+	struct allowedip *ip;
+	int err;
+
+	lockdep_assert_held(ips->lock);
+
+	if (fwg_find(ips, family, addr, cidr))
+		return 0;
+	ip = kzalloc(sizeof(*ip), GFP_KERNEL_ACCOUNT);
+	if (!ip)
+		return -ENOMEM;
+	fwg_make_key(&ip->key, family, addr, cidr);
+	err = rhashtable_lookup_insert_fast(&ips->table, &ip->node, params);
+	if (err) {
+		kfree(ip);
+		return err;
+	}
+	list_add_tail(&ip->in_peer, aside);
+	return 0;
+}
+
+/**
+ * fwg_allowedips_give() - give a prefix to a peer, and take it from any other
+ * @ips: the prefixes
+ * @family: AF_INET or AF_INET6
+ * @addr: struct in_addr or struct in6_addr
+ * @cidr: length in bits, valid for @family; the prefix has been reserved
+ * @peer: the peer
+ * @in_peer: the list of the prefixes of @peer
+ *
+ * Context: process; the writers' lock is held.
+ */
+void fwg_allowedips_give(struct allowedips *ips, int family, const void *addr, u8 cidr,
+			 struct fwg_peer *peer, struct list_head *in_peer)
+{
+	struct allowedips_family *fam = fwg_family_of(ips, family);
+	struct allowedip *ip;
+
+	lockdep_assert_held(ips->lock);
+
+	ip = fwg_find(ips, family, addr, cidr);
+	if (WARN_ON_ONCE(!ip))
+		return;
+	if (!fwg_owner_of(ips, ip) && !fam->count[cidr]++)
+		set_bit(128 - cidr, fam->lengths);
+	rcu_assign_pointer(ip->peer, peer);
+	list_move_tail(&ip->in_peer, in_peer);
+}
+
+/**
+ * fwg_allowedips_take() - move a prefix of a peer aside, if it is that peer's
  * @ips: the prefixes
  * @family: AF_INET or AF_INET6
  * @addr: struct in_addr or struct in6_addr
  * @cidr: length in bits, valid for @family
  * @peer: the peer
- * @in_peer: the list of the prefixes of @peer
+ * @aside: list that the prefix is put in
  *
- * Context: process; writers serialized by the caller.
- * Return: 0 or -ENOMEM and the like, and nothing is changed.
+ * Context: process; the writers' lock is held.
  */
-int fwg_allowedips_add(struct allowedips *ips, int family, const void *addr, u8 cidr,
-		       struct fwg_peer *peer, struct list_head *in_peer)
+void fwg_allowedips_take(struct allowedips *ips, int family, const void *addr, u8 cidr,
+			 const struct fwg_peer *peer, struct list_head *aside)
 {
-	struct allowedips_family *fam = fwg_family_of(ips, family);
-	struct allowedip *ip, *old;
+	struct allowedip *ip;
 
-	ip = kzalloc(sizeof(*ip), GFP_KERNEL);
-	if (!ip)
-		return -ENOMEM;
-	fwg_make_key(&ip->key, family, addr, cidr);
-	RCU_INIT_POINTER(ip->peer, peer);
+	lockdep_assert_held(ips->lock);
 
-	old = rhashtable_lookup_get_insert_fast(&ips->table, &ip->node, params);
-	if (old) {
-		kfree(ip);
-		if (IS_ERR(old))
-			return PTR_ERR(old);
-		rcu_assign_pointer(old->peer, peer);
-		list_move_tail(&old->in_peer, in_peer);
-		return 0;
-	}
-	list_add_tail(&ip->in_peer, in_peer);
-	if (!fam->count[cidr]++)
-		set_bit(128 - cidr, fam->lengths);
-	return 0;
+	ip = fwg_find(ips, family, addr, cidr);
+	if (ip && fwg_owner_of(ips, ip) == peer)
+		list_move_tail(&ip->in_peer, aside);
 }
 
 static void fwg_remove_one(struct allowedips *ips, struct allowedip *ip)
@@ -106,57 +178,59 @@ static void fwg_remove_one(struct allowedips *ips, struct allowedip *ip)
 	struct allowedips_family *fam = fwg_family_of(ips, ip->key.family);
 
 	list_del(&ip->in_peer);
-	if (!--fam->count[ip->key.cidr])
+	if (fwg_owner_of(ips, ip) && !--fam->count[ip->key.cidr])
 		clear_bit(128 - ip->key.cidr, fam->lengths);
 	rhashtable_remove_fast(&ips->table, &ip->node, params);
 	kfree_rcu(ip, rcu);
 }
 
 /**
- * fwg_allowedips_remove() - take a prefix from a peer, if it is that peer's
+ * fwg_allowedips_release() - remove the prefixes of a list
  * @ips: the prefixes
- * @family: AF_INET or AF_INET6
- * @addr: struct in_addr or struct in6_addr
- * @cidr: length in bits, valid for @family
- * @peer: the peer
+ * @aside: the list; empty on return
  *
- * Context: process; writers serialized by the caller.
+ * Context: process; the writers' lock is held.
  */
-void fwg_allowedips_remove(struct allowedips *ips, int family, const void *addr, u8 cidr,
-			   const struct fwg_peer *peer)
-{
-	struct allowedip_key key;
-	struct allowedip *ip;
-
-	fwg_make_key(&key, family, addr, cidr);
-	ip = rhashtable_lookup_fast(&ips->table, &key, params);
-	if (ip && rcu_access_pointer(ip->peer) == peer)
-		fwg_remove_one(ips, ip);
-}
-
-/**
- * fwg_allowedips_remove_all() - take all prefixes from a peer
- * @ips: the prefixes
- * @in_peer: the list of the prefixes of the peer
- *
- * Context: process; writers serialized by the caller.
- */
-void fwg_allowedips_remove_all(struct allowedips *ips, struct list_head *in_peer)
+void fwg_allowedips_release(struct allowedips *ips, struct list_head *aside)
 {
 	struct allowedip *ip, *next;
 
-	list_for_each_entry_safe(ip, next, in_peer, in_peer)
+	lockdep_assert_held(ips->lock);
+
+	/* Pairs with fwg_allowedips_lookup(): first what was given, then this, then what goes. */
+	smp_wmb();
+	WRITE_ONCE(ips->releases, ips->releases + 1);
+	smp_wmb();
+	list_for_each_entry_safe(ip, next, aside, in_peer)
 		fwg_remove_one(ips, ip);
 }
 
 static unsigned int fwg_next_length(const struct allowedips_family *fam, unsigned int i)
 {
-	/* One that comes or goes meanwhile: the packet was a moment later, or earlier. */
+	/* Whether one that comes just now is seen: see fwg_allowedips_lookup(). */
 	return data_race(find_next_bit(fam->lengths, 129, i));
 }
 
+static struct fwg_peer *fwg_longest_match(struct allowedips *ips, int family, const void *addr)
+{
+	struct allowedips_family *fam = fwg_family_of(ips, family);
+	struct allowedip_key key;
+	struct fwg_peer *peer;
+	struct allowedip *ip;
+	unsigned int i;
+
+	for (i = fwg_next_length(fam, 0); i < 129; i = fwg_next_length(fam, i + 1)) {
+		fwg_make_key(&key, family, addr, 128 - i);
+		ip = rhashtable_lookup(&ips->table, &key, params);
+		peer = ip ? rcu_dereference(ip->peer) : NULL;
+		if (peer)
+			return peer;
+	}
+	return NULL;
+}
+
 /**
- * fwg_allowedips_lookup() - whose address is it?
+ * fwg_allowedips_lookup() - find whose address it is
  * @ips: the prefixes
  * @family: AF_INET or AF_INET6
  * @addr: struct in_addr or struct in6_addr
@@ -166,26 +240,29 @@ static unsigned int fwg_next_length(const struct allowedips_family *fam, unsigne
  */
 struct fwg_peer *fwg_allowedips_lookup(struct allowedips *ips, int family, const void *addr)
 {
-	struct allowedips_family *fam = fwg_family_of(ips, family);
-	struct allowedip_key key;
-	struct allowedip *ip;
-	unsigned int i;
+	struct fwg_peer *peer;
+	unsigned int releases;
 
-	for (i = fwg_next_length(fam, 0); i < 129; i = fwg_next_length(fam, i + 1)) {
-		fwg_make_key(&key, family, addr, 128 - i);
-		ip = rhashtable_lookup(&ips->table, &key, params);
-		if (ip)
-			return rcu_dereference(ip->peer);
-	}
-	return NULL;
+	/*
+	 * Who looked for what takes the place of a prefix before it was there, and
+	 * for that prefix when it was gone, looks again.
+	 */
+	do {
+		releases = READ_ONCE(ips->releases);
+		smp_rmb(); /* pairs with fwg_allowedips_release() */
+		peer = fwg_longest_match(ips, family, addr);
+		smp_rmb(); /* likewise */
+	} while (unlikely(READ_ONCE(ips->releases) != releases));
+	return peer;
 }
 
 /**
- * fwg_allowedips_lookup_dst() - who is a packet for?
+ * fwg_allowedips_lookup_dst() - find whom a packet is for
  * @ips: the prefixes
  * @skb: an IP packet, with its network header set and linear
  *
  * Context: RCU read-side critical section.
+ * Return: the peer, or NULL.
  */
 struct fwg_peer *fwg_allowedips_lookup_dst(struct allowedips *ips, const struct sk_buff *skb)
 {
@@ -197,11 +274,12 @@ struct fwg_peer *fwg_allowedips_lookup_dst(struct allowedips *ips, const struct 
 }
 
 /**
- * fwg_allowedips_lookup_src() - who may have sent a packet?
+ * fwg_allowedips_lookup_src() - find who may have sent a packet
  * @ips: the prefixes
  * @skb: an IP packet, with its network header set and linear
  *
  * Context: RCU read-side critical section.
+ * Return: the peer, or NULL.
  */
 struct fwg_peer *fwg_allowedips_lookup_src(struct allowedips *ips, const struct sk_buff *skb)
 {

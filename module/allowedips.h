@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * allowedips: which peer may send from, and is sent, which inner addresses.
- * The longest prefix wins. Readers are under RCU; writers serialize themselves.
+ * The longest prefix wins. Readers are under RCU; writers hold a lock.
  */
 #ifndef _FORKGUARD_ALLOWEDIPS_H
 #define _FORKGUARD_ALLOWEDIPS_H
 
 #include <linux/bitmap.h>
 #include <linux/list.h>
+#include <linux/mutex.h>
 #include <linux/rhashtable.h>
 #include <linux/types.h>
 
@@ -16,7 +17,7 @@ struct sk_buff;
 
 /**
  * struct allowedip_key - a prefix
- * @addr: network byte order, bits behind @cidr and bytes behind 4 for IPv4 are 0
+ * @addr: network byte order; bits behind @cidr are 0, and of IPv4 bytes behind 4
  * @family: AF_INET or AF_INET6
  * @cidr: length in bits
  */
@@ -27,11 +28,11 @@ struct allowedip_key {
 };
 
 /**
- * struct allowedip - a prefix and whose it is
+ * struct allowedip - a prefix and its owner
  * @node: in the table
  * @key: the prefix
- * @peer: its peer
- * @in_peer: in the list of the prefixes of @peer; for writers
+ * @peer: its owner; NULL while it is only reserved
+ * @in_peer: in the list of the prefixes of @peer, or aside; for writers
  * @rcu: to be freed
  */
 struct allowedip {
@@ -44,7 +45,7 @@ struct allowedip {
 
 /**
  * struct allowedips_family - which prefix lengths are in use
- * @count: how many prefixes of each length there are
+ * @count: how many prefixes of each length have an owner
  * @lengths: the lengths for which that is not 0, as 128 minus length: the
  *	first bit is the longest
  */
@@ -56,21 +57,27 @@ struct allowedips_family {
 /**
  * struct allowedips - all prefixes of a device
  * @table: by prefix
+ * @lock: what writers hold
+ * @releases: how many times prefixes have been removed
  * @v4: lengths of IPv4 prefixes
  * @v6: lengths of IPv6 prefixes
  */
 struct allowedips {
 	struct rhashtable table;
+	struct mutex *lock;
+	unsigned int releases;
 	struct allowedips_family v4, v6;
 };
 
-int __must_check fwg_allowedips_init(struct allowedips *ips);
+int __must_check fwg_allowedips_init(struct allowedips *ips, struct mutex *lock);
 void fwg_allowedips_destroy(struct allowedips *ips);
-int __must_check fwg_allowedips_add(struct allowedips *ips, int family, const void *addr, u8 cidr,
-				    struct fwg_peer *peer, struct list_head *in_peer);
-void fwg_allowedips_remove(struct allowedips *ips, int family, const void *addr, u8 cidr,
-			   const struct fwg_peer *peer);
-void fwg_allowedips_remove_all(struct allowedips *ips, struct list_head *in_peer);
+int __must_check fwg_allowedips_reserve(struct allowedips *ips, int family, const void *addr,
+					u8 cidr, struct list_head *aside);
+void fwg_allowedips_give(struct allowedips *ips, int family, const void *addr, u8 cidr,
+			 struct fwg_peer *peer, struct list_head *in_peer);
+void fwg_allowedips_take(struct allowedips *ips, int family, const void *addr, u8 cidr,
+			 const struct fwg_peer *peer, struct list_head *aside);
+void fwg_allowedips_release(struct allowedips *ips, struct list_head *aside);
 struct fwg_peer *fwg_allowedips_lookup(struct allowedips *ips, int family, const void *addr);
 struct fwg_peer *fwg_allowedips_lookup_dst(struct allowedips *ips, const struct sk_buff *skb);
 struct fwg_peer *fwg_allowedips_lookup_src(struct allowedips *ips, const struct sk_buff *skb);

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* compat: what differs between the kernels that forkguard builds on. */
+/*
+ * compat: what differs between the kernels that forkguard builds on. For what
+ * the preprocessor can't tell, Kbuild tries probes.c and defines FORKGUARD_HAVE_
+ * and the name of each probe that compiles.
+ */
 #ifndef _FORKGUARD_COMPAT_H
 #define _FORKGUARD_COMPAT_H
 
@@ -7,8 +11,13 @@
 #include <net/genetlink.h>
 #include <net/inetpeer.h>
 
-#ifdef FORKGUARD_HAVE_GSO_H
+#if __has_include(<net/gso.h>)
 #include <net/gso.h> /* since 6.5: skb_gso_segment() */
+#endif
+
+/* The flags of multicast groups were those of operations until 6.7. */
+#ifndef GENL_MCAST_CAP_NET_ADMIN
+#define GENL_MCAST_CAP_NET_ADMIN GENL_UNS_ADMIN_PERM
 #endif
 
 /* The transmit path takes no lock: a feature flag until 6.11, then a field. */
@@ -18,6 +27,26 @@ static inline void compat_set_lltx(struct net_device *dev)
 	dev->lltx = true;
 #else
 	dev->features |= NETIF_F_LLTX;
+#endif
+}
+
+/* Statistics for each CPU: the core allocates them since 6.7. */
+static inline int compat_alloc_stats(struct net_device *dev)
+{
+#ifdef FORKGUARD_HAVE_PCPU_STAT_TYPE
+	dev->pcpu_stat_type = NETDEV_PCPU_STAT_TSTATS;
+#else
+	dev->tstats = netdev_alloc_pcpu_stats(struct pcpu_sw_netstats);
+	if (!dev->tstats)
+		return -ENOMEM;
+#endif
+	return 0;
+}
+
+static inline void compat_free_stats(struct net_device *dev)
+{
+#ifndef FORKGUARD_HAVE_PCPU_STAT_TYPE
+	free_percpu(dev->tstats);
 #endif
 }
 

@@ -223,6 +223,7 @@ static void fwg_destruct(struct net_device *dev)
 	fwg_inbound_destroy(&device->inbound);
 	rcu_barrier();
 	fwg_drops_destroy(device);
+	compat_free_stats(dev);
 	fwg_allowedips_destroy(&device->allowedips);
 	inetpeer_invalidate_tree(&device->answered);
 	fwg_noise_local_destroy(device->noise);
@@ -247,7 +248,6 @@ static void fwg_setup(struct net_device *dev)
 	compat_set_lltx(dev);
 	/* The route of an inner packet tells its MTU, and ICMP errors their way. */
 	netif_keep_dst(dev);
-	dev->pcpu_stat_type = NETDEV_PCPU_STAT_TSTATS;
 	dev->mtu = ETH_DATA_LEN - OVERHEAD - sizeof(struct ipv6hdr);
 	dev->max_mtu = round_down(INT_MAX, MESSAGE_PADDING) - OVERHEAD - sizeof(struct ipv6hdr);
 	SET_NETDEV_DEVTYPE(dev, &device_type);
@@ -300,7 +300,7 @@ static int fwg_newlink(struct net *src_net, struct net_device *dev, struct nlatt
 	if (IS_ERR(device->noise))
 		return PTR_ERR(device->noise);
 	fwg_reset_prepare(device);
-	err = fwg_allowedips_init(&device->allowedips);
+	err = fwg_allowedips_init(&device->allowedips, &device->lock);
 	if (err)
 		goto err_noise;
 	err = -ENOMEM;
@@ -317,9 +317,12 @@ static int fwg_newlink(struct net *src_net, struct net_device *dev, struct nlatt
 	err = fwg_inbound_init(&device->inbound, dev);
 	if (err)
 		goto err_drops;
-	err = register_netdevice(dev);
+	err = compat_alloc_stats(dev);
 	if (err)
 		goto err_inbound;
+	err = register_netdevice(dev);
+	if (err)
+		goto err_stats;
 
 	fwg_generation_watch();
 	klist_add_tail(&device->node, &devices);
@@ -327,6 +330,8 @@ static int fwg_newlink(struct net *src_net, struct net_device *dev, struct nlatt
 	dev->priv_destructor = fwg_destruct;
 	return 0;
 
+err_stats:
+	compat_free_stats(dev);
 err_inbound:
 	fwg_inbound_destroy(&device->inbound);
 err_drops:

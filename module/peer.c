@@ -57,63 +57,79 @@ const struct noise_owner_ops peer_owner_ops = {
 };
 
 /**
- * fwg_peer_create() - add a peer to a device
- * @device: the device
+ * fwg_peer_create() - make a peer
+ * @device: its device
  * @public_key: its identity
  * @psk: the pre-shared key, or NULL for none
  *
- * Context: process; the device's lock is held.
- * Return: the peer, in the device's list, or an error pointer.
+ * Context: process.
+ * Return: the peer, which nobody finds before fwg_peer_publish(), or NULL for
+ * want of memory. fwg_peer_put() frees one that is not to be published.
  */
 struct fwg_peer *fwg_peer_create(struct fwg_device *device,
 				 const u8 public_key[NOISE_PUBLIC_KEY_LEN], const u8 *psk)
 {
-	struct fwg_peer *peer;
-	int err;
+	struct fwg_peer *peer = kzalloc(sizeof(*peer), GFP_KERNEL_ACCOUNT);
 
-	lockdep_assert_held(&device->lock);
-
-	if (device->num_peers >= MAX_PEERS_PER_DEVICE)
-		return ERR_PTR(-ENOSPC);
-	peer = kzalloc(sizeof(*peer), GFP_KERNEL_ACCOUNT);
 	if (!peer)
-		return ERR_PTR(-ENOMEM);
+		return NULL;
 	peer->device = device;
 	peer->id = atomic64_inc_return(&last_id);
 	kref_init(&peer->refs);
 	INIT_LIST_HEAD(&peer->allowed);
 	skb_queue_head_init(&peer->staged);
 	INIT_WORK(&peer->initiation_work, device->peer_ops->initiate);
-	err = fwg_path_init(&peer->path);
-	if (err)
+	if (fwg_path_init(&peer->path))
 		goto err_free;
-	err = -ENOMEM;
 	peer->noise = fwg_noise_peer_create(device->noise, peer, public_key, psk);
 	if (!peer->noise)
 		goto err_path;
 	fwg_timers_init(&peer->timers, peer->noise, &device->peer_ops->timers);
-	/* Whoever speaks as this peer finds it complete, and resets find it before. */
-	list_add_tail_rcu(&peer->list, &device->peers);
-	device->num_peers++;
-	err = fwg_noise_peer_publish(peer->noise);
-	if (err) {
-		list_del_rcu(&peer->list);
-		device->num_peers--;
-		fwg_peer_put(peer);
-		return ERR_PTR(err);
-	}
-	fwg_peer_debug(peer, "created\n");
 	return peer;
 
 err_path:
 	fwg_path_destroy(&peer->path);
 err_free:
 	kfree(peer);
-	return ERR_PTR(err);
+	return NULL;
 }
 
-/* Nothing finds the peer any more after a grace period. */
-static void fwg_unlink_peer(struct fwg_peer *peer)
+/**
+ * fwg_peer_publish() - add a peer to its device
+ * @peer: the peer
+ *
+ * Context: process; the device's lock is held.
+ * Return: 0; or a negative error, and the peer is as it was.
+ */
+int fwg_peer_publish(struct fwg_peer *peer)
+{
+	struct fwg_device *device = peer->device;
+	int err;
+
+	lockdep_assert_held(&device->lock);
+
+	/* Whoever speaks as this peer finds it complete, and resets find it before. */
+	list_add_tail_rcu(&peer->list, &device->peers);
+	err = fwg_noise_peer_publish(peer->noise);
+	if (err) {
+		list_del_rcu(&peer->list);
+		return err;
+	}
+	device->num_peers++;
+	fwg_peer_debug(peer, "created\n");
+	return 0;
+}
+
+/**
+ * fwg_peer_unlink() - have nobody find a peer any more, after a grace period
+ * @peer: the peer; the caller's reference, if any, stays
+ * @ips: list that its allowed IPs are moved to; they are to be released before
+ *	that grace period
+ * @removed: list that the peer is added to, for fwg_peer_finish_removal()
+ *
+ * Context: process; the device's lock is held.
+ */
+void fwg_peer_unlink(struct fwg_peer *peer, struct list_head *ips, struct list_head *removed)
 {
 	lockdep_assert_held(&peer->device->lock);
 
@@ -122,9 +138,10 @@ static void fwg_unlink_peer(struct fwg_peer *peer)
 	peer->device->config_seq++;
 	list_del_rcu(&peer->list);
 	peer->device->num_peers--;
-	fwg_allowedips_remove_all(&peer->device->allowedips, &peer->allowed);
+	list_splice_tail_init(&peer->allowed, ips);
 	WRITE_ONCE(peer->dead, true);
 	fwg_noise_peer_remove(peer->noise);
+	list_add_tail(&peer->aside, removed);
 }
 
 /*
@@ -139,24 +156,23 @@ static void fwg_stop_peer(struct fwg_peer *peer)
 	fwg_path_forget_route(&peer->path);
 }
 
-/* After that grace period. */
-static void fwg_finish_removal(struct fwg_peer *peer)
-{
-	fwg_stop_peer(peer);
-	fwg_peer_put(peer);
-}
-
 /**
- * fwg_peer_remove() - remove a peer from its device
- * @peer: the peer; the caller's reference, if any, stays
+ * fwg_peer_finish_removal() - give up peers that have been unlinked
+ * @removed: the peers
  *
  * Context: process; the device's lock is held. Waits for a grace period.
  */
-void fwg_peer_remove(struct fwg_peer *peer)
+void fwg_peer_finish_removal(struct list_head *removed)
 {
-	fwg_unlink_peer(peer);
+	struct fwg_peer *peer, *next;
+
+	if (list_empty(removed))
+		return;
 	synchronize_net();
-	fwg_finish_removal(peer);
+	list_for_each_entry_safe(peer, next, removed, aside) {
+		fwg_stop_peer(peer);
+		fwg_peer_put(peer);
+	}
 }
 
 /**
@@ -169,18 +185,12 @@ void fwg_peer_remove_all(struct fwg_device *device)
 {
 	struct fwg_peer *peer, *next;
 	LIST_HEAD(removed);
+	LIST_HEAD(ips);
 
-	lockdep_assert_held(&device->lock);
-
-	if (list_empty(&device->peers))
-		return;
-	list_for_each_entry_safe(peer, next, &device->peers, list) {
-		fwg_unlink_peer(peer);
-		list_add_tail(&peer->removed, &removed);
-	}
-	synchronize_net();
-	list_for_each_entry_safe(peer, next, &removed, removed)
-		fwg_finish_removal(peer);
+	list_for_each_entry_safe(peer, next, &device->peers, list)
+		fwg_peer_unlink(peer, &ips, &removed);
+	fwg_allowedips_release(&device->allowedips, &ips);
+	fwg_peer_finish_removal(&removed);
 }
 
 /**

@@ -21,7 +21,9 @@ struct fwg_peer *fwg_peer_create(struct fwg_device *device,
 				 const u8 public_key[NOISE_PUBLIC_KEY_LEN], const u8 *psk);
 bool __must_check fwg_peer_hold(struct fwg_peer *peer);
 void fwg_peer_put(struct fwg_peer *peer);
-void fwg_peer_remove(struct fwg_peer *peer);
+int __must_check fwg_peer_publish(struct fwg_peer *peer);
+void fwg_peer_unlink(struct fwg_peer *peer, struct list_head *ips, struct list_head *removed);
+void fwg_peer_finish_removal(struct list_head *removed);
 void fwg_peer_remove_all(struct fwg_device *device);
 void fwg_peer_count_received(struct fwg_peer *peer, size_t len);
 void fwg_peer_purge(struct fwg_peer *peer);

@@ -114,7 +114,7 @@ struct fwg_device {
  * @id: its number in what is logged
  * @noise: its identity and its sessions
  * @list: in the peers of the device; RCU
- * @removed: in a list of peers that are being removed
+ * @aside: in a list of peers that are not in that of the device yet, or no longer
  * @allowed: its allowed IPs; writers hold the device's lock
  * @refs: references. Lookups take one under RCU
  * @rcu: to be freed
@@ -131,7 +131,7 @@ struct fwg_peer {
 	u64 id;
 	struct noise_peer *noise;
 	struct list_head list;
-	struct list_head removed;
+	struct list_head aside;
 	struct list_head allowed;
 	struct kref refs;
 	struct rcu_head rcu;

@@ -2,6 +2,7 @@
 /* Tests of allowedips: against a list that is searched from end to end. */
 
 #include "allowedips.h"
+#include "allowedips_steps.h"
 
 #include <kunit/test.h>
 #include <linux/inet.h>
@@ -23,6 +24,7 @@ struct prefix {
 
 /* Never looked into: peers are their lists of prefixes. */
 struct oracle {
+	struct mutex lock;
 	struct allowedips ips;
 	struct list_head peers[PEERS];
 	struct prefix prefixes[PREFIXES];
@@ -72,6 +74,36 @@ static void draw_addr(struct oracle *o, u8 addr[16])
 		addr[i] = draw(o) & (i % 4 ? 0x81 : 0x03);
 }
 
+/* One change, from its beginning to its end. */
+static void give_one(struct kunit *test, struct oracle *o, int family, const u8 *addr, u8 cidr,
+		     int peer)
+{
+	LIST_HEAD(aside);
+
+	mutex_lock(&o->lock);
+	KUNIT_EXPECT_EQ(test, fwg_allowedips_reserve(&o->ips, family, addr, cidr, &aside), 0);
+	fwg_allowedips_give(&o->ips, family, addr, cidr, peer_at(o, peer), &o->peers[peer]);
+	KUNIT_EXPECT_TRUE(test, list_empty(&aside));
+	mutex_unlock(&o->lock);
+}
+
+static void take_one(struct oracle *o, int family, const u8 *addr, u8 cidr, int peer)
+{
+	LIST_HEAD(aside);
+
+	mutex_lock(&o->lock);
+	fwg_allowedips_take(&o->ips, family, addr, cidr, peer_at(o, peer), &aside);
+	fwg_allowedips_release(&o->ips, &aside);
+	mutex_unlock(&o->lock);
+}
+
+static void take_all(struct oracle *o, int peer)
+{
+	mutex_lock(&o->lock);
+	fwg_allowedips_release(&o->ips, &o->peers[peer]);
+	mutex_unlock(&o->lock);
+}
+
 static void oracle_add(struct kunit *test, struct oracle *o)
 {
 	struct prefix p = { .peer = draw(o) % PEERS };
@@ -80,23 +112,20 @@ static void oracle_add(struct kunit *test, struct oracle *o)
 	p.family = draw(o) % 2 ? AF_INET : AF_INET6;
 	p.cidr = draw(o) % (p.family == AF_INET ? 33 : 129);
 	draw_addr(o, p.addr);
-	KUNIT_ASSERT_EQ(test,
-			fwg_allowedips_add(&o->ips, p.family, p.addr, p.cidr, peer_at(o, p.peer),
-					   &o->peers[p.peer]),
-			0);
+	give_one(test, o, p.family, p.addr, p.cidr, p.peer);
 	for (i = 0; i < o->n; i++)
 		if (o->prefixes[i].cidr == p.cidr && matches(&o->prefixes[i], p.family, p.addr))
 			o->prefixes[i].peer = -1;
 	o->prefixes[o->n++] = p;
 }
 
-/* Of any peer: most of the time it is not his, and stays. */
+/* Of any peer: most of the time it is not that peer's, and stays. */
 static void oracle_remove(struct oracle *o)
 {
 	const struct prefix p = o->prefixes[draw(o) % o->n];
 	int i, peer = p.peer >= 0 && draw(o) % 2 ? p.peer : draw(o) % PEERS;
 
-	fwg_allowedips_remove(&o->ips, p.family, p.addr, p.cidr, peer_at(o, peer));
+	take_one(o, p.family, p.addr, p.cidr, peer);
 	for (i = 0; i < o->n; i++)
 		if (o->prefixes[i].peer == peer && o->prefixes[i].cidr == p.cidr &&
 		    matches(&o->prefixes[i], p.family, p.addr))
@@ -107,7 +136,7 @@ static void oracle_remove_peer(struct oracle *o, int peer)
 {
 	int i;
 
-	fwg_allowedips_remove_all(&o->ips, &o->peers[peer]);
+	take_all(o, peer);
 	for (i = 0; i < o->n; i++)
 		if (o->prefixes[i].peer == peer)
 			o->prefixes[i].peer = -1;
@@ -133,7 +162,8 @@ static struct oracle *oracle_create(struct kunit *test)
 
 	KUNIT_ASSERT_NOT_NULL(test, o);
 	o->seed = 1;
-	KUNIT_ASSERT_EQ(test, fwg_allowedips_init(&o->ips), 0);
+	mutex_init(&o->lock);
+	KUNIT_ASSERT_EQ(test, fwg_allowedips_init(&o->ips, &o->lock), 0);
 	for (i = 0; i < PEERS; i++)
 		INIT_LIST_HEAD(&o->peers[i]);
 	return o;
@@ -201,16 +231,15 @@ static void take(struct kunit *test, struct oracle *o, const char *address, u8 c
 	u8 addr[16];
 	int family = parse(test, address, addr);
 
-	fwg_allowedips_remove(&o->ips, family, addr, cidr, peer_at(o, peer));
+	take_one(o, family, addr, cidr, peer);
 }
 
 static void give(struct kunit *test, struct oracle *o, const char *address, u8 cidr, int peer)
 {
 	u8 addr[16];
-	int family = parse(test, address, addr), err;
+	int family = parse(test, address, addr);
 
-	err = fwg_allowedips_add(&o->ips, family, addr, cidr, peer_at(o, peer), &o->peers[peer]);
-	KUNIT_ASSERT_EQ(test, err, 0);
+	give_one(test, o, family, addr, cidr, peer);
 }
 
 static void longest_prefix_wins(struct kunit *test)
@@ -278,10 +307,7 @@ static void prefixes_nest(struct kunit *test)
 	int i;
 
 	for (i = 0; i <= 128; i++)
-		KUNIT_ASSERT_EQ(test,
-				fwg_allowedips_add(&o->ips, AF_INET6, zero, i,
-						   peer_at(o, i % PEERS), &o->peers[i % PEERS]),
-				0);
+		give_one(test, o, AF_INET6, zero, i, i % PEERS);
 	for (i = 0; i <= 128; i++) {
 		u8 addr[16] = {};
 
@@ -295,10 +321,178 @@ static void prefixes_nest(struct kunit *test)
 	oracle_destroy(test, o);
 }
 
+/* What is only reserved matches nothing, and goes with the change. */
+static void reserved_is_nobodys(struct kunit *test)
+{
+	struct oracle *o = oracle_create(test);
+	static const u8 addr[] = { 10 };
+	LIST_HEAD(aside);
+
+	give(test, o, "10.0.0.0", 8, 0);
+	/* So that prefixes of 16 bits are looked for. */
+	give(test, o, "172.16.0.0", 16, 1);
+	mutex_lock(&o->lock);
+	KUNIT_EXPECT_EQ(test, fwg_allowedips_reserve(&o->ips, AF_INET, addr, 16, &aside), 0);
+	KUNIT_EXPECT_EQ(test, fwg_allowedips_reserve(&o->ips, AF_INET, addr, 16, &aside), 0);
+	KUNIT_EXPECT_PTR_EQ(test, whose(o, "10.0.0.1"), peer_at(o, 0));
+	fwg_allowedips_release(&o->ips, &aside);
+	mutex_unlock(&o->lock);
+	KUNIT_EXPECT_EQ(test, atomic_read(&o->ips.table.nelems), 2);
+	oracle_destroy(test, o);
+}
+
+/*
+ * The prefixes of peer 1 are replaced, while peer 0 has the default route and
+ * must never be found: by others of the same peer, as one larger prefix, as two
+ * smaller ones, by those of another peer.
+ */
+struct replacement {
+	struct {
+		const char *address;
+		u8 cidr;
+		int peer;
+	} before[2], after[2];
+};
+
+static const struct replacement replacements[] = {
+	{ { { "10.0.0.0", 8, 1 } }, { { "10.0.0.0", 8, 1 } } },
+	{ { { "10.0.0.0", 8, 1 } }, { { "10.0.0.0", 8, 2 } } },
+	{ { { "10.0.0.0", 8, 1 } }, { { "10.0.0.0", 9, 1 }, { "10.128.0.0", 9, 1 } } },
+	{ { { "10.0.0.0", 8, 1 } }, { { "10.0.0.0", 7, 2 } } },
+	{ { { "10.0.0.0", 9, 1 }, { "10.128.0.0", 9, 1 } }, { { "10.0.0.0", 8, 1 } } },
+	{ { { "10.0.0.0", 9, 1 }, { "10.128.0.0", 9, 2 } },
+	  { { "10.0.0.0", 9, 2 }, { "10.128.0.0", 9, 1 } } },
+};
+
+static struct {
+	struct kunit *test;
+	struct oracle *o;
+	const struct replacement *change;
+	struct list_head aside;
+	int step, at; /* what happens, happens before step @at, or before each if that is -1 */
+	void (*then)(void);
+	bool inside;
+} play;
+
+/* In the middle of whatever allowedips.c does. */
+void test_allowedips_step(void)
+{
+	if (!play.then || play.inside || (play.at >= 0 && play.step++ != play.at))
+		return;
+	play.inside = true;
+	play.then();
+	play.inside = false;
+}
+
+static void play_prepare(const struct replacement *change)
+{
+	struct oracle *o = play.o;
+	u8 addr[16];
+	int i;
+
+	play.change = change;
+	INIT_LIST_HEAD(&play.aside);
+	give(play.test, o, "0.0.0.0", 0, 0);
+	for (i = 0; i < 2 && change->before[i].address; i++)
+		give(play.test, o, change->before[i].address, change->before[i].cidr,
+		     change->before[i].peer);
+	mutex_lock(&o->lock);
+	for (i = 0; i < 2 && change->after[i].address; i++) {
+		in4_pton(change->after[i].address, -1, addr, -1, NULL);
+		KUNIT_EXPECT_EQ(play.test,
+				fwg_allowedips_reserve(&o->ips, AF_INET, addr,
+						       change->after[i].cidr, &play.aside),
+				0);
+	}
+}
+
+static void play_change(void)
+{
+	const struct replacement *change = play.change;
+	struct oracle *o = play.o;
+	u8 addr[16];
+	int i;
+
+	list_splice_tail_init(&o->peers[1], &play.aside);
+	list_splice_tail_init(&o->peers[2], &play.aside);
+	for (i = 0; i < 2 && change->after[i].address; i++) {
+		in4_pton(change->after[i].address, -1, addr, -1, NULL);
+		fwg_allowedips_give(&o->ips, AF_INET, addr, change->after[i].cidr,
+				    peer_at(o, change->after[i].peer),
+				    &o->peers[change->after[i].peer]);
+	}
+	fwg_allowedips_release(&o->ips, &play.aside);
+}
+
+static void play_finish(void)
+{
+	int i;
+
+	mutex_unlock(&play.o->lock);
+	for (i = 0; i < PEERS; i++)
+		take_all(play.o, i);
+}
+
+static void play_look(void)
+{
+	struct fwg_peer *low = whose(play.o, "10.1.2.3"), *high = whose(play.o, "10.200.2.3");
+
+	KUNIT_EXPECT_TRUE(play.test, low == peer_at(play.o, 1) || low == peer_at(play.o, 2));
+	KUNIT_EXPECT_TRUE(play.test, high == peer_at(play.o, 1) || high == peer_at(play.o, 2));
+}
+
+/* Somebody looks, whatever the writer is doing. */
+static void replaced_in_one_step(struct kunit *test)
+{
+	int i;
+
+	play.test = test;
+	play.o = oracle_create(test);
+	for (i = 0; i < ARRAY_SIZE(replacements); i++) {
+		play_prepare(&replacements[i]);
+		play.at = -1;
+		play.then = play_look;
+		play_change();
+		play.then = NULL;
+		play_look();
+		play_finish();
+	}
+	oracle_destroy(test, play.o);
+}
+
+/* All of the change happens in the middle of a lookup, at each of its steps. */
+static void replaced_within_a_lookup(struct kunit *test)
+{
+	bool changed;
+	int i, at;
+
+	play.test = test;
+	play.o = oracle_create(test);
+	for (i = 0; i < ARRAY_SIZE(replacements); i++) {
+		for (at = 0, changed = true; changed; at++) {
+			play_prepare(&replacements[i]);
+			play.at = at;
+			play.step = 0;
+			play.then = play_change;
+			play_look();
+			play.then = NULL;
+			changed = play.step > at;
+			if (!changed)
+				play_change();
+			play_finish();
+		}
+		KUNIT_EXPECT_GT(test, at, 4);
+	}
+	oracle_destroy(test, play.o);
+}
+
 static struct kunit_case allowedips_cases[] = {
 	KUNIT_CASE(longest_prefix_wins),
 	KUNIT_CASE(one_prefix_is_removed),
 	KUNIT_CASE(prefixes_nest),
+	KUNIT_CASE(reserved_is_nobodys),
+	KUNIT_CASE(replaced_in_one_step),
+	KUNIT_CASE(replaced_within_a_lookup),
 	KUNIT_CASE(random_against_brute_force),
 	{},
 };

@@ -97,8 +97,9 @@ static void tunnel_create(struct kunit *test, struct tunnel *t)
 	fwg_noise_local_identity(t->remote, NULL, public_key);
 	mutex_lock(&t->device->lock);
 	t->peer = fwg_peer_create(t->device, public_key, NULL);
+	KUNIT_EXPECT_TRUE(test, t->peer && !fwg_peer_publish(t->peer));
 	mutex_unlock(&t->device->lock);
-	KUNIT_ASSERT_FALSE(test, IS_ERR(t->peer));
+	KUNIT_ASSERT_NOT_NULL(test, t->peer);
 	fwg_path_set(&t->peer->path, &endpoint);
 }
 
@@ -232,13 +233,13 @@ static struct sk_buff *inner_packet(struct kunit *test, struct tunnel *t)
 	static const u8 ours[] = { 10, 0, 0, 2 };
 	struct sk_buff *skb = alloc_skb(256, GFP_KERNEL);
 	struct iphdr *ip;
+	LIST_HEAD(aside);
 
 	KUNIT_ASSERT_NOT_NULL(test, skb);
 	mutex_lock(&t->device->lock);
-	KUNIT_EXPECT_EQ(test,
-			fwg_allowedips_add(&t->device->allowedips, AF_INET, ours, 32, t->peer,
-					   &t->peer->allowed),
-			0);
+	KUNIT_EXPECT_EQ(
+		test, fwg_allowedips_reserve(&t->device->allowedips, AF_INET, ours, 32, &aside), 0);
+	fwg_allowedips_give(&t->device->allowedips, AF_INET, ours, 32, t->peer, &t->peer->allowed);
 	mutex_unlock(&t->device->lock);
 	skb_reserve(skb, 128);
 	skb_reset_network_header(skb);
@@ -666,7 +667,7 @@ static void removed_peer_begins_nothing(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, skb_queue_len(&t.device->handshakes), 1U);
 	KUNIT_EXPECT_TRUE(test, fwg_send_queue_initiation(t.peer, false));
 	KUNIT_EXPECT_TRUE(test, work_pending(&t.peer->initiation_work));
-	fwg_peer_remove(t.peer);
+	fwg_peer_remove_all(t.device);
 	mutex_unlock(&t.device->lock);
 	flush_work(&t.device->handshake_work);
 	msleep(50);

@@ -117,8 +117,9 @@ static struct fwg_device *create_device(struct kunit *test, unsigned int peers)
 		get_random_bytes(key, sizeof(key));
 		mutex_lock(&device->lock);
 		peer = fwg_peer_create(device, key, NULL);
+		KUNIT_EXPECT_TRUE(test, peer && !fwg_peer_publish(peer));
 		mutex_unlock(&device->lock);
-		KUNIT_ASSERT_FALSE(test, IS_ERR(peer));
+		KUNIT_ASSERT_NOT_NULL(test, peer);
 		if (i % RESET_STEP < 3 || i % RESET_STEP > RESET_STEP - 3)
 			begin_handshake(test, peer);
 	}
@@ -183,13 +184,17 @@ static void remove_peers(struct fwg_device *device)
 {
 	struct fwg_peer *peer, *next;
 	unsigned int i = 0;
+	LIST_HEAD(removed);
+	LIST_HEAD(ips);
 
 	mutex_lock(&device->lock);
 	list_for_each_entry_safe(peer, next, &device->peers, list) {
 		if (i >= removals[removal].from && i <= removals[removal].to)
-			fwg_peer_remove(peer);
+			fwg_peer_unlink(peer, &ips, &removed);
 		i++;
 	}
+	fwg_allowedips_release(&device->allowedips, &ips);
+	fwg_peer_finish_removal(&removed);
 	mutex_unlock(&device->lock);
 	/* All of them are freed, except one that the walk holds. */
 	rcu_barrier();

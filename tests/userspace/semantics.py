@@ -2,11 +2,14 @@
 """Runs in a guest: says the same netlink messages to forkguard and to stock WireGuard.
 
 `semantics.py both` prints as JSON what each of SCENARIOS, and each of REFUSED, comes to with
-either; `dumps` prints how dumps end during which the configuration changes, and `pace` how long
-dumps of ever more peers take.
+either; `shapes` prints the attributes of their dumps, message by message; `dumps` prints how dumps
+end during which the configuration changes, `gaps` how many packets find no peer while allowed IPs
+are replaced, and `pace` how long dumps of ever more peers take.
 """
 
+import errno
 import json
+import os
 import socket
 import struct
 import sys
@@ -229,6 +232,74 @@ def both():
             for name, messages in (SCENARIOS | REFUSED).items()}
 
 
+def attributes(data):
+    """Attributes in their order: [kind with its flags, the value or, of a nest, what is in it]."""
+    found = []
+    while len(data) >= 4:
+        size, kind = struct.unpack_from("=HH", data)
+        value = data[4:size]
+        found.append([kind, attributes(value) if kind & nl.NESTED else value.hex()])
+        data = data[(size + 3) & ~3:]
+    return found
+
+
+def datagrams(number, name):
+    """The messages of a dump, datagram by datagram: [type, flags, version, attributes]."""
+    asker, found = nl.Netlink(nl.GENERIC), []
+    asker.send(number, nl.DUMP | nl.ACK,
+               bytes((nl.GET_DEVICE, 1, 0, 0)) + nl.attribute(nl.IFNAME, name))
+    while not found or found[-1][-1][0] != "done":
+        data = asker.socket.recv(65536)
+        found.append([])
+        while data:
+            size, kind, flag, _, _ = struct.unpack_from("=IHHII", data)
+            if kind == nl.DONE:
+                found[-1].append(["done", flag])
+            elif kind == number:
+                found[-1].append(["device", flag, *data[16:20], attributes(data[20:size])])
+            else:
+                raise nl.NetlinkError(-struct.unpack_from("=i", data, 16)[0], "dump")
+            data = data[(size + 3) & ~3:]
+    return found
+
+
+def many(count, start=0):
+    """Allowed IPs of both families."""
+    return [f"10.{number // 256}.{number % 256}.0/24" if number % 3 else f"fd00:{number:x}::/64"
+            for number in range(start, start + count)]
+
+
+# Configurations that take a dump to its limits, each of one message or more.
+SHAPES = {
+    "an interface as it was made": [[flags(1), private(bytes(32))]],
+    "an identity and no peer": [[flags(1)]],
+    "a peer of an interface without an identity": [[flags(1), private(bytes(32)),
+                                                    peers(nl.peer(C))]],
+    "many peers without allowed IPs": [[flags(1), peers(*(nl.peer(bytes([n]) * 32)
+                                                          for n in range(1, 90)))]],
+    "many peers": [[flags(1), peers(*(nl.peer(bytes([n]) * 32, *many(n % 5, 5 * n), psk=PSK)
+                                      for n in range(1, 90)))]],
+    "many allowed IPs of the first peer": [[peers(nl.peer(A, *many(1000)))]],
+    "many allowed IPs of the last peer": [[peers(nl.peer(C, *many(1000)))]],
+    "many allowed IPs of several peers": [[peers(nl.peer(A, *many(300)), nl.peer(B, *many(7, 300)),
+                                                 nl.peer(C, *many(300, 400)), nl.peer(D))]],
+} | SCENARIOS
+
+
+def shapes():
+    """The dumps of all configurations."""
+    sides = {"ours": (nl.Family("forkguard"), "fwg0"), "theirs": (nl.Family("wireguard"), "wg0")}
+    found = {}
+    for name, messages in SHAPES.items():
+        found[name] = {}
+        for side, (family, device) in sides.items():
+            family.set(device, *START)
+            for message in messages:
+                family.set(device, *message)
+            found[name][side] = datagrams(family.number, device)
+    return found
+
+
 def keys(count):
     """So many public keys."""
     return [struct.pack("=I", number + 1) + bytes(28) for number in range(count)]
@@ -317,6 +388,70 @@ def dumps():
 PACE = 20  # times the peers may take as many times as long
 
 
+def replacements():
+    """By name: messages, given one after the other again and again, in each of which an address of
+    10.0.0.0/8 has a peer, whether its prefixes come, go, or change hands."""
+    def whole(start, *more):
+        # What is longer comes last, and is what all addresses hit.
+        return [*(f"172.16.{n // 256}.{n % 256}/32" for n in range(start, start + 200)), *more]
+
+    def given(key, *ips):
+        return nl.peer(key, *ips, endpoint=("192.0.2.1", 7), flags=nl.REPLACE_IPS)
+
+    one, halves = ["10.0.0.0/8"], ["10.0.0.0/9", "10.128.0.0/9"]
+    return {
+        "the same again": [[peers(given(A, *whole(0, *one)))]] * 2,
+        "others of one peer": [[peers(given(A, *whole(0, *one)))],
+                               [peers(given(A, *whole(200, *halves)))]],
+        "from peer to peer": [[peers(given(A, *whole(0, *one)), given(B, *whole(200)))],
+                              [peers(given(A, *whole(0)), given(B, *whole(200, *one)))]],
+        "the peer goes": [[peers(nl.peer(B, flags=nl.REMOVE_ME), given(A, *whole(0, *one)))],
+                          [peers(nl.peer(A, flags=nl.REMOVE_ME), given(B, *whole(0, *one)))]],
+        "all peers are replaced": [[flags(1), peers(given(A, *whole(0, *one)))],
+                                   [flags(1), peers(given(B, *whole(0)), given(A, *one))]],
+    }
+
+
+def flood(orders, answers):
+    """Sends packets into the tunnel as is ordered; says how many, and how many found no peer."""
+    sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sent = refused = 0
+    while order := os.read(orders, 1):
+        if order == b"?":
+            os.write(answers, b"%d %d" % (sent, refused))
+            sent = refused = 0
+            continue
+        for _ in range(5):
+            try:
+                sender.sendto(b"x", ("10.1.2.3", 9))
+            except OSError as error:
+                print(error, file=sys.stderr)
+                refused += error.errno in (errno.ENOKEY, errno.EDESTADDRREQ, errno.EHOSTUNREACH)
+            sent += 1
+
+
+def gaps():
+    """How many packets were sent during replacements, and how many found no peer."""
+    family, route, found = nl.Family("forkguard"), nl.Route(), {}
+    route.add_address("fwg0", "10.0.0.1", 8)
+    route.set_up("fwg0")
+    (orders, to_flood), (from_flood, answers) = os.pipe(), os.pipe()
+    if not os.fork():
+        os.close(to_flood)
+        flood(orders, answers)
+        os._exit(0)
+    for name, messages in replacements().items():
+        family.set("fwg0", *START[:-1], *messages[0])
+        for _ in range(5):
+            for message in messages:
+                # They are sent by and by, also while the message is on its way.
+                os.write(to_flood, b"!!")
+                family.set("fwg0", *message)
+        os.write(to_flood, b"?")
+        found[name] = list(map(int, os.read(from_flood, 100).split()))
+    return found
+
+
 def pace():
     """The seconds that dumps of few and of many peers take at best. A busy machine has them take
     longer now and then, so they are repeated, up to 30 times."""
@@ -339,4 +474,5 @@ def pace():
 
 
 if __name__ == "__main__":
-    print(json.dumps({"both": both, "dumps": dumps, "pace": pace}[sys.argv[1]]()))
+    print(json.dumps({"both": both, "shapes": shapes, "dumps": dumps,
+                      "gaps": gaps, "pace": pace}[sys.argv[1]]()))

@@ -932,6 +932,72 @@ def test_nothing_is_sent_to_a_key_of_low_order(result):
     assert zero.split("\t")[1:] == ["0", "0"] and good.split("\t")[1:] == ["0", "148"]
 
 
+NESTED = 0x8000
+# Attributes of a device, of a peer.
+IFINDEX, IFNAME, PEERS, OUR_OWN = 1, 2, 8 | NESTED, 64
+KEY, ALLOWED_IPS = 1, 9 | NESTED
+
+
+def empty_nests(attributes):
+    """The kinds of nests with nothing in them, as the path to each."""
+    for kind, value in attributes:
+        if value == [] and kind & NESTED:
+            yield (kind,)
+        elif isinstance(value, list):
+            yield from ((kind, *path) for path in empty_nests(value))
+
+
+def merge(dump):
+    """What a dump tells, wherever its messages end: the headers, the attributes of the device in the
+    first message and in those that follow a whole peer, and the peers, each as [attributes, allowed
+    IPs]. What one tool and one module have and the other not is left out."""
+    headers, first, later, told = set(), None, [], []
+    for message in (message for datagram in dump for message in datagram):
+        if message[0] == "done":
+            continue
+        headers.add(tuple(message[1:5]))
+        ours = [[kind, "" if kind in (IFINDEX, IFNAME) else value]
+                for kind, value in message[5] if kind & ~NESTED < OUR_OWN and kind != PEERS]
+        if first is None:
+            first = ours
+        elif len(told) > 1:
+            later.append(ours)
+        else:
+            # Nobody knows yet that the first peer is whole.
+            assert ours in (first, [])
+        for _, peer in next((value for kind, value in message[5] if kind == PEERS), []):
+            kinds = [kind for kind, _ in peer]
+            ips = next((value for kind, value in peer if kind == ALLOWED_IPS), None)
+            if told and told[-1][0][0] == peer[0]:
+                assert kinds in ([KEY, ALLOWED_IPS], [KEY])
+                told[-1][1] = (told[-1][1] or []) + (ips or [])
+            else:
+                assert ALLOWED_IPS not in kinds or kinds[-1] == ALLOWED_IPS
+                told.append([[part for part in peer if part[0] != ALLOWED_IPS], ips])
+    assert not any(later)
+    return headers, first, told
+
+
+@guest_program("shapes")
+def test_dumps_have_the_shape_of_wireguards(result):
+    """Attribute by attribute: order, sizes, values, padding, and what there is none of."""
+    dumps = json.loads(parts(result)[0])
+    assert set(dumps) == set(semantics.SHAPES)
+    assert sum(len(dump["ours"]) > 2 for dump in dumps.values()) >= 4
+    for name, dump in dumps.items():
+        for message in (message for datagram in dump["ours"] for message in datagram):
+            assert not list(empty_nests(message[-1] if message[0] == "device" else [])), name
+        assert merge(dump["ours"]) == merge(dump["theirs"]), name
+        # The end comes with the last message where there is room.
+        assert dump["ours"][-1][0][0] == dump["theirs"][-1][0][0], name
+
+
+@guest_program("gaps")
+def test_no_packet_is_without_a_peer_while_allowed_ips_are_replaced(result):
+    for name, (sent, refused) in json.loads(parts(result)[0]).items():
+        assert sent == 100 and refused == 0, (name, sent, refused)
+
+
 @guest_program("dumps")
 def test_change_in_the_middle_of_a_dump(result):
     """It is told of, and whatever comes after it is of what is there then."""

@@ -10,14 +10,19 @@
  * FORKGUARD_CMD_GET_DEVICE
  *	Dump (NLM_F_REQUEST | NLM_F_DUMP) of one device, named by either
  *	FORKGUARD_DEVICE_A_IFINDEX or FORKGUARD_DEVICE_A_IFNAME. A device whose
- *	peers or allowed IPs do not fit one message is continued in the next;
- *	a peer that is continued repeats its public key and has nothing but
- *	further allowed IPs.
+ *	peers or allowed IPs do not fit one message is continued in the next,
+ *	which has FORKGUARD_DEVICE_A_PEERS alone, or repeats the device if the
+ *	first peer is not complete yet. A peer that is continued repeats its
+ *	public key and has only further allowed IPs. There are no empty nests.
  *
  * FORKGUARD_CMD_SET_DEVICE
- *	Configures one device. Either all of a message is applied or, when the
- *	message is malformed, none of it. When memory runs out midway (-ENOMEM),
- *	what came before stays, and the same message again completes it.
+ *	Configures one device. A message is applied whole; if it is malformed,
+ *	asks for too many peers (-ENOSPC, counted before any is removed) or
+ *	memory is short (-ENOMEM), nothing is changed. The exception: if the
+ *	kernel can't enlarge the table of peers when it should, a message that
+ *	adds peers is applied up to there, and the same message again completes
+ *	it. Allowed IPs change in one step: while they are replaced or moved by
+ *	one message, packets find the old owner or the new.
  *
  * FORKGUARD_CMD_RESET
  *	Wipes all handshakes and sessions of one device or, with
@@ -110,7 +115,7 @@ enum forkguard_peer_flag {
 
 /**
  * enum forkguard_peer_attribute - attributes of a peer
- * @FORKGUARD_PEER_A_UNSPEC: unused
+ * @FORKGUARD_PEER_A_UNSPEC: alignment of 64-bit attributes
  * @FORKGUARD_PEER_A_PUBLIC_KEY: 32 bytes
  * @FORKGUARD_PEER_A_PRESHARED_KEY: 32 bytes; all zero means none
  * @FORKGUARD_PEER_A_FLAGS: u32, &enum forkguard_peer_flag, set only
@@ -122,7 +127,6 @@ enum forkguard_peer_flag {
  * @FORKGUARD_PEER_A_ALLOWEDIPS: nested list of
  *	&enum forkguard_allowedip_attribute
  * @FORKGUARD_PEER_A_PROTOCOL_VERSION: u32, 1
- * @FORKGUARD_PEER_A_PAD: alignment of 64-bit attributes
  */
 enum forkguard_peer_attribute {
 	FORKGUARD_PEER_A_UNSPEC = 0,
@@ -136,7 +140,6 @@ enum forkguard_peer_attribute {
 	FORKGUARD_PEER_A_TX_BYTES = 8,
 	FORKGUARD_PEER_A_ALLOWEDIPS = 9,
 	FORKGUARD_PEER_A_PROTOCOL_VERSION = 10,
-	FORKGUARD_PEER_A_PAD = 64,
 	__FORKGUARD_PEER_A_LAST,
 };
 

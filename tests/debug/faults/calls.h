@@ -23,7 +23,7 @@
 #include <net/route.h>
 #include <net/rtnetlink.h>
 #include <net/udp_tunnel.h>
-#ifdef FORKGUARD_HAVE_GSO_H
+#if __has_include(<net/gso.h>)
 #include <net/gso.h>
 #endif
 

@@ -10,6 +10,7 @@
  */
 
 #include "../../../module/netlink.c"
+#include "../../../module/netlink_set.c"
 
 #include "fuzz.h"
 #include "fuzz_noise.h"
@@ -157,7 +158,7 @@ static void hear_peer(const struct nlattr *nest)
 	int rem;
 
 	if (nla_parse_nested_deprecated(attrs, FORKGUARD_PEER_A_MAX, nest, NULL, NULL) ||
-	    !attrs[FORKGUARD_PEER_A_PUBLIC_KEY] || !attrs[FORKGUARD_PEER_A_ALLOWEDIPS]) {
+	    !attrs[FORKGUARD_PEER_A_PUBLIC_KEY]) {
 		FUZZ_EXPECT(!"a peer that makes no sense");
 		return;
 	}
@@ -176,6 +177,9 @@ static void hear_peer(const struct nlattr *nest)
 	} else {
 		fuzz_count("peers continued in the next message");
 	}
+	if (!attrs[FORKGUARD_PEER_A_ALLOWEDIPS])
+		return;
+	FUZZ_EXPECT(nla_len(attrs[FORKGUARD_PEER_A_ALLOWEDIPS]));
 	nla_for_each_nested(ip, attrs[FORKGUARD_PEER_A_ALLOWEDIPS], rem)
 		hear_allowedip(ip);
 }
@@ -207,6 +211,7 @@ static void hear_device(const struct nlmsghdr *nlh)
 	}
 	if (!attrs[FORKGUARD_DEVICE_A_PEERS])
 		return;
+	FUZZ_EXPECT(nla_len(attrs[FORKGUARD_DEVICE_A_PEERS]));
 	nla_for_each_nested(peer, attrs[FORKGUARD_DEVICE_A_PEERS], rem)
 		hear_peer(peer);
 }

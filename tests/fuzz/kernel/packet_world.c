@@ -161,9 +161,15 @@ void world_notice_fork(void)
 static int add_prefix(const struct prefix *prefix)
 {
 	struct fwg_peer *peer = world->ends[prefix->peer].ours;
+	struct allowedips *ips = &world->device->allowedips;
+	LIST_HEAD(aside);
+	int err;
 
-	return fwg_allowedips_add(&world->device->allowedips, prefix->family, prefix->addr,
-				  prefix->cidr, peer, &peer->allowed);
+	err = fwg_allowedips_reserve(ips, prefix->family, prefix->addr, prefix->cidr, &aside);
+	if (!err)
+		fwg_allowedips_give(ips, prefix->family, prefix->addr, prefix->cidr, peer,
+				    &peer->allowed);
+	return err;
 }
 
 /**
@@ -189,11 +195,14 @@ void world_move_prefix(u8 peer)
 int world_add_peer(u8 peer)
 {
 	struct fwg_peer *ours;
-	int i, err = 0;
+	int i, err;
 
-	mutex_lock(&world->device->lock);
 	ours = fwg_peer_create(world->device, world->ends[peer].public_key, NULL);
-	if (!IS_ERR(ours)) {
+	if (!ours)
+		return -ENOMEM;
+	mutex_lock(&world->device->lock);
+	err = fwg_peer_publish(ours);
+	if (!err) {
 		world->ends[peer].ours = ours;
 		for (i = 0; i < PREFIXES && !err; i++) {
 			if (world_prefixes[i].peer == peer)
@@ -201,7 +210,7 @@ int world_add_peer(u8 peer)
 		}
 	}
 	mutex_unlock(&world->device->lock);
-	return IS_ERR(ours) ? PTR_ERR(ours) : err;
+	return err;
 }
 
 /**
@@ -210,8 +219,13 @@ int world_add_peer(u8 peer)
  */
 void world_remove_peer(u8 peer)
 {
+	LIST_HEAD(removed);
+	LIST_HEAD(ips);
+
 	mutex_lock(&world->device->lock);
-	fwg_peer_remove(world->ends[peer].ours);
+	fwg_peer_unlink(world->ends[peer].ours, &ips, &removed);
+	fwg_allowedips_release(&world->device->allowedips, &ips);
+	fwg_peer_finish_removal(&removed);
 	mutex_unlock(&world->device->lock);
 	world->ends[peer].ours = NULL;
 }

@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * probes: what does this kernel have? Kbuild compiles one of these at a time;
+ * for each that does without a warning, compat.h finds FORKGUARD_HAVE_ and its
+ * name defined.
+ */
+
+#include <linux/netdevice.h>
+#include <net/genetlink.h>
+#include <net/inetpeer.h>
+
+#if defined(PROBE_NOTHING)
+/* Without the others, this has to compile. */
+
+#elif defined(PROBE_LLTX)
+static void __maybe_unused probe(struct net_device *dev)
+{
+	dev->lltx = true;
+}
+
+#elif defined(PROBE_GENL_INFO_DUMP)
+static struct nlattr **__maybe_unused probe(struct netlink_callback *cb)
+{
+	return genl_info_dump(cb)->attrs;
+}
+
+#elif defined(PROBE_INETPEER_CREATE)
+static struct inet_peer *__maybe_unused probe(struct inet_peer_base *base,
+					      const struct in6_addr *addr)
+{
+	return inet_getpeer_v6(base, addr, 1);
+}
+
+#elif defined(PROBE_PCPU_STAT_TYPE)
+static void __maybe_unused probe(struct net_device *dev)
+{
+	dev->pcpu_stat_type = NETDEV_PCPU_STAT_TSTATS;
+}
+
+#else
+#error "a probe that is not known"
+#endif
