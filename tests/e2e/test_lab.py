@@ -132,7 +132,7 @@ def test_every_fault_is_found(fault):
 
 
 @pytest.mark.parametrize("line, ours", (
-    ("RIP: 0010:get_generation+0x0/0xd0 [forkguard]", True),
+    ("RIP: 0010:fwg_get_generation+0x0/0xd0 [forkguard]", True),
     (" fwg_xmit+0x26/0x800 [forkguard]", True), (" 0xffffffffc0123456", True),
     (" ? fwg_xmit+0x26/0x800 [forkguard]", False), (" tcp_v4_rcv+0x16/0x80", False)))
 def test_what_a_part_in_a_panic_is(line, ours):
@@ -150,7 +150,7 @@ def test_whose_end_it_was(last_command, kind):
                       folder)
         guest.wait_ready()
         guest.run("modprobe forkguard; sysctl -w kernel.panic_on_oops=1")
-        function = guest.run("grep ' get_generation.*forkguard' /proc/kallsyms")
+        function = guest.run("grep ' fwg_get_generation.*forkguard' /proc/kallsyms")
         with contextlib.closing(guest.debugger()) as debugger:
             debugger.write(int(function.split()[0], 16), UNDEFINED)
         guest.cont()
