@@ -10,9 +10,10 @@ import struct
 import subprocess
 from pathlib import Path
 
+import netlink as nl
 import pytest
 import test_as_wg
-from test_as_wg import INTERFACE, NOW, P_HANDSHAKE, PUBLIC_KEY, World, device_messages, nl
+from test_as_wg import INTERFACE, NOW, P_HANDSHAKE, PUBLIC_KEY, World, device_messages
 from uml import TOP
 
 fixture_answer = test_as_wg.fixture_answer
