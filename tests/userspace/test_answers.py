@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What fwg makes of the kernel's answers where wg cannot be the oracle: JSON, whose schema is in
-the manual, fork detection, drop counters. And where its secrets do not remain."""
+"""fwg with a stand-in for the kernel, where wg cannot be the oracle: JSON output and its schema in
+the manual, fork detection, drop counters; and that fwg wipes secrets before it frees memory."""
 
 import base64
 import json
@@ -10,9 +10,10 @@ import struct
 import subprocess
 from pathlib import Path
 
+import netlink as nl
 import pytest
 import test_as_wg
-from test_as_wg import INTERFACE, NOW, P_HANDSHAKE, PUBLIC_KEY, World, device_messages, nl
+from test_as_wg import INTERFACE, NOW, P_HANDSHAKE, PUBLIC_KEY, World, device_messages
 from uml import TOP
 
 fixture_answer = test_as_wg.fixture_answer
@@ -27,7 +28,7 @@ REASONS = {name.lower(): int(number)
 
 
 def generation(check, source=1, forks=3, tag=b"\x01\x23\x45\x67\x89\xab\xcd\xef"):
-    """The attribute that tells of one."""
+    """The attribute."""
     return nl.attribute(GENERATION, [
         nl.attribute(G_SOURCE, ("=I", source)), nl.attribute(G_CHECK, ("=I", check)),
         nl.attribute(G_FORKS, ("=Q", forks)), *([nl.attribute(G_TAG, tag)] if tag else [])])
@@ -38,7 +39,7 @@ def framed(message):
 
 
 def put(world, *attributes, name=INTERFACE):
-    """What the kernel is to answer about an interface."""
+    """Sets what the kernel answers about an interface."""
     (world.folder / name).write_bytes(framed(b"".join([nl.attribute(nl.IFNAME, name), *attributes])))
 
 
@@ -48,7 +49,7 @@ def fixture_world(answer, tmp_path):
 
 
 def show(world, *words):
-    """The one interface, in JSON."""
+    """The interface, from JSON."""
     status, out, complaints, _ = world.run("fwg", ["show", INTERFACE, *words, "--json"])
     assert (status, complaints) == (0, "")
     interface, = json.loads(out)
@@ -59,7 +60,7 @@ def show(world, *words):
 
 @pytest.mark.parametrize("check, word, satisfied", [
     (0, "none", []), (1, "notifier", ["notifier"]), (2, "packet", ["notifier", "packet"]),
-    # Of a later kernel, who knows what it means.
+    # Checks of a later kernel, about which nothing is known.
     (3, "unknown", []), (0xffffffff, "unknown", [])])
 @pytest.mark.parametrize("required", ["notifier", "packet"])
 def test_requirement(world, check, word, satisfied, required):
@@ -84,7 +85,7 @@ def test_requirement_that_cannot_be_checked(world):
 # JSON.
 
 def test_times(world):
-    """Numbers; what has not happened is null."""
+    """Times are numbers, or null for what has not happened."""
     peers = [nl.attribute(0, [nl.attribute(nl.P_PUBLIC_KEY, bytes([number]) * 32),
                               nl.attribute(P_HANDSHAKE, ("=qq", sec, nsec))])
              for number, (sec, nsec) in enumerate([(0, 0), (NOW, 5), (NOW, 999999999), (1, 0)], 1)]
@@ -99,7 +100,7 @@ def test_times(world):
 
 
 def test_drops(world):
-    """By the names in the header."""
+    """Drops have the names of the header."""
     assert len(REASONS) > 20 and set(REASONS.values()) == set(range(1, len(REASONS) + 1))
     counts = {name: (number * 2 ** 56 + number) % 2 ** 64 for name, number in REASONS.items()}
     nest = [nl.attribute(REASONS[name], ("=Q", count)) for name, count in counts.items()]
@@ -119,7 +120,7 @@ def test_drops(world):
 
 
 def schema():
-    """The manual's: {section: {member: type}}."""
+    """The schema in the manual: {section: {member: type}}."""
     manual = (TOP / "userspace/man/fwg.8").read_text()
     text = manual.split(".SH JSON OUTPUT\n")[1].split(".SH ")[0]
     sections = re.split(r"^\.SS (.*)\n", text, flags=re.M)[1:]
@@ -128,7 +129,7 @@ def schema():
 
 
 def check_value(types, value):
-    """Is it of one of the types?"""
+    """The value is of one of the types."""
     for kind in types.split(" or "):
         if kind.startswith("array of ") and isinstance(value, list):
             for element in value:
@@ -145,7 +146,7 @@ def check_value(types, value):
 
 
 def check_object(section, value, subset=False):
-    """Has it the members that the manual lists, in this order?"""
+    """The object has the members that the manual lists, in this order."""
     members = schema()[section]
     assert [name for name in members if name in value] == list(value)
     assert subset or list(value) == list(members), section
@@ -155,7 +156,7 @@ def check_object(section, value, subset=False):
 
 @pytest.mark.parametrize("seed", range(6))
 def test_schema(world, seed):
-    """What is printed is what the manual describes."""
+    """fwg prints what the manual describes."""
     generator = random.Random(seed)
     (world.folder / INTERFACE).write_bytes(device_messages(generator, INTERFACE, seed))
     if seed % 2:
@@ -188,7 +189,7 @@ def fixture_freed(tmp_path_factory):
 
 @pytest.fixture(name="secretive")
 def fixture_secretive(world, freed):
-    """A world whose fwg ends with status 66 when it frees memory in which one of the keys is."""
+    """A world whose fwg exits with status 66 if it frees memory that contains one of the keys."""
     generator = random.Random(1)
     keys = [generator.randbytes(32) for _ in range(2)]
     world.keys = [base64.b64encode(key).decode() for key in keys]
@@ -204,7 +205,7 @@ def fixture_secretive(world, freed):
 
 
 def test_the_library_finds_secrets(secretive):
-    """In memory that another program frees: getline()'s, at the end and when it grows."""
+    """A control: bash does free memory that contains the key."""
     script = "while read -r line; do :; done <private; line=; unset line"
     assert secretive.run("fwg", ["show"])[0] == 0
     done = subprocess.run(["bash", "-c", script], env=secretive.environment, cwd=secretive.folder,
@@ -215,7 +216,7 @@ def test_the_library_finds_secrets(secretive):
 @pytest.mark.parametrize("before", [0, 100, 1000, 70000])
 @pytest.mark.parametrize("after", [0, 200, 70000])
 def test_no_secret_of_a_file_remains(secretive, before, after):
-    """However long the lines are, whatever becomes of them."""
+    """Lines may be long, and the file may be wrong."""
     private, psk = secretive.keys
     good = (f"[Interface]\nPrivateKey ={' ' * before}{private}{' ' * after}#\n[Peer]\n"
             f"PublicKey = {test_as_wg.A}\nPresharedKey ={' ' * before}{psk} #{'x' * after}\n")
@@ -228,7 +229,7 @@ def test_no_secret_of_a_file_remains(secretive, before, after):
 
 
 def test_no_other_secret_remains(secretive):
-    """Of what is shown, set from files of keys and computed."""
+    """Nor of shown keys, key files and private keys on standard input."""
     peer = ["peer", test_as_wg.A, "preshared-key", "psk"]
     for words, status in (
             (["show"], 0), (["show", "--json"], 0), (["show", INTERFACE, "dump"], 0),

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Completion in an interactive bash on a terminal: keys are pressed, and the line is looked at.
+"""Completion in an interactive bash on a terminal: the tests press keys and read the line.
 
-Names of files and interfaces are chosen by others. Whatever they are, they are text: completed,
-quoted, never run.
+Others choose the names of files and interfaces. Completion quotes them and never runs them.
 """
 
 import os
@@ -15,14 +14,14 @@ import pytest
 from test_fwg import COMMANDS, FIELDS, KEY, SETTINGS, run
 from uml import FWG, TOP
 
-TAB, ALL, LOOK = "\t", "\x1b*", "\x18\x0c"  # ALL inserts each word that is offered
+TAB, ALL, LOOK = "\t", "\x1b*", "\x18\x0c"  # ALL inserts every completion
 LIMIT = 60
 BOOBY_TRAPS = ["$(touch pwned)", "$(touch${IFS}pwned)", "`touch pwned`", ";touch pwned", "&touch pwned",
                "it's", '"', "*", "~", "-x", "a=b"]
 INTERFACES = ["fwg0", "wg1", "$(touch>pwned)", "`touch>pwned`", "*", "a=b", "peer", "';touch>pwned"]
 KEYS = [KEY, "TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0="]
 
-# In the place of fwg. Of an interface that it does not know it tells nothing.
+# Takes the place of fwg.
 STAND_IN = f"""\
 #!/bin/sh
 case "$*" in
@@ -31,7 +30,7 @@ case "$*" in
 esac
 """
 
-# bind -x runs a command with the line in a variable, and takes the line from there.
+# bind -x runs a command that gets the line in a variable, and can change it there.
 SETUP = """\
 bind 'set enable-bracketed-paste off' 'set bell-style none' 'set completion-query-items 0'
 look() {{ printf '%s\\0' "$READLINE_LINE" >&{fd}; READLINE_LINE=; }}
@@ -42,7 +41,7 @@ look
 
 
 class Bash:
-    """A shell at whose keyboard we sit, in a folder of its own."""
+    """An interactive shell in a folder of its own."""
 
     def __init__(self, folder):
         self.folder = folder
@@ -78,14 +77,14 @@ class Bash:
         return line[:-1].decode()
 
     def offered(self, line):
-        """The words that may stand where the LINE ends; bash would read them as they are inserted."""
+        """The completions at the end of LINE, as bash reads them once they are inserted."""
         line += ALL
         words = shlex.split(self.press(line))
         before = len(shlex.split(line.removesuffix(ALL) + "x")) - 1
         return sorted(words[before:])
 
     def end(self):
-        """Nothing that was completed was run."""
+        """Ends the shell. No name was run."""
         self.process.kill()
         self.process.wait(LIMIT)
         os.close(self.pipe)
@@ -107,7 +106,7 @@ TOOLS = ["fwg " + words for words in FILE_WORDS] + ["fwg-audit", "fwg-audit --js
 
 @pytest.mark.parametrize("line", TOOLS)
 def test_files(bash, line):
-    """They are completed as for any command."""
+    """File names are completed as for any command."""
     home = bash.folder / "home"
     assert bash.press(f"{line} {TAB}") == f"{line} "
     (home / "folder").mkdir()
@@ -142,7 +141,7 @@ def test_files_with_names_that_are_code(bash, line):
 @pytest.mark.parametrize("command", ["show", "showconf", "set", "setconf", "addconf", "syncconf",
                                      "reset"])
 def test_interfaces(bash, command):
-    """Offered whatever they are called, even with files of that name about."""
+    """All names are offered, quoted."""
     others = {"--help"} | ({"--json"} if "show" in command else set()) | (
         {"all", "interfaces"} if command == "show" else set())
     assert bash.offered(f"fwg {command} ") == sorted({*INTERFACES, *others})
@@ -160,7 +159,7 @@ def test_interfaces(bash, command):
                                      "set {} private-key peer peer", f"set {{}} peer {KEY} peer",
                                      f"set {{}} peer {KEY} remove peer"])
 def test_keys(bash, interface, command):
-    """They end in a =, at which bash takes words apart."""
+    """Keys end in =, where bash splits words."""
     line = f"fwg {command.format(interface)}"
     assert bash.offered(f"{line} ") == sorted(KEYS)
     for key in KEYS:
@@ -190,7 +189,7 @@ def test_settings(bash):
         assert bash.offered(f"fwg set fwg0 {setting} ") == ["off"]
     for setting in "listen-port", f"peer {KEY} endpoint", f"peer {KEY} allowed-ips":
         assert bash.offered(f"fwg set fwg0 {setting} ") == []
-    # Not the end of a value for the beginning of a setting.
+    # The part of a value behind a : or = is not completed to a setting.
     for value in "host:p", "[::1]:p", "fd00::p", "p=p":
         assert bash.press(f"fwg set fwg0 peer {KEY} endpoint {value}{TAB}").endswith(f" {value}")
 
@@ -212,7 +211,7 @@ def test_commands(bash):
 
 
 def test_without_the_module(bash):
-    """Nothing is offered, and nothing complained of."""
+    """If fwg fails, nothing is offered and nothing printed."""
     (bash.folder / "bin" / "fwg").write_text("#!/bin/sh\necho fwg: no >&2; exit 1\n")
     assert bash.offered("fwg set ") == ["--help"]
     assert bash.offered("fwg set fwg0 peer ") == []
