@@ -2,12 +2,12 @@
 /* What the audit found, for people and for programs. */
 #include "report.h"
 
+#include <sodium.h>
 #include <stdio.h>
-#include <string.h>
 
-#include "../json_string.h"
+#include "json.h"
 
-#define BASE64_SIZE ((NONCE_MAX + 2) / 3 * 4 + 1)
+#define BASE64_SIZE sodium_base64_ENCODED_LEN(NONCE_MAX, sodium_base64_VARIANT_ORIGINAL)
 
 const char *report_verdict(const struct audit *audit)
 {
@@ -16,26 +16,10 @@ const char *report_verdict(const struct audit *audit)
 	return audit->complaints.count ? "inconclusive" : "clean";
 }
 
-static const char *base64(char out[BASE64_SIZE], const uint8_t *in, size_t len)
+static const char *base64(char out[BASE64_SIZE], const struct reuse *reuse)
 {
-	static const char digits[] =
-		"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-	char *o = out;
-
-	for (size_t i = 0; i < len; i += 3, o += 4) {
-		uint32_t bits = in[i] << 16;
-
-		if (i + 1 < len)
-			bits |= in[i + 1] << 8;
-		if (i + 2 < len)
-			bits |= in[i + 2];
-		o[0] = digits[bits >> 18];
-		o[1] = digits[bits >> 12 & 63];
-		o[2] = i + 1 < len ? digits[bits >> 6 & 63] : '=';
-		o[3] = i + 2 < len ? digits[bits & 63] : '=';
-	}
-	*o = 0;
-	return out;
+	return sodium_bin2base64(out, BASE64_SIZE, reuse->nonce, reuse->nonce_len,
+				 sodium_base64_VARIANT_ORIGINAL);
 }
 
 static bool ambiguous(const struct audit *audit, const struct reuse *reuse)
@@ -61,7 +45,7 @@ static void text_reuse(const struct audit *audit, const struct reuse *reuse)
 		printf("0x%08x counter %llu", reuse->receiver, reuse->counter);
 	else
 		printf("%s %s", reuse->kind == COOKIE ? "nonce" : "ephemeral",
-		       base64(nonce, reuse->nonce, reuse->nonce_len));
+		       base64(nonce, reuse));
 	printf(": %s packet %llu, %s packet %llu%s\n", audit->captures[reuse->a.file].name,
 	       reuse->a.packet, audit->captures[reuse->b.file].name, reuse->b.packet,
 	       ambiguous(audit, reuse) ?
@@ -99,53 +83,62 @@ void report_text(const struct audit *audit)
 	       audit->reuses.total);
 }
 
-static void json_number(const char *name, unsigned long long value)
-{
-	printf(",\"%s\":%llu", name, value);
-}
-
 static void json_file(const struct capture *c)
 {
 	unsigned long long unjudged = 0;
 
 	for (int fate = 0; fate < FATES; fate++)
 		unjudged += c->unjudged[fate];
-	fputs("{\"name\":", stdout);
-	put_json_string(c->name);
+	json_line();
+	json_open(NULL, '{');
+	json_string("name", c->name);
 	json_number("packets", c->packets);
 	json_number("messages", c->messages);
 	json_number("other", c->others);
 	json_number("unjudged", unjudged);
-	putchar('}');
+	json_close('}');
+}
+
+static void json_receiver(uint32_t receiver)
+{
+	char text[sizeof("0x00000000")];
+
+	snprintf(text, sizeof(text), "0x%08x", receiver);
+	json_string("receiver", text);
 }
 
 static void json_session(const struct session *session)
 {
-	printf("{\"receiver\":\"0x%08x\"", session->receiver);
+	json_line();
+	json_open(NULL, '{');
+	json_receiver(session->receiver);
 	json_number("messages", session->messages);
 	json_number("distinct", session->distinct);
 	json_number("first_counter", session->first);
 	json_number("last_counter", session->last);
 	json_number("files", session->files);
-	printf(",\"ambiguous\":%s}", session->several_owners ? "true" : "false");
+	json_bool("ambiguous", session->several_owners);
+	json_close('}');
 }
 
 static void json_handshakes(const struct audit *audit)
 {
-	printf(",\"handshakes\":{\"initiations\":%llu", audit->kinds[INITIATION]);
+	json_line();
+	json_open("handshakes", '{');
+	json_number("initiations", audit->kinds[INITIATION]);
 	json_number("responses", audit->kinds[RESPONSE]);
 	json_number("cookies", audit->kinds[COOKIE]);
 	json_number("ephemerals", judge_ephemerals(audit->judge));
 	json_number("shared", judge_ephemerals_shared(audit->judge));
-	putchar('}');
+	json_close('}');
 }
 
 static void json_place(const struct audit *audit, const char *name, const struct place *place)
 {
-	printf(",\"%s\":{\"file\":", name);
-	put_json_string(audit->captures[place->file].name);
+	json_open(name, '{');
+	json_string("file", audit->captures[place->file].name);
 	json_number("packet", place->packet);
-	putchar('}');
+	json_close('}');
 }
 
 static void json_reuse(const struct audit *audit, const struct reuse *reuse)
@@ -153,54 +146,56 @@ static void json_reuse(const struct audit *audit, const struct reuse *reuse)
 	bool ephemeral = reuse->kind == INITIATION || reuse->kind == RESPONSE;
 	char nonce[BASE64_SIZE];
 
-	base64(nonce, reuse->nonce, reuse->nonce_len);
-	printf("{\"kind\":\"%s\"", kind_name[reuse->kind]);
+	json_line();
+	json_open(NULL, '{');
+	json_string("kind", kind_name[reuse->kind]);
 	if (reuse->kind != INITIATION)
-		printf(",\"receiver\":\"0x%08x\"", reuse->receiver);
+		json_receiver(reuse->receiver);
 	if (reuse->kind == TRANSPORT)
 		json_number("counter", reuse->counter);
 	else
-		printf(",\"%s\":\"%s\"", ephemeral ? "ephemeral" : "nonce", nonce);
+		json_string(ephemeral ? "ephemeral" : "nonce", base64(nonce, reuse));
 	json_place(audit, "a", &reuse->a);
 	json_place(audit, "b", &reuse->b);
-	printf(",\"ambiguous\":%s}", ambiguous(audit, reuse) ? "true" : "false");
+	json_bool("ambiguous", ambiguous(audit, reuse));
+	json_close('}');
 }
 
 void report_json(const struct audit *audit)
 {
 	const struct session *session;
-	const char *comma = "";
 
-	fputs("{\"files\":[", stdout);
-	for (size_t i = 0; i < audit->files; i++, comma = ",\n") {
-		fputs(comma, stdout);
+	json_open(NULL, '{');
+	json_open("files", '[');
+	for (size_t i = 0; i < audit->files; i++)
 		json_file(&audit->captures[i]);
-	}
-	fputs("],\n\"sessions\":[", stdout);
-	comma = "";
+	json_close(']');
+	json_line();
+	json_open("sessions", '[');
 	for (size_t i = 0; i < sessions_count(audit->sessions); i++) {
 		session = sessions_get(audit->sessions, i);
-		if (!session->messages)
-			continue;
-		fputs(comma, stdout);
-		json_session(session);
-		comma = ",\n";
+		if (session->messages)
+			json_session(session);
 	}
-	printf("],\n\"unlisted\":%llu", sessions_unlisted(audit->sessions));
+	json_close(']');
+	json_number("unlisted", sessions_unlisted(audit->sessions));
 	json_handshakes(audit);
-	fputs(",\n\"reuses\":[", stdout);
-	comma = "";
-	for (size_t i = 0; i < audit->reuses.count; i++, comma = ",\n") {
-		fputs(comma, stdout);
+	json_line();
+	json_open("reuses", '[');
+	for (size_t i = 0; i < audit->reuses.count; i++)
 		json_reuse(audit, &audit->reuses.list[i]);
+	json_close(']');
+	json_line();
+	json_open("errors", '[');
+	for (size_t i = 0; i < audit->complaints.count; i++) {
+		json_line();
+		json_string(NULL, audit->complaints.list[i]);
 	}
-	fputs("],\n\"errors\":[", stdout);
-	comma = "";
-	for (size_t i = 0; i < audit->complaints.count; i++, comma = ",\n") {
-		fputs(comma, stdout);
-		put_json_string(audit->complaints.list[i]);
-	}
-	printf("],\n\"judged\":%llu", audit->judged);
+	json_close(']');
+	json_line();
+	json_number("judged", audit->judged);
 	json_number("reused", audit->reuses.total);
-	printf(",\"verdict\":\"%s\"}\n", report_verdict(audit));
+	json_string("verdict", report_verdict(audit));
+	json_close('}');
+	json_end();
 }
