@@ -15,7 +15,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "siphash.h"
+#include "digest.h"
 
 struct entry {
 	struct digest key;
@@ -31,7 +31,7 @@ struct judge {
 	unsigned int passes, pass;
 	unsigned long long ephemerals, ephemerals_shared;
 	/* A random key for each use: nobody can prepare a capture whose digests collide. */
-	struct siphash_key nonce_key[KINDS], text_key, both_key;
+	struct digest_key nonce_key[KINDS], text_key, both_key;
 };
 
 struct judge *judge_new(size_t memory, unsigned long long messages)
@@ -103,10 +103,10 @@ enum verdict judge_message(struct judge *judge, const struct message *m, struct 
 	struct digest both[2], text;
 	struct entry *entry;
 
-	both[0] = siphash128(&judge->nonce_key[m->kind], m->nonce, m->nonce_len);
+	both[0] = digest(&judge->nonce_key[m->kind], m->nonce, m->nonce_len);
 	if (both[0].lo % judge->passes != judge->pass)
 		return SKIPPED;
-	text = siphash128(&judge->text_key, m->text, m->text_len);
+	text = digest(&judge->text_key, m->text, m->text_len);
 
 	entry = find(judge, &both[0]);
 	if (!entry->packet) {
@@ -124,7 +124,7 @@ enum verdict judge_message(struct judge *judge, const struct message *m, struct 
 	*first = (struct place){ entry->file, entry->packet };
 
 	both[1] = text;
-	both[0] = siphash128(&judge->both_key, both, sizeof(both));
+	both[0] = digest(&judge->both_key, both, sizeof(both));
 	entry = find(judge, &both[0]);
 	if (entry->packet)
 		return AGAIN;

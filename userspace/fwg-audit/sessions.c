@@ -5,14 +5,14 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-#include "siphash.h"
+#include "digest.h"
 
 struct sessions {
 	struct session *list; /* in order of appearance */
 	uint32_t *slots; /* hash table of positions in @list, plus 1 */
 	uint32_t count, room; /* there are 2 * room slots */
 	unsigned long long unlisted; /* messages of sessions for which there was no room */
-	struct siphash_key key;
+	struct digest_key key;
 };
 
 struct sessions *sessions_new(void)
@@ -30,7 +30,7 @@ struct sessions *sessions_new(void)
 static uint32_t *find(const struct sessions *s, uint32_t receiver)
 {
 	uint64_t slots = 2 * (uint64_t)s->room;
-	uint64_t i = siphash128(&s->key, &receiver, sizeof(receiver)).lo % slots;
+	uint64_t i = digest(&s->key, &receiver, sizeof(receiver)).lo % slots;
 
 	while (s->slots[i] && s->list[s->slots[i] - 1].receiver != receiver)
 		i = (i + 1) % slots;
@@ -89,7 +89,7 @@ bool sessions_survey(struct sessions *s, const struct message *m, uint32_t file)
 			return false;
 		if (!session)
 			return true;
-		owner = siphash128(&s->key, m->nonce, m->nonce_len).lo | 1;
+		owner = digest(&s->key, m->nonce, m->nonce_len).lo | 1;
 		session->several_owners |= session->owner && session->owner != owner;
 		session->owner = owner;
 	} else if (m->kind == TRANSPORT) {
