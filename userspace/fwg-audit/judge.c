@@ -34,19 +34,26 @@ struct judge {
 	struct digest_key nonce_key[KINDS], text_key, both_key;
 };
 
+/* Three quarters full on average: shares differ little in size. */
+struct shares shares(size_t memory, size_t entry, unsigned long long messages)
+{
+	size_t room = memory / entry;
+
+	if (room > messages / 3 * 4 + 64)
+		room = messages / 3 * 4 + 64;
+	return (struct shares){ room, messages / (room / 4 * 3) + 1 };
+}
+
 struct judge *judge_new(size_t memory, unsigned long long messages)
 {
+	struct shares s = shares(memory, sizeof(struct entry), messages);
 	struct judge *judge = calloc(1, sizeof(*judge));
-	uint64_t room = memory / sizeof(struct entry);
 
 	if (!judge)
 		return NULL;
-	if (room > messages / 3 * 4 + 64)
-		room = messages / 3 * 4 + 64;
-	judge->size = room;
-	/* Three quarters full on average: shares differ little in size. */
-	judge->passes = messages / (room / 4 * 3) + 1;
-	judge->table = calloc(room, sizeof(*judge->table));
+	judge->size = s.room;
+	judge->passes = s.passes;
+	judge->table = calloc(s.room, sizeof(*judge->table));
 	if (!judge->table || getrandom(judge->nonce_key, sizeof(judge->nonce_key), 0) < 0 ||
 	    getrandom(&judge->text_key, sizeof(judge->text_key), 0) < 0 ||
 	    getrandom(&judge->both_key, sizeof(judge->both_key), 0) < 0) {
@@ -55,6 +62,13 @@ struct judge *judge_new(size_t memory, unsigned long long messages)
 		return NULL;
 	}
 	return judge;
+}
+
+/* Frees the table; what was counted is still there. */
+void judge_end(struct judge *judge)
+{
+	free(judge->table);
+	judge->table = NULL;
 }
 
 unsigned int judge_passes(const struct judge *judge)

@@ -64,6 +64,12 @@ static struct session *lookup(const struct sessions *s, uint32_t receiver)
 	return slot ? &s->list[slot - 1] : NULL;
 }
 
+/* NULL: not listed. */
+const struct session *sessions_find(const struct sessions *s, uint32_t receiver)
+{
+	return lookup(s, receiver);
+}
+
 /* The session of @receiver, made if there is room; false: out of memory. */
 static bool obtain(struct sessions *s, uint32_t receiver, struct session **session)
 {
@@ -82,16 +88,22 @@ static bool obtain(struct sessions *s, uint32_t receiver, struct session **sessi
 bool sessions_survey(struct sessions *s, const struct message *m, uint32_t file)
 {
 	struct session *session;
-	uint64_t owner;
+	uint64_t handshake;
 
 	if (m->kind == INITIATION || m->kind == RESPONSE) {
 		if (!obtain(s, m->sender, &session))
 			return false;
 		if (!session)
 			return true;
-		owner = digest(&s->key, m->nonce, m->nonce_len).lo | 1;
-		session->several_owners |= session->owner && session->owner != owner;
-		session->owner = owner;
+		handshake = digest(&s->key, m->nonce, m->nonce_len).lo | 1;
+		/* Another handshake, or the first in this file although the index was in use. */
+		if (session->handshake && session->handshake != handshake)
+			session->several = true;
+		if (session->messages && session->last_file == file &&
+		    (!session->handshake || session->handshake_file != file))
+			session->several = true;
+		session->handshake = handshake;
+		session->handshake_file = file;
 	} else if (m->kind == TRANSPORT) {
 		if (!obtain(s, m->receiver, &session))
 			return false;
@@ -117,17 +129,6 @@ void sessions_distinct(struct sessions *s, const struct message *m)
 
 	if (session)
 		session->distinct++;
-}
-
-/*
- * Whether the captures hold several handshakes in which this index was chosen.
- * Indices are random and have 32 bits, so that two sessions may bear the same.
- */
-bool sessions_ambiguous(const struct sessions *s, uint32_t receiver)
-{
-	const struct session *session = lookup(s, receiver);
-
-	return session && session->several_owners;
 }
 
 size_t sessions_count(const struct sessions *s)
