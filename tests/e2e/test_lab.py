@@ -98,7 +98,7 @@ class Recovered(Timeline):
         self.new_sent = self.new_received = 0.1
 
 
-REUSE = {"kind": "transport", "ambiguous": False}
+REUSE = {"kind": "transport"}
 
 
 def summary(reused=0, shared=0, recovered=True, kept=True, splats=()):

@@ -46,7 +46,6 @@ def round_(system, clones, pairs):
     reuses = tuple(
         {
             "kind": "transport",
-            "ambiguous": False,
             "a": {"file": "one", "packet": a},
             "b": {"file": "two", "packet": b},
         }

@@ -1,83 +1,126 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The audit itself: a survey of all captures, then as many judging passes as needed. */
+/*
+ * The audit itself: a survey of all captures, as many judging passes as needed,
+ * and as many again if receiver indices that are reused may be several sessions'.
+ */
 #include "audit.h"
 
 #include <limits.h>
 #include <string.h>
 
-/* One reading of one capture. */
+/* One reading of one capture, and where in it we are. */
 struct reading {
 	struct audit *audit;
 	uint32_t file;
-	bool full;
+	const struct frame *frame;
+	struct datagram datagram;
+	size_t offset; /* of the message in the datagram */
+
+	struct suspects *suspects; /* in the judging passes */
+	struct handshakes *handshakes; /* in those that look into suspects */
+	bool full; /* the table of either is */
 };
 
-typedef void message_visitor(struct reading *reading, const struct message *m,
-			     unsigned long long packet, size_t offset);
+typedef void message_visitor(struct reading *reading, const struct message *m);
+
+static bool filtered(const struct audit *audit, const struct frame *frame)
+{
+	const char *error;
+	bool passes;
+
+	if (!audit->filter || !packet_link_known(frame->link))
+		return false;
+	passes = filter_passes(audit->filter, frame, &error);
+	if (error)
+		die("bad filter for %s packets: %s", capture_link_name(frame->link), error);
+	return !passes;
+}
 
 /* Hands on the messages in a frame. Returns CARRIES, or what became of it. */
-static enum fate messages_in(struct reading *reading, int link, unsigned long long packet,
-			     struct view frame, message_visitor *visit)
+static enum fate messages_in(struct reading *reading, const struct frame *frame,
+			     message_visitor *visit)
 {
-	size_t stride, offset = 0;
-	struct view payload, one;
+	const struct view *payload = &reading->datagram.payload;
 	struct message m;
+	struct view one;
 	enum fate fate;
+	size_t stride;
 
-	fate = packet_payload(link, frame, &payload);
+	if (filtered(reading->audit, frame))
+		return FILTERED;
+	fate = packet_datagram(frame->link, frame->bytes, &reading->datagram);
 	if (fate != CARRIES)
 		return fate;
-	stride = message_stride(&payload);
+	stride = message_stride(payload);
+	reading->frame = frame;
+	reading->offset = 0;
 	do {
-		one = payload;
-		one.p += offset;
-		if (stride < payload.len) {
-			one.len -= offset;
+		one = *payload;
+		one.p += reading->offset;
+		if (stride < payload->len) {
+			one.len -= reading->offset;
 			if (one.len > stride)
 				one.len = stride;
 			one.have = one.len;
 		}
-		fate = message_parse(&one, &m);
-		if (fate == OTHER && offset)
-			fate = MALFORMED;
+		fate = message_parse(&one, reading->audit->strict, &m);
+		if (fate == OTHER && reading->offset)
+			return MALFORMED;
+		if (fate == OTHER && packet_is_encapsulation(&reading->datagram))
+			return TUNNELED;
 		if (fate != CARRIES)
 			return fate;
-		visit(reading, &m, packet, offset);
-		offset += stride;
-	} while (offset < payload.len);
+		visit(reading, &m);
+		reading->offset += stride;
+	} while (reading->offset < payload->len);
 	return CARRIES;
 }
 
-static void survey_message(struct reading *reading, const struct message *m,
-			   unsigned long long packet, size_t offset)
+static void survey_message(struct reading *reading, const struct message *m)
 {
 	struct audit *audit = reading->audit;
 
-	(void)packet;
-	(void)offset;
 	audit->captures[reading->file].messages++;
 	audit->kinds[m->kind]++;
 	audit->judged++;
+	audit->reserved += m->reserved;
 	if (!sessions_survey(audit->sessions, m, reading->file))
 		die_of_memory();
 }
 
-static bool survey_packet(void *context, int link, unsigned long long packet, struct view frame)
+static bool survey_packet(void *context, const struct frame *frame)
 {
 	struct reading *reading = context;
 	struct capture *capture = &reading->audit->captures[reading->file];
-	enum fate fate = messages_in(reading, link, packet, frame, survey_message);
+	enum fate fate = messages_in(reading, frame, survey_message);
 
-	capture->packets = packet;
-	if (fate == OTHER)
-		capture->others++;
-	else if (fate != CARRIES && !capture->unjudged[fate]++)
-		capture->first_unjudged[fate] = packet;
+	capture->packets = frame->packet;
+	if (!capture->fates[fate]++)
+		capture->first[fate] = frame->packet;
+	if (fate == UNKNOWN_LINK && capture->fates[fate] == 1)
+		capture->unknown_link = frame->link;
+	reading->audit->encapsulated += fate == TUNNELED;
 	return true;
 }
 
-static void judge(struct reading *reading, const struct message *m, unsigned long long packet,
-		  size_t offset)
+static void add_reuse(struct reading *reading, const struct message *m, struct reuse *reuse)
+{
+	const struct session *session;
+
+	if (m->kind == TRANSPORT) {
+		session = sessions_find(reading->audit->sessions, m->receiver);
+		if (!session || session->several) {
+			if (!suspects_add(reading->suspects, m->receiver))
+				die_of_memory();
+			return;
+		}
+	}
+	memcpy(reuse->nonce, m->nonce, m->nonce_len);
+	if (!reuses_add(&reading->audit->findings.reuses, reuse))
+		die_of_memory();
+}
+
+static void judge(struct reading *reading, const struct message *m)
 {
 	struct audit *audit = reading->audit;
 	struct reuse reuse = {
@@ -85,66 +128,92 @@ static void judge(struct reading *reading, const struct message *m, unsigned lon
 		.receiver = m->receiver,
 		.counter = m->counter,
 		.nonce_len = m->nonce_len,
-		.b = { reading->file, packet },
-		.offset = offset,
+		.b = { reading->file, reading->frame->packet },
+		.offset = reading->offset,
 	};
 	enum verdict verdict;
 
 	verdict = judge_message(audit->judge, m, reuse.b, &reuse.a);
 	if (verdict == FIRST || verdict == REUSE)
 		sessions_distinct(audit->sessions, m);
-	if (verdict == REUSE) {
-		memcpy(reuse.nonce, m->nonce, m->nonce_len);
-		if (!reuses_add(&audit->reuses, &reuse))
-			die_of_memory();
-	}
+	if (verdict == REUSE)
+		add_reuse(reading, m, &reuse);
 	reading->full |= verdict == FULL;
 }
 
-static bool judge_packet(void *context, int link, unsigned long long packet, struct view frame)
+static bool judge_packet(void *context, const struct frame *frame)
 {
 	struct reading *reading = context;
 
-	messages_in(reading, link, packet, frame, judge);
+	messages_in(reading, frame, judge);
 	return !reading->full;
 }
 
-static void complain_of_unjudged(struct audit *audit, const struct capture *capture)
+static void look_into(struct reading *reading, const struct message *m)
+{
+	const struct sight sight = {
+		.place = { reading->file, reading->frame->packet },
+		.offset = reading->offset,
+		.time = reading->frame->time,
+		.datagram = &reading->datagram,
+	};
+
+	reading->full |= !handshakes_see(reading->handshakes, m, &sight);
+}
+
+static bool look_into_packet(void *context, const struct frame *frame)
+{
+	struct reading *reading = context;
+
+	messages_in(reading, frame, look_into);
+	return !reading->full;
+}
+
+static void complain_of_unjudged(struct complaints *complaints, const struct capture *capture)
 {
 	static const char *const why[FATES] = {
 		[FRAGMENT] = "fragmented",
 		[CUT] = "cut short by the capture's snapshot length",
 		[MALFORMED] = "malformed",
+		[UNKNOWN_LINK] = "of a link type that is not supported, ",
 	};
 
-	for (int fate = 0; fate < FATES; fate++)
-		if (capture->unjudged[fate])
-			complain(&audit->complaints,
-				 "%s: cannot judge %llu packets that are %s, from packet %llu on",
-				 capture->name, capture->unjudged[fate], why[fate],
-				 capture->first_unjudged[fate]);
+	for (int fate = FRAGMENT; fate < FATES; fate++) {
+		unsigned long long count = capture->fates[fate], first = capture->first[fate];
+		const char *link = "";
+
+		if (fate == UNKNOWN_LINK)
+			link = capture_link_name(capture->unknown_link);
+		if (count == 1)
+			complain(complaints, "%s: cannot judge packet %llu: it is %s%s",
+				 capture->shown, first, why[fate], link);
+		else if (count)
+			complain(complaints,
+				 "%s: cannot judge %llu packets, the first is packet %llu: %s%s",
+				 capture->shown, count, first, why[fate], link);
+	}
 }
 
 /* The copies of a machine are to be compared with one another: no file may come twice. */
 static bool given_before(struct audit *audit, uint32_t file)
 {
-	const char *name = audit->captures[file].name;
-	struct stat st;
+	const struct capture *capture = &audit->captures[file], *earlier = audit->captures;
 
-	/* A file that is not there is for capture_read() to complain of. */
-	if (stat(name, &st) < 0)
-		return false;
-	for (uint32_t i = 0; i < file; i++) {
-		const struct capture *earlier = &audit->captures[i];
-
-		if (earlier->opened && earlier->stat.st_dev == st.st_dev &&
-		    earlier->stat.st_ino == st.st_ino) {
-			complain(&audit->complaints, "%s: the same file as %s", name,
-				 earlier->name);
-			return true;
-		}
+	for (; earlier < capture; earlier++) {
+		if (!earlier->opened || earlier->named.st_dev != capture->named.st_dev ||
+		    earlier->named.st_ino != capture->named.st_ino)
+			continue;
+		complain(&audit->complaints, "%s: the same file as %s", capture->shown,
+			 earlier->shown);
+		return true;
 	}
 	return false;
+}
+
+static void complain_of(struct audit *audit, const struct capture *capture, const char *error)
+{
+	if (error)
+		complain(&audit->complaints, "%s: %s", capture->shown, error);
 }
 
 static void survey(struct audit *audit)
@@ -155,42 +224,96 @@ static void survey(struct audit *audit)
 		struct capture *capture = &audit->captures[file];
 		struct reading reading = { .audit = audit, .file = file };
 
-		if (given_before(audit, file))
+		error = capture_identify(capture);
+		complain_of(audit, capture, error);
+		if (error || given_before(audit, file))
 			continue;
-		error = capture_read(capture, ULLONG_MAX, survey_packet, &reading);
-		if (error)
-			complain(&audit->complaints, "%s: %s", capture->name, error);
-		complain_of_unjudged(audit, capture);
+		/* What a broken capture does hold is judged. */
+		complain_of(audit, capture, capture_open(capture));
+		if (!capture->opened)
+			continue;
+		complain_of(audit, capture,
+			    capture_read(capture, ULLONG_MAX, survey_packet, &reading));
+		complain_of_unjudged(&audit->complaints, capture);
 	}
 }
 
-static bool judge_all(struct audit *audit)
+/* Reads the captures once more. */
+static bool read_all(struct reading *reading, capture_visitor *visit)
 {
+	struct audit *audit = reading->audit;
 	const char *error;
 
-	for (uint32_t file = 0; file < audit->files; file++) {
-		struct capture *capture = &audit->captures[file];
-		struct reading reading = { .audit = audit, .file = file };
+	for (reading->file = 0; reading->file < audit->files; reading->file++) {
+		struct capture *capture = &audit->captures[reading->file];
 
 		if (!capture->messages)
 			continue;
-		error = capture_read(capture, capture->packets, judge_packet, &reading);
-		if (reading.full) {
+		error = capture_read(capture, capture->packets, visit, reading);
+		if (reading->full) {
 			complain(&audit->complaints,
 				 "too many ciphertexts under one nonce for this --memory");
 			return false;
 		}
-		if (error) {
-			complain(&audit->complaints, "%s: %s", capture->name, error);
+		complain_of(audit, capture, error);
+		if (error)
 			return false;
-		}
 	}
 	return true;
 }
 
+static void find_reuses(struct audit *audit, struct suspects *suspects)
+{
+	struct reading reading = { .audit = audit, .suspects = suspects };
+
+	for (unsigned int pass = 0; pass < judge_passes(audit->judge); pass++) {
+		judge_pass(audit->judge, pass);
+		if (!read_all(&reading, judge_packet))
+			break;
+	}
+	judge_end(audit->judge);
+	suspects_sort(suspects);
+}
+
+/* At least as many messages as go to the suspects. */
+static unsigned long long messages_to(const struct audit *audit, const struct suspects *suspects)
+{
+	unsigned long long messages = 0, unlisted = 0;
+	const struct session *session;
+
+	for (size_t i = 0; i < suspects->count; i++) {
+		session = sessions_find(audit->sessions, suspects->list[i]);
+		if (session)
+			messages += session->messages;
+		else
+			unlisted = sessions_unlisted(audit->sessions);
+	}
+	return messages + unlisted;
+}
+
+/* Tells the sessions of the suspects apart by their handshakes. */
+static void look_into_suspects(struct audit *audit, size_t memory, const struct suspects *suspects)
+{
+	struct reading reading = { .audit = audit };
+	struct handshakes *h;
+
+	h = handshakes_new(suspects, memory, messages_to(audit, suspects));
+	if (!h)
+		die_of_memory();
+	reading.handshakes = h;
+	for (unsigned int pass = 0; pass < handshakes_passes(h); pass++) {
+		handshakes_pass(h, pass);
+		if (!read_all(&reading, look_into_packet))
+			break;
+		if (!handshakes_decide(h, &audit->findings))
+			die_of_memory();
+	}
+	handshakes_end(h, &audit->findings);
+}
+
 void audit_run(struct audit *audit, size_t memory)
 {
-	unsigned int passes;
+	struct suspects suspects = { 0 };
 
 	audit->sessions = sessions_new();
 	if (!audit->sessions)
@@ -199,13 +322,12 @@ void audit_run(struct audit *audit, size_t memory)
 	audit->judge = judge_new(memory, audit->judged);
 	if (!audit->judge)
 		die_of_memory();
-	passes = audit->judged ? judge_passes(audit->judge) : 0;
-	for (unsigned int pass = 0; pass < passes; pass++) {
-		judge_pass(audit->judge, pass);
-		if (!judge_all(audit))
-			break;
-	}
-	reuses_sort(&audit->reuses);
-	if (!audit->judged)
+	if (audit->judged)
+		find_reuses(audit, &suspects);
+	else
 		complain(&audit->complaints, "nothing to judge: no tunnel messages");
+	if (suspects.count)
+		look_into_suspects(audit, memory, &suspects);
+	reuses_sort(&audit->findings.reuses);
+	reuses_sort(&audit->findings.doubtful);
 }

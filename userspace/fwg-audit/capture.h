@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Capture files: regular files, read several times, that must not change meanwhile. */
+/* Capture files. Each is read several times and must not change meanwhile. */
 #ifndef FWG_AUDIT_CAPTURE_H
 #define FWG_AUDIT_CAPTURE_H
 
@@ -9,15 +9,32 @@
 
 struct capture {
 	const char *name;
-	struct stat stat; /* as it was when it was first opened */
+	const char *shown; /* the name as a terminal may see it */
+	struct stat named; /* what the name stands for */
+	struct stat stat; /* what is read: the same, or a copy */
+	int copy; /* open, if there is one; else -1 */
 	bool opened;
-	unsigned long long packets, messages, others;
-	unsigned long long unjudged[FATES], first_unjudged[FATES];
+	unsigned long long packets, messages;
+	unsigned long long fates[FATES],
+		first[FATES]; /* packets of each fate, the first one's number */
+	int unknown_link; /* of the first packet with that fate */
 };
 
-/* Packets count from 1. Returns false to stop. */
-typedef bool capture_visitor(void *context, int link, unsigned long long packet, struct view frame);
+struct frame {
+	int link;
+	unsigned long long packet; /* counts from 1 */
+	int64_t time; /* in seconds */
+	struct view bytes;
+};
 
+/* Returns false to stop. */
+typedef bool capture_visitor(void *context, const struct frame *frame);
+
+const char *capture_link_name(int link);
+
+/* They return NULL, or what went wrong, valid until the next call. */
+const char *capture_identify(struct capture *capture);
+const char *capture_open(struct capture *capture);
 const char *capture_read(struct capture *capture, unsigned long long packets,
 			 capture_visitor *visit, void *context);
 

@@ -7,10 +7,21 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+void die(const char *format, ...)
+{
+	va_list args;
+
+	fputs("fwg-audit: ", stderr);
+	va_start(args, format);
+	vfprintf(stderr, format, args);
+	va_end(args);
+	fputc('\n', stderr);
+	exit(2);
+}
+
 void die_of_memory(void)
 {
-	fputs("fwg-audit: out of memory\n", stderr);
-	exit(2);
+	die("out of memory");
 }
 
 void complain(struct complaints *complaints, const char *format, ...)

@@ -13,6 +13,9 @@ struct complaints {
 
 __attribute__((format(printf, 2, 3))) void complain(struct complaints *complaints,
 						    const char *format, ...);
+
+/* For what nothing can be reported after. */
+__attribute__((format(printf, 1, 2))) noreturn void die(const char *format, ...);
 noreturn void die_of_memory(void);
 
 #endif

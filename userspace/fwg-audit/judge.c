@@ -15,7 +15,7 @@
 #include <string.h>
 #include <sys/random.h>
 
-#include "siphash.h"
+#include "digest.h"
 
 struct entry {
 	struct digest key;
@@ -31,22 +31,29 @@ struct judge {
 	unsigned int passes, pass;
 	unsigned long long ephemerals, ephemerals_shared;
 	/* A random key for each use: nobody can prepare a capture whose digests collide. */
-	struct siphash_key nonce_key[KINDS], text_key, both_key;
+	struct digest_key nonce_key[KINDS], text_key, both_key;
 };
+
+/* Three quarters full on average: shares differ little in size. */
+struct shares shares(size_t memory, size_t entry, unsigned long long messages)
+{
+	size_t room = memory / entry;
+
+	if (room > messages / 3 * 4 + 64)
+		room = messages / 3 * 4 + 64;
+	return (struct shares){ room, messages / (room / 4 * 3) + 1 };
+}
 
 struct judge *judge_new(size_t memory, unsigned long long messages)
 {
+	struct shares s = shares(memory, sizeof(struct entry), messages);
 	struct judge *judge = calloc(1, sizeof(*judge));
-	uint64_t room = memory / sizeof(struct entry);
 
 	if (!judge)
 		return NULL;
-	if (room > messages / 3 * 4 + 64)
-		room = messages / 3 * 4 + 64;
-	judge->size = room;
-	/* Three quarters full on average: shares differ little in size. */
-	judge->passes = messages / (room / 4 * 3) + 1;
-	judge->table = calloc(room, sizeof(*judge->table));
+	judge->size = s.room;
+	judge->passes = s.passes;
+	judge->table = calloc(s.room, sizeof(*judge->table));
 	if (!judge->table || getrandom(judge->nonce_key, sizeof(judge->nonce_key), 0) < 0 ||
 	    getrandom(&judge->text_key, sizeof(judge->text_key), 0) < 0 ||
 	    getrandom(&judge->both_key, sizeof(judge->both_key), 0) < 0) {
@@ -55,6 +62,13 @@ struct judge *judge_new(size_t memory, unsigned long long messages)
 		return NULL;
 	}
 	return judge;
+}
+
+/* Frees the table; what was counted is still there. */
+void judge_end(struct judge *judge)
+{
+	free(judge->table);
+	judge->table = NULL;
 }
 
 unsigned int judge_passes(const struct judge *judge)
@@ -103,10 +117,10 @@ enum verdict judge_message(struct judge *judge, const struct message *m, struct 
 	struct digest both[2], text;
 	struct entry *entry;
 
-	both[0] = siphash128(&judge->nonce_key[m->kind], m->nonce, m->nonce_len);
+	both[0] = digest(&judge->nonce_key[m->kind], m->nonce, m->nonce_len);
 	if (both[0].lo % judge->passes != judge->pass)
 		return SKIPPED;
-	text = siphash128(&judge->text_key, m->text, m->text_len);
+	text = digest(&judge->text_key, m->text, m->text_len);
 
 	entry = find(judge, &both[0]);
 	if (!entry->packet) {
@@ -124,7 +138,7 @@ enum verdict judge_message(struct judge *judge, const struct message *m, struct 
 	*first = (struct place){ entry->file, entry->packet };
 
 	both[1] = text;
-	both[0] = siphash128(&judge->both_key, both, sizeof(both));
+	both[0] = digest(&judge->both_key, both, sizeof(both));
 	entry = find(judge, &both[0]);
 	if (entry->packet)
 		return AGAIN;

@@ -13,6 +13,13 @@ struct place {
 	unsigned long long packet;
 };
 
+static inline int place_order(const struct place *a, const struct place *b)
+{
+	if (a->file != b->file)
+		return a->file < b->file ? -1 : 1;
+	return (a->packet > b->packet) - (a->packet < b->packet);
+}
+
 enum verdict {
 	SKIPPED, /* the message falls in the share of another pass */
 	FIRST, /* of its nonce */
@@ -21,11 +28,20 @@ enum verdict {
 	FULL, /* the table is */
 };
 
+/* A table that may be too small for all messages, and how often they are then to be read. */
+struct shares {
+	size_t room; /* in entries */
+	unsigned int passes;
+};
+
+struct shares shares(size_t memory, size_t entry, unsigned long long messages);
+
 struct judge *judge_new(size_t memory, unsigned long long messages);
 unsigned int judge_passes(const struct judge *judge);
 void judge_pass(struct judge *judge, unsigned int pass);
 enum verdict judge_message(struct judge *judge, const struct message *m, struct place at,
 			   struct place *first);
+void judge_end(struct judge *judge);
 unsigned long long judge_ephemerals(const struct judge *judge);
 unsigned long long judge_ephemerals_shared(const struct judge *judge);
 

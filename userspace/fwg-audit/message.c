@@ -19,8 +19,11 @@ const char *const kind_name[KINDS] = {
 	[TRANSPORT] = "transport",
 };
 
+/* More messages than any session can send in its three minutes. */
+#define COUNTER_PLAUSIBLE 0x10000000000
+
 /* Whether a UDP payload of this type and length is a message. */
-static bool plausible(uint32_t type, size_t len)
+static bool plausible(uint8_t type, size_t len)
 {
 	switch (type) {
 	case INITIATION:
@@ -44,19 +47,29 @@ static void set(struct message *m, const uint8_t *nonce, size_t nonce_len, const
 	m->text_len = text_len;
 }
 
-/* CARRIES when @m is filled in; it points into @payload. */
-enum fate message_parse(const struct view *payload, struct message *m)
+/*
+ * CARRIES when @m is filled in; it points into @payload. The three reserved
+ * bytes are 0 in WireGuard, but some services use them to route by. One byte
+ * alone says little, so a transport message must then have a likely counter,
+ * which no DNS message has in its place. @strict: the reserved bytes must be 0.
+ */
+enum fate message_parse(const struct view *payload, bool strict, struct message *m)
 {
 	const uint8_t *p = payload->p;
+	bool reserved;
 
 	if (payload->have < 4)
 		return payload->len < TRANSPORT_MIN ? OTHER : CUT;
-	if (!plausible(get_le32(p), payload->len))
+	reserved = p[1] || p[2] || p[3];
+	if (!plausible(*p, payload->len) || (reserved && strict))
+		return OTHER;
+	if (reserved && *p == TRANSPORT && payload->have >= 16 &&
+	    get_le64(p + 8) >= COUNTER_PLAUSIBLE)
 		return OTHER;
 	if (payload->have < payload->len)
 		return CUT;
 
-	*m = (struct message){ .kind = get_le32(p) };
+	*m = (struct message){ .kind = *p, .reserved = reserved };
 	switch (m->kind) {
 	case INITIATION:
 		m->sender = get_le32(p + 4);
@@ -91,7 +104,7 @@ size_t message_stride(const struct view *payload)
 	const uint8_t *p = payload->p, *second = NULL;
 	size_t len = payload->len;
 
-	if (payload->have == len && len >= 2 * TRANSPORT_MIN && get_le32(p) == TRANSPORT)
+	if (payload->have == len && len >= 2 * TRANSPORT_MIN && *p == TRANSPORT)
 		second = memmem(p + TRANSPORT_MIN, len - TRANSPORT_MIN, p, 8);
 	return second ? (size_t)(second - p) : len;
 }

@@ -17,6 +17,7 @@ enum kind {
 
 struct message {
 	enum kind kind;
+	bool reserved; /* the three bytes behind the type are not all 0 */
 	uint32_t sender; /* initiation and response: the index that the sender gives itself */
 	uint32_t receiver; /* all but initiation */
 	unsigned long long counter; /* transport */
@@ -32,7 +33,7 @@ struct message {
 
 extern const char *const kind_name[KINDS];
 
-enum fate message_parse(const struct view *payload, struct message *m);
+enum fate message_parse(const struct view *payload, bool strict, struct message *m);
 size_t message_stride(const struct view *payload);
 
 #endif

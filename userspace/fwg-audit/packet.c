@@ -30,13 +30,38 @@ static void trim(struct view *v, size_t len)
 		v->have = v->len;
 }
 
-static enum fate udp(struct view *v)
+/* IP protocols in which packets travel that are not looked into. */
+static enum fate not_udp(uint8_t protocol)
 {
+	switch (protocol) {
+	case 4: /* IPv4 */
+	case 41: /* IPv6 */
+	case 47: /* GRE */
+	case 50: /* ESP */
+	case 97: /* EtherIP */
+	case 115: /* L2TP */
+	case 137: /* MPLS */
+		return TUNNELED;
+	}
+	return OTHER;
+}
+
+static void set_endpoint(struct endpoint *endpoint, const uint8_t *address, size_t len)
+{
+	endpoint->address = address;
+	endpoint->len = len;
+}
+
+static enum fate udp(struct datagram *d)
+{
+	struct view *v = &d->payload;
 	enum fate fate = need(v, 8);
 	size_t len;
 
 	if (fate != CARRIES)
 		return fate;
+	d->from.port = get_be16(v->p);
+	d->to.port = get_be16(v->p + 2);
 	len = get_be16(v->p + 4);
 	if (len < 8 || len > v->len)
 		return MALFORMED;
@@ -45,8 +70,9 @@ static enum fate udp(struct view *v)
 	return CARRIES;
 }
 
-static enum fate ipv4(struct view *v)
+static enum fate ipv4(struct datagram *d)
 {
+	struct view *v = &d->payload;
 	enum fate fate = need(v, 20);
 	size_t header, total;
 
@@ -56,7 +82,7 @@ static enum fate ipv4(struct view *v)
 	if (v->p[0] >> 4 != 4 || header < 20)
 		return MALFORMED;
 	if (v->p[9] != 17)
-		return OTHER;
+		return not_udp(v->p[9]);
 	if (get_be16(v->p + 6) & 0x3fff)
 		return FRAGMENT;
 	fate = need(v, header);
@@ -66,8 +92,10 @@ static enum fate ipv4(struct view *v)
 	if (total < header || total > v->len)
 		return MALFORMED;
 	trim(v, total);
+	set_endpoint(&d->from, v->p + 12, 4);
+	set_endpoint(&d->to, v->p + 16, 4);
 	skip(v, header);
-	return udp(v);
+	return udp(d);
 }
 
 static bool ipv6_extension(uint8_t next)
@@ -86,8 +114,9 @@ static bool ipv6_extension(uint8_t next)
 	return false;
 }
 
-static enum fate ipv6(struct view *v)
+static enum fate ipv6(struct datagram *d)
 {
+	struct view *v = &d->payload;
 	enum fate fate = need(v, 40);
 	size_t header, total;
 	uint8_t next;
@@ -98,6 +127,8 @@ static enum fate ipv6(struct view *v)
 		return MALFORMED;
 	next = v->p[6];
 	total = get_be16(v->p + 4);
+	set_endpoint(&d->from, v->p + 8, 16);
+	set_endpoint(&d->to, v->p + 24, 16);
 	skip(v, 40);
 	/* No length means a jumbogram, and a length too great is left for UDP to find. */
 	if (total)
@@ -111,7 +142,8 @@ static enum fate ipv6(struct view *v)
 			header = 8;
 			/* A fragment at offset 0 with none to follow is a whole packet. */
 			if (get_be16(v->p + 2) & 0xfff9)
-				return v->p[0] == 17 || ipv6_extension(v->p[0]) ? FRAGMENT : OTHER;
+				return v->p[0] == 17 || ipv6_extension(v->p[0]) ? FRAGMENT :
+										  not_udp(v->p[0]);
 		} else if (next == 51) {
 			header = (v->p[1] + 2) * 4;
 		} else {
@@ -123,21 +155,69 @@ static enum fate ipv6(struct view *v)
 		next = v->p[0];
 		skip(v, header);
 	}
-	return next == 17 ? udp(v) : OTHER;
+	return next == 17 ? udp(d) : not_udp(next);
 }
 
-static enum fate ip(struct view *v)
+static enum fate ip(struct datagram *d)
 {
-	enum fate fate = need(v, 1);
+	enum fate fate = need(&d->payload, 1);
 
 	if (fate != CARRIES)
 		return fate;
-	return v->p[0] >> 4 == 6 ? ipv6(v) : ipv4(v);
+	return d->payload.p[0] >> 4 == 6 ? ipv6(d) : ipv4(d);
+}
+
+/* PPP, with its address and control bytes or without, and with a protocol of one byte or two. */
+static enum fate ppp(struct datagram *d)
+{
+	struct view *v = &d->payload;
+	enum fate fate = need(v, 2);
+	uint16_t protocol;
+
+	if (fate == CARRIES && v->p[0] == 0xff && v->p[1] == 3) {
+		skip(v, 2);
+		fate = need(v, 2);
+	}
+	if (fate != CARRIES)
+		return fate;
+	protocol = v->p[0] & 1 ? v->p[0] : get_be16(v->p);
+	skip(v, v->p[0] & 1 ? 1 : 2);
+	switch (protocol) {
+	case 0x21:
+		return ipv4(d);
+	case 0x57:
+		return ipv6(d);
+	case 0x3d: /* multilink */
+	case 0xfd: /* compressed */
+	case 0x281: /* MPLS */
+		return TUNNELED;
+	}
+	return OTHER;
+}
+
+static enum fate pppoe(struct datagram *d)
+{
+	struct view *v = &d->payload;
+	enum fate fate = need(v, 6);
+	size_t len;
+
+	if (fate != CARRIES)
+		return fate;
+	/* Of version 1 and type 1, and with code 0, which is data. */
+	if (get_be16(v->p) != 0x1100)
+		return OTHER;
+	len = get_be16(v->p + 4);
+	skip(v, 6);
+	if (len > v->len)
+		return MALFORMED;
+	trim(v, len);
+	return ppp(d);
 }
 
 /* What follows an Ethernet type, behind any number of VLAN tags. */
-static enum fate ethertype(uint16_t type, struct view *v)
+static enum fate ethertype(uint16_t type, struct datagram *d)
 {
+	struct view *v = &d->payload;
 	enum fate fate;
 
 	while (type == 0x8100 || type == 0x88a8 || type == 0x9100) {
@@ -147,24 +227,34 @@ static enum fate ethertype(uint16_t type, struct view *v)
 		type = get_be16(v->p + 2);
 		skip(v, 4);
 	}
-	if (type == 0x0800)
-		return ipv4(v);
-	if (type == 0x86dd)
-		return ipv6(v);
+	switch (type) {
+	case 0x0800:
+		return ipv4(d);
+	case 0x86dd:
+		return ipv6(d);
+	case 0x8864:
+		return pppoe(d);
+	case 0x6558: /* Ethernet */
+	case 0x8847: /* MPLS */
+	case 0x8848:
+	case 0x88e5: /* MACsec */
+	case 0x88e7: /* provider backbone bridging */
+		return TUNNELED;
+	}
 	return OTHER;
 }
 
 /* An address family as the capturing system numbers it. */
-static enum fate family(uint32_t family, struct view *v)
+static enum fate family(uint32_t family, struct datagram *d)
 {
 	switch (family) {
 	case 2:
-		return ipv4(v);
+		return ipv4(d);
 	case 10: /* Linux */
 	case 24: /* NetBSD, OpenBSD */
 	case 28: /* FreeBSD */
 	case 30: /* Darwin */
-		return ipv6(v);
+		return ipv6(d);
 	}
 	return OTHER;
 }
@@ -178,11 +268,15 @@ static const struct link {
 	{ DLT_EN10MB, 14, 12 },
 	{ DLT_LINUX_SLL, 16, 14 },
 	{ DLT_LINUX_SLL2, 20, 0 },
+	{ DLT_C_HDLC, 4, 2 },
 	{ DLT_NULL, 4, 0 },
 	{ DLT_LOOP, 4, 0 },
 	{ DLT_RAW, 0, 0 },
 	{ DLT_IPV4, 0, 0 },
 	{ DLT_IPV6, 0, 0 },
+	{ DLT_PPP, 0, 0 },
+	{ DLT_PPP_SERIAL, 0, 0 },
+	{ DLT_PPP_ETHER, 0, 0 },
 };
 
 /* clang-format on */
@@ -200,7 +294,8 @@ bool packet_link_known(int link)
 	return find_link(link);
 }
 
-enum fate packet_payload(int link, struct view frame, struct view *payload)
+/* CARRIES when @d is filled in. */
+enum fate packet_datagram(int link, struct view frame, struct datagram *d)
 {
 	const struct link *l = find_link(link);
 	const uint8_t *header = frame.p;
@@ -208,27 +303,50 @@ enum fate packet_payload(int link, struct view frame, struct view *payload)
 	uint32_t af;
 
 	if (!l)
-		return MALFORMED;
+		return UNKNOWN_LINK;
 	fate = need(&frame, l->header);
 	if (fate != CARRIES)
 		return fate;
-	*payload = frame;
-	skip(payload, l->header);
+	d->payload = frame;
+	skip(&d->payload, l->header);
 
 	switch (link) {
 	case DLT_NULL:
 		/* In the byte order of whoever captured; families are small numbers. */
 		af = get_be32(header);
-		return family(af < 0x10000 ? af : get_le32(header), payload);
+		return family(af < 0x10000 ? af : get_le32(header), d);
 	case DLT_LOOP:
-		return family(get_be32(header), payload);
+		return family(get_be32(header), d);
 	case DLT_RAW:
-		return ip(payload);
+		return ip(d);
 	case DLT_IPV4:
-		return ipv4(payload);
+		return ipv4(d);
 	case DLT_IPV6:
-		return ipv6(payload);
+		return ipv6(d);
+	case DLT_PPP:
+	case DLT_PPP_SERIAL:
+		return ppp(d);
+	case DLT_PPP_ETHER:
+		return pppoe(d);
 	default:
-		return ethertype(get_be16(header + l->type), payload);
+		return ethertype(get_be16(header + l->type), d);
 	}
+}
+
+/* Whether the destination port is that of an encapsulation which is not looked into. */
+bool packet_is_encapsulation(const struct datagram *d)
+{
+	switch (d->to.port) {
+	case 1701: /* L2TP */
+	case 2152: /* GTP */
+	case 3544: /* Teredo */
+	case 4500: /* IPsec */
+	case 4754: /* GRE */
+	case 4789: /* VXLAN */
+	case 6081: /* Geneve */
+	case 6635: /* MPLS */
+	case 8472: /* VXLAN, as Linux had it first */
+		return true;
+	}
+	return false;
 }

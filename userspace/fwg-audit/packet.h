@@ -11,9 +11,12 @@
 enum fate {
 	CARRIES,
 	OTHER,
+	FILTERED, /* the filter does not match it */
+	TUNNELED, /* in a tunnel that is not looked into */
 	FRAGMENT,
 	CUT,
 	MALFORMED,
+	UNKNOWN_LINK,
 	FATES,
 };
 
@@ -23,7 +26,20 @@ struct view {
 	size_t have, len;
 };
 
+/* Points into the frame. */
+struct endpoint {
+	const uint8_t *address;
+	size_t len;
+	uint16_t port;
+};
+
+struct datagram {
+	struct endpoint from, to;
+	struct view payload;
+};
+
 bool packet_link_known(int link);
-enum fate packet_payload(int link, struct view frame, struct view *payload);
+enum fate packet_datagram(int link, struct view frame, struct datagram *d);
+bool packet_is_encapsulation(const struct datagram *d);
 
 #endif

@@ -6,7 +6,8 @@
 #include "audit.h"
 
 const char *report_verdict(const struct audit *audit);
-void report_text(const struct audit *audit);
+/* @all: no list is cut short. */
+void report_text(const struct audit *audit, bool all);
 void report_json(const struct audit *audit);
 
 #endif

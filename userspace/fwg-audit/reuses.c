@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The reuses found, in the order of the captures, and a bounded number of them. */
+/* A bounded number of reuses, or of what may be some, in the order of the captures. */
 #include "reuses.h"
 
 #include <stdlib.h>
@@ -10,11 +10,7 @@ static int order(const void *left, const void *right)
 {
 	const struct reuse *l = left, *r = right;
 
-	if (l->b.file != r->b.file)
-		return l->b.file < r->b.file ? -1 : 1;
-	if (l->b.packet != r->b.packet)
-		return l->b.packet < r->b.packet ? -1 : 1;
-	return (l->offset > r->offset) - (l->offset < r->offset);
+	return place_order(&l->b, &r->b) ?: (l->offset > r->offset) - (l->offset < r->offset);
 }
 
 /* Puts in order those found in different passes, and keeps no more than are listed. */

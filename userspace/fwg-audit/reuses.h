@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The reuses found, in the order of the captures, and a bounded number of them. */
+/* A bounded number of reuses, or of what may be some, in the order of the captures. */
 #ifndef FWG_AUDIT_REUSES_H
 #define FWG_AUDIT_REUSES_H
 

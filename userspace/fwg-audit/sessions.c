@@ -5,14 +5,14 @@
 #include <stdlib.h>
 #include <sys/random.h>
 
-#include "siphash.h"
+#include "digest.h"
 
 struct sessions {
 	struct session *list; /* in order of appearance */
 	uint32_t *slots; /* hash table of positions in @list, plus 1 */
 	uint32_t count, room; /* there are 2 * room slots */
 	unsigned long long unlisted; /* messages of sessions for which there was no room */
-	struct siphash_key key;
+	struct digest_key key;
 };
 
 struct sessions *sessions_new(void)
@@ -30,7 +30,7 @@ struct sessions *sessions_new(void)
 static uint32_t *find(const struct sessions *s, uint32_t receiver)
 {
 	uint64_t slots = 2 * (uint64_t)s->room;
-	uint64_t i = siphash128(&s->key, &receiver, sizeof(receiver)).lo % slots;
+	uint64_t i = digest(&s->key, &receiver, sizeof(receiver)).lo % slots;
 
 	while (s->slots[i] && s->list[s->slots[i] - 1].receiver != receiver)
 		i = (i + 1) % slots;
@@ -64,6 +64,12 @@ static struct session *lookup(const struct sessions *s, uint32_t receiver)
 	return slot ? &s->list[slot - 1] : NULL;
 }
 
+/* NULL: not listed. */
+const struct session *sessions_find(const struct sessions *s, uint32_t receiver)
+{
+	return lookup(s, receiver);
+}
+
 /* The session of @receiver, made if there is room; false: out of memory. */
 static bool obtain(struct sessions *s, uint32_t receiver, struct session **session)
 {
@@ -82,16 +88,22 @@ static bool obtain(struct sessions *s, uint32_t receiver, struct session **sessi
 bool sessions_survey(struct sessions *s, const struct message *m, uint32_t file)
 {
 	struct session *session;
-	uint64_t owner;
+	uint64_t handshake;
 
 	if (m->kind == INITIATION || m->kind == RESPONSE) {
 		if (!obtain(s, m->sender, &session))
 			return false;
 		if (!session)
 			return true;
-		owner = siphash128(&s->key, m->nonce, m->nonce_len).lo | 1;
-		session->several_owners |= session->owner && session->owner != owner;
-		session->owner = owner;
+		handshake = digest(&s->key, m->nonce, m->nonce_len).lo | 1;
+		/* Another handshake, or the first in this file although the index was in use. */
+		if (session->handshake && session->handshake != handshake)
+			session->several = true;
+		if (session->messages && session->last_file == file &&
+		    (!session->handshake || session->handshake_file != file))
+			session->several = true;
+		session->handshake = handshake;
+		session->handshake_file = file;
 	} else if (m->kind == TRANSPORT) {
 		if (!obtain(s, m->receiver, &session))
 			return false;
@@ -117,17 +129,6 @@ void sessions_distinct(struct sessions *s, const struct message *m)
 
 	if (session)
 		session->distinct++;
-}
-
-/*
- * Whether the captures hold several handshakes in which this index was chosen.
- * Indices are random and have 32 bits, so that two sessions may bear the same.
- */
-bool sessions_ambiguous(const struct sessions *s, uint32_t receiver)
-{
-	const struct session *session = lookup(s, receiver);
-
-	return session && session->several_owners;
 }
 
 size_t sessions_count(const struct sessions *s)

@@ -12,14 +12,15 @@ struct session {
 	uint32_t receiver;
 	uint32_t files, last_file; /* how many files have transport messages of it */
 	unsigned long long messages, distinct, first, last;
-	uint64_t owner; /* which ephemeral key came with the index, 0: not seen */
-	bool several_owners;
+	uint64_t handshake; /* in which the index was chosen, 0: not seen */
+	uint32_t handshake_file; /* where that was seen last */
+	bool several; /* have it: it was chosen again, or in use before it was chosen */
 };
 
 struct sessions *sessions_new(void);
 bool sessions_survey(struct sessions *sessions, const struct message *m, uint32_t file);
 void sessions_distinct(struct sessions *sessions, const struct message *m);
-bool sessions_ambiguous(const struct sessions *sessions, uint32_t receiver);
+const struct session *sessions_find(const struct sessions *sessions, uint32_t receiver);
 size_t sessions_count(const struct sessions *sessions);
 const struct session *sessions_get(const struct sessions *sessions, size_t i);
 unsigned long long sessions_unlisted(const struct sessions *sessions);

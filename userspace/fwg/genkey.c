@@ -7,7 +7,7 @@
 #include <unistd.h>
 
 #include "commands.h"
-#include "json.h"
+#include "key.h"
 
 static void warn_of_others(void)
 {
@@ -39,7 +39,7 @@ static int generate(int argc, char *argv[], bool private)
 	if (private)
 		clamp(key);
 	if (json)
-		json_key(private ? "private_key" : "preshared_key", key);
+		key_print_json(private ? "private_key" : "preshared_key", key);
 	else
 		key_print_line(key);
 	explicit_bzero(key, sizeof(key));

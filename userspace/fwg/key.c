@@ -8,6 +8,7 @@
 
 #include <sodium.h>
 
+#include "json.h"
 #include "key.h"
 
 /* None of these needs sodium_init(), which may block on the RNG. */
@@ -99,5 +100,17 @@ void key_print_line(const uint8_t key[KEY_LEN])
 
 	key_to_text(text, key);
 	puts(text);
+	explicit_bzero(text, sizeof(text));
+}
+
+void key_print_json(const char *name, const uint8_t key[KEY_LEN])
+{
+	char text[KEY_TEXT_SIZE];
+
+	key_to_text(text, key);
+	json_open(NULL, '{');
+	json_string(name, text);
+	json_close('}');
+	json_end();
 	explicit_bzero(text, sizeof(text));
 }

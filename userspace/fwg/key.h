@@ -31,7 +31,8 @@ bool key_equal(const uint8_t a[KEY_LEN], const uint8_t b[KEY_LEN]);
  */
 int key_read(int fd, const char *name, bool may_be_empty, uint8_t key[KEY_LEN]);
 
-/* Prints the base64 form and a newline. */
+/* Prints the base64 form and a newline, or a JSON object of which it is the only member. */
 void key_print_line(const uint8_t key[KEY_LEN]);
+void key_print_json(const char *name, const uint8_t key[KEY_LEN]);
 
 #endif

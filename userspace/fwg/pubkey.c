@@ -7,7 +7,7 @@
 #include <sodium.h>
 
 #include "commands.h"
-#include "json.h"
+#include "key.h"
 
 int cmd_pubkey(int argc, char *argv[])
 {
@@ -25,7 +25,7 @@ int cmd_pubkey(int argc, char *argv[])
 		return 1;
 	}
 	if (json)
-		json_key("public_key", public);
+		key_print_json("public_key", public);
 	else
 		key_print_line(public);
 	return 0;

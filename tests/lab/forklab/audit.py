@@ -16,15 +16,12 @@ PROGRAM = os.path.join(REPO, "build", "fwg-audit")
 @dataclasses.dataclass(frozen=True)
 class Verdict:
     judged: int         # messages
-    reuses: tuple       # as fwg-audit lists them
-    reused: int         # all of them, listed or not
+    reuses: tuple       # those certain, as fwg-audit lists them
+    reused: int         # all of them, and doubtful ones
 
     def count(self, *kinds):
-        """How many reuses are certain. An index that was chosen in two
-        handshakes, as clones with the same RNG state do, may belong to two
-        keys."""
-        return sum(reuse["kind"] in kinds and not reuse["ambiguous"]
-                   for reuse in self.reuses)
+        """How many reuses are certain."""
+        return sum(reuse["kind"] in kinds for reuse in self.reuses)
 
 
 def judge(captures):
@@ -34,13 +31,14 @@ def judge(captures):
     done = subprocess.run([PROGRAM, "--json"] + [c.path for c in captures],
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE,
                           text=True, timeout=120)
-    if done.returncode not in (0, 1):
+    if done.returncode not in (0, 1, 3):
         raise LabError(f"fwg-audit: {done.stderr.strip()}")
     report = json.loads(done.stdout)
-    if bool(report["reused"]) != bool(done.returncode):
+    reused, doubtful = report["reused"], report["doubtful"]
+    if done.returncode != (1 if reused else 3 if doubtful else 0):
         raise LabError("fwg-audit: exit code and report disagree")
     return Verdict(report["judged"], tuple(report["reuses"]),
-                   report["reused"])
+                   reused + doubtful)
 
 
 def shared_ephemerals(clones):

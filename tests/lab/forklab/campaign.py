@@ -177,7 +177,8 @@ def version():
                "tunnel", "walk")]
     files += [os.path.join(REPO, "tests", "lib", "messages.py")]
     files += glob.glob(os.path.join(LAB, "guest", "*"))
-    files += glob.glob(os.path.join(REPO, "userspace", "fwg-audit", "*.[ch]"))
+    for part in "common", "fwg-audit":
+        files += glob.glob(os.path.join(REPO, "userspace", part, "*.[ch]"))
     digest = hashlib.sha256()
     for path in sorted(os.path.relpath(path, REPO) for path in files):
         with open(os.path.join(REPO, path), "rb") as file:

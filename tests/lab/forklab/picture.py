@@ -84,7 +84,7 @@ def describe(systems):
 def describe_round(result, end):
     reused = {(place["file"], place["packet"])
               for reuse in result.verdict.reuses
-              if reuse["kind"] == "transport" and not reuse["ambiguous"]
+              if reuse["kind"] == "transport"
               for place in (reuse["a"], reuse["b"])}
     past = data(result.clones[0].before())
     old = past[-1][1].receiver

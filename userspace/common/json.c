@@ -1,23 +1,47 @@
 // SPDX-License-Identifier: GPL-2.0
 /* The JSON writer: commas, names and escapes. */
-#include <inttypes.h>
-#include <stdbool.h>
-#include <stdio.h>
-#include <string.h>
-
-#include "../json_string.h"
 #include "json.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+#include "utf8.h"
 
 /* Does a value precede the next one in the object or array that is open? */
 static bool comma;
+/* Does the next value begin a line? */
+static bool line;
+
+static void put_string(const char *string)
+{
+	const uint8_t *s = (const uint8_t *)string;
+	size_t len;
+
+	putchar('"');
+	for (; *s; s += len ? len : 1) {
+		len = utf8_len(s);
+		if (!len)
+			fputs("\\ufffd", stdout);
+		else if (*s == '"' || *s == '\\')
+			printf("\\%c", *s);
+		else if (*s < ' ')
+			printf("\\u%04x", *s);
+		else
+			fwrite(s, 1, len, stdout);
+	}
+	putchar('"');
+}
 
 static void begin(const char *name)
 {
 	if (comma)
 		putchar(',');
+	if (line)
+		putchar('\n');
 	comma = true;
+	line = false;
 	if (name) {
-		put_json_string(name);
+		put_string(name);
 		putchar(':');
 	}
 }
@@ -33,6 +57,7 @@ void json_close(char bracket)
 {
 	putchar(bracket);
 	comma = true;
+	line = false;
 }
 
 void json_number(const char *name, uint64_t value)
@@ -53,6 +78,12 @@ void json_time(const char *name, int64_t sec, unsigned int us)
 		printf(".%06u", us);
 }
 
+void json_bool(const char *name, bool value)
+{
+	begin(name);
+	fputs(value ? "true" : "false", stdout);
+}
+
 void json_null(const char *name)
 {
 	begin(name);
@@ -62,19 +93,12 @@ void json_null(const char *name)
 void json_string(const char *name, const char *value)
 {
 	begin(name);
-	put_json_string(value);
+	put_string(value);
 }
 
-void json_key(const char *name, const uint8_t key[KEY_LEN])
+void json_line(void)
 {
-	char text[KEY_TEXT_SIZE];
-
-	key_to_text(text, key);
-	json_open(NULL, '{');
-	json_string(name, text);
-	json_close('}');
-	json_end();
-	explicit_bzero(text, sizeof(text));
+	line = comma;
 }
 
 void json_end(void)

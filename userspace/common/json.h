@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /* JSON, written to standard output piece by piece. */
-#ifndef FWG_JSON_H
-#define FWG_JSON_H
+#ifndef COMMON_JSON_H
+#define COMMON_JSON_H
 
-#include "key.h"
+#include <stdbool.h>
+#include <stdint.h>
 
 /*
  * @name is that of a member in the object that is open, or NULL at the top level
@@ -12,16 +13,17 @@
 void json_open(const char *name, char bracket);
 void json_close(char bracket);
 void json_number(const char *name, uint64_t value);
+void json_bool(const char *name, bool value);
 void json_null(const char *name);
 
 /* Seconds since 1970 and microseconds; null for 0, which means never. */
 void json_time(const char *name, int64_t sec, unsigned int us);
 
-/* Escapes what needs it. */
+/* Escapes what needs it. Bytes that are no UTF-8 become U+FFFD. */
 void json_string(const char *name, const char *value);
 
-/* The whole output: an object with a key as its only member. */
-void json_key(const char *name, const uint8_t key[KEY_LEN]);
+/* Breaks the line before the next element or member, to keep long documents readable. */
+void json_line(void);
 
 /* Ends a value at the top level with a newline. */
 void json_end(void);
