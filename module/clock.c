@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * clock: the time that a handshake initiation may claim.
+ * clock: the time for the timestamps of handshake initiations.
  *
- * A peer refuses an initiation whose timestamp is not later than the latest it
- * has seen. A restored machine has the wall clock of its snapshot, hours behind
- * what its relatives have sent since; but its RTC is the hypervisor's, and right.
+ * A peer refuses an initiation whose timestamp is not later than the latest that it
+ * has seen. The wall clock of a restored machine goes on from its snapshot, and may be
+ * hours behind what other clones have sent since. The RTC is right: the hypervisor
+ * keeps it.
  */
 
 #include "clock.h"
@@ -18,11 +19,11 @@
 #include <linux/timekeeping.h>
 
 /**
- * struct rtc_reading - what the RTC has shown
- * @seconds: CLOCK_REALTIME, or local time
- * @boottime: when it was read, ns
- * @stamp: in which generation
- * @valid: there is an RTC
+ * struct rtc_reading - a reading of the RTC
+ * @seconds: the time, as CLOCK_REALTIME or as local time
+ * @boottime: when the RTC was read, ns
+ * @stamp: the generation in which it was read
+ * @valid: false if there is no RTC
  */
 struct rtc_reading {
 	time64_t seconds;
@@ -31,7 +32,7 @@ struct rtc_reading {
 	bool valid;
 };
 
-/* How far the RTC was ahead of the wall clock at the start: its time zone; and when that was. */
+/* When the module was loaded: how far the RTC was ahead of the wall clock, its time zone. */
 static time64_t rtc_zone;
 static struct generation_stamp start;
 
@@ -58,7 +59,7 @@ static bool fwg_read_rtc(time64_t *seconds)
 #endif
 
 /**
- * fwg_clock_init() - learn what the RTC shows while the wall clock is right
+ * fwg_clock_init() - learn the time zone of the RTC while the wall clock is right
  *
  * Context: process.
  */
@@ -71,9 +72,9 @@ void fwg_clock_init(void)
 }
 
 /*
- * @now as it should be by a reading of an RTC that was @zone ahead at the start.
- * The RTC may be in local time, or was put right since: only what both
- * differences agree on is believed.
+ * Correct @now by a reading of an RTC that was @zone ahead at the start. The RTC may
+ * run in local time, or may have been set since. So only as much of a lag is
+ * corrected as there is both with and without @zone.
  */
 static struct timespec64 fwg_put_right(struct timespec64 now, u64 boottime,
 				       const struct rtc_reading *rtc, time64_t zone)
@@ -88,7 +89,7 @@ static struct timespec64 fwg_put_right(struct timespec64 now, u64 boottime,
 	return now;
 }
 
-/* Reading the RTC is slow: once a second is often enough, but not across a fork. */
+/* Reading the RTC is slow. One reading serves for a second, but not across a fork. */
 static bool fwg_is_fresh(const struct rtc_reading *rtc, u64 boottime)
 {
 	return boottime - rtc->boottime < NSEC_PER_SEC &&
@@ -96,9 +97,9 @@ static bool fwg_is_fresh(const struct rtc_reading *rtc, u64 boottime)
 }
 
 /**
- * fwg_clock_now() - the wall clock, put right by the RTC where a fork has left it behind
+ * fwg_clock_now() - the wall clock, corrected by the RTC after a fork
  *
- * As long as there was none, an RTC that has drifted ahead is not believed.
+ * Before the first fork the RTC is ignored: it may have drifted ahead.
  *
  * Context: process; sleeps.
  */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* clock: the time that a handshake initiation may claim. */
+/* clock: the time for the timestamps of handshake initiations. */
 #ifndef _FORKGUARD_CLOCK_H
 #define _FORKGUARD_CLOCK_H
 

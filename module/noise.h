@@ -37,7 +37,7 @@ struct noise_owner_ops {
 };
 
 /**
- * struct noise_source - where a handshake message comes from
+ * struct noise_source - the source address of a handshake message
  * @addr: the address; if IPv4, mapped
  * @port: the port
  */
@@ -47,11 +47,11 @@ struct noise_source {
 } __packed;
 
 /**
- * enum noise_wiped - what fwg_noise_peer_reset() found stale and wiped
+ * enum noise_wiped - what fwg_noise_peer_reset() has wiped
  * @NOISE_WIPED_NOTHING: nothing
- * @NOISE_WIPED_OLD: nothing that was of use still, or has been followed
- *	already by a handshake in the running generation
- * @NOISE_WIPED_LIVE: a session in use, or a handshake on the way to one
+ * @NOISE_WIPED_OLD: only sessions out of use, or sessions that have a successor in
+ *	the running generation already
+ * @NOISE_WIPED_LIVE: a session in use, or a pending handshake
  */
 enum noise_wiped {
 	NOISE_WIPED_NOTHING,
@@ -95,7 +95,7 @@ int __must_check fwg_noise_finish(struct noise_local *local, const struct messag
 				  struct fwg_peer **owner);
 bool fwg_noise_response_expected(struct noise_local *local, const struct message_response *in);
 
-/* What handshake messages end in, and cookies, of which the second MAC is made. */
+/* The MACs of handshake messages, and cookies. */
 void fwg_noise_add_macs(struct noise_peer *peer, void *msg, size_t len);
 bool __must_check fwg_noise_mac1_valid(struct noise_local *local, const void *msg, size_t len);
 bool __must_check fwg_noise_mac2_valid(struct noise_local *local, const void *msg, size_t len,

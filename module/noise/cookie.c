@@ -21,9 +21,9 @@ static void fwg_derive(u8 key[NOISE_SYMMETRIC_KEY_LEN], const char label[8],
 }
 
 /**
- * fwg_mac_keys() - the keys that go with an identity
+ * fwg_mac_keys() - derive the MAC keys of a public key
  * @keys: the keys
- * @public_key: the identity
+ * @public_key: the public key
  */
 void fwg_mac_keys(struct mac_keys *keys, const u8 public_key[NOISE_PUBLIC_KEY_LEN])
 {
@@ -32,7 +32,7 @@ void fwg_mac_keys(struct mac_keys *keys, const u8 public_key[NOISE_PUBLIC_KEY_LE
 }
 
 /**
- * fwg_macs_of() - where the MACs of a message are
+ * fwg_macs_of() - find the MACs at the end of a message
  * @msg: the message
  * @len: its length, with MACs
  */
@@ -42,7 +42,7 @@ struct message_macs *fwg_macs_of(const void *msg, size_t len)
 }
 
 /**
- * fwg_mac1_compute() - the MAC of a message without its MACs
+ * fwg_mac1_compute() - compute MAC1, over the message before its MACs
  * @mac: the MAC
  * @msg: the message
  * @len: its length, with MACs
@@ -56,11 +56,11 @@ void fwg_mac1_compute(u8 mac[MESSAGE_MAC_LEN], const void *msg, size_t len,
 }
 
 /**
- * fwg_mac2_compute() - the MAC of a message with its first MAC
+ * fwg_mac2_compute() - compute MAC2, over the message and MAC1
  * @mac: the MAC
  * @msg: the message
  * @len: its length, with MACs
- * @cookie: what the receiver has sent to where the message comes from
+ * @cookie: the cookie that the receiver gave to the sender
  */
 void fwg_mac2_compute(u8 mac[MESSAGE_MAC_LEN], const void *msg, size_t len,
 		      const u8 cookie[MESSAGE_MAC_LEN])
@@ -79,8 +79,8 @@ static bool fwg_cookie_is_fresh(const struct noise_cookie *cookie,
 }
 
 /**
- * fwg_noise_add_macs() - finish a handshake message
- * @peer: to this peer
+ * fwg_noise_add_macs() - add the MACs to a handshake message
+ * @peer: the receiver
  * @msg: the message
  * @len: its length, with MACs
  *
@@ -95,7 +95,7 @@ void fwg_noise_add_macs(struct noise_peer *peer, void *msg, size_t len)
 	spin_lock_bh(&peer->lock);
 	memcpy(peer->last_mac1, macs->mac1, sizeof(macs->mac1));
 	peer->mac1_sent = true;
-	/* One that goes out of date on the way would be of no use. */
+	/* It must still be valid when the message arrives. */
 	if (fwg_cookie_is_fresh(&peer->cookie, &peer->scope, COOKIE_TIME - COOKIE_LATENCY))
 		fwg_mac2_compute(macs->mac2, msg, len, peer->cookie.secret);
 	spin_unlock_bh(&peer->lock);
@@ -103,7 +103,7 @@ void fwg_noise_add_macs(struct noise_peer *peer, void *msg, size_t len)
 }
 
 /**
- * fwg_noise_mac1_valid() - does the sender of a message know who we are?
+ * fwg_noise_mac1_valid() - is MAC1 of a message right?
  * @local: the device that it was sent to
  * @msg: the message
  * @len: its length, with MACs
@@ -124,7 +124,7 @@ bool fwg_noise_mac1_valid(struct noise_local *local, const void *msg, size_t len
 	return ok && !crypto_memneq(mac, fwg_macs_of(msg, len)->mac1, sizeof(mac));
 }
 
-/* The cookie of a source, of the secret that there is. */
+/* Compute the cookie of a source from the current secret. */
 static void fwg_make_cookie(const struct noise_local *local, const struct noise_source *source,
 			    u8 cookie[MESSAGE_MAC_LEN])
 {
@@ -135,14 +135,14 @@ static void fwg_make_cookie(const struct noise_local *local, const struct noise_
 }
 
 /**
- * fwg_noise_mac2_valid() - does the sender of a message get what we send it?
+ * fwg_noise_mac2_valid() - is MAC2 of a message right?
  * @local: the device that it was sent to
  * @msg: the message
  * @len: its length, with MACs
- * @source: where it seems to come from
+ * @source: its source address, as the packet says
  *
  * Context: any but hard interrupts.
- * Return: true when it has a cookie that we have sent there lately.
+ * Return: true if it was computed with a valid cookie that we sent to @source.
  */
 bool fwg_noise_mac2_valid(struct noise_local *local, const void *msg, size_t len,
 			  const struct noise_source *source)
@@ -163,9 +163,9 @@ bool fwg_noise_mac2_valid(struct noise_local *local, const void *msg, size_t len
 /**
  * fwg_noise_give_cookie() - answer a handshake message with a cookie
  * @local: the device that it was sent to
- * @msg: the message; its first MAC is valid
+ * @msg: the message; MAC1 is valid
  * @len: its length, with MACs
- * @source: where it seems to come from
+ * @source: its source address, as the packet says
  * @out: the cookie reply to send there, without type and receiver index
  *
  * Context: process.
@@ -180,7 +180,7 @@ int fwg_noise_give_cookie(struct noise_local *local, const void *msg, size_t len
 	struct generation_stamp stamp;
 	int err;
 
-	/* A machine that boots may have no randomness yet. */
+	/* Early in the boot the RNG may not be seeded. */
 	err = wait_for_random_bytes();
 	if (err)
 		return err;
@@ -197,7 +197,7 @@ int fwg_noise_give_cookie(struct noise_local *local, const void *msg, size_t len
 	memcpy(key, local->mac_keys.cookie, sizeof(key));
 	spin_unlock_bh(&local->lock);
 
-	/* Two clones of one secret never share this one (R2). */
+	/* R2: clones must not seal different cookies under one nonce. */
 	fwg_generation_draw(&stamp, out->nonce, sizeof(out->nonce));
 	err = fwg_seal_cookie(out->encrypted_cookie, cookie, fwg_macs_of(msg, len)->mac1,
 			      out->nonce, key, &local->scope, &stamp);
@@ -207,18 +207,18 @@ int fwg_noise_give_cookie(struct noise_local *local, const void *msg, size_t len
 }
 
 /**
- * fwg_noise_take_cookie() - take the answer of a peer that is under load
+ * fwg_noise_take_cookie() - take the cookie reply of a peer that is under load
  * @local: the device that it was sent to
  * @in: the cookie reply
  *
- * The cookie goes into messages to come. Whoever waits for an answer sends the
- * next one when its time has come, no sooner. It moves no peer, and comes from
- * none in particular: it is not counted as received.
+ * Later messages carry MAC2 with this cookie. The message that was refused is not
+ * sent again before its timer expires. A cookie reply does not move the peer's
+ * endpoint and is not counted as received.
  *
  * Context: process.
- * Return: 0; -ENOENT when we have sent no such message, or had a cookie for it
- * already; -EBADMSG for a reply that is not authentic; -ESTALE when the machine
- * was forked since the handshake began.
+ * Return: 0; -ENOENT if it answers no message of ours, or one that has got a cookie;
+ * -EBADMSG if it is not authentic; -ESTALE if the machine was forked since the
+ * handshake began.
  */
 int fwg_noise_take_cookie(struct noise_local *local, const struct message_cookie *in)
 {
@@ -256,7 +256,7 @@ int fwg_noise_take_cookie(struct noise_local *local, const struct message_cookie
 	cookie.birth = ktime_get_coarse_boottime_ns();
 
 	spin_lock_bh(&peer->lock);
-	/* R5: a message of the past asked for it. */
+	/* R5: the reply answers a message of an earlier generation. */
 	if (peer->removed || !fwg_generation_is_current(&peer->scope, &cookie.stamp)) {
 		err = -ESTALE;
 	} else {

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * cookie: what a handshake message ends in (WireGuard whitepaper, sections 5.4.4
- * and 5.4.7). MAC1 shows that its sender knows who it is for, MAC2, which is made
- * of a cookie, that he gets what is sent to where he says he is. The keys of MAC1
- * and of cookie replies are no secrets but hashes of the receiver's public key.
+ * cookie: the MACs of handshake messages, and cookies (WireGuard whitepaper,
+ * sections 5.4.4 and 5.4.7). MAC1 proves that the sender knows the receiver's public
+ * key. MAC2 is computed with a cookie, and proves that the sender receives what is
+ * sent to its address. The keys of MAC1 and of cookie replies are not secret: they
+ * are hashes of the receiver's public key. Cookies are secret.
  */
 #ifndef _FORKGUARD_NOISE_COOKIE_H
 #define _FORKGUARD_NOISE_COOKIE_H

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* handshake: begin one, answer one, finish one; the top of this folder. */
+/* handshake: the three steps of a handshake: initiate, respond, finish. */
 
 #include "clock.h"
 #include "identity.h"
@@ -13,7 +13,7 @@
 
 static const u8 prologue[] = "WireGuard v1 zx2c4 Jason@zx2c4.com";
 
-/* TAI64N, as 8 and 4 bytes big endian. */
+/* TAI64N: 8 bytes of seconds and 4 of nanoseconds, big endian. */
 static void fwg_encode_timestamp(u8 out[NOISE_TIMESTAMP_LEN], const struct timespec64 *time)
 {
 	__be64 sec = cpu_to_be64(0x400000000000000aULL + time->tv_sec);
@@ -24,8 +24,8 @@ static void fwg_encode_timestamp(u8 out[NOISE_TIMESTAMP_LEN], const struct times
 }
 
 /*
- * The time to claim in an initiation: coarse, to give away nothing about the
- * timing of what this machine computes, and always later than the last.
+ * The timestamp of an initiation. It is coarse, so as not to show how long this
+ * machine takes to compute something, and always later than the one before.
  */
 static void fwg_claim_time(struct noise_peer *peer, struct timespec64 now,
 			   u8 timestamp[NOISE_TIMESTAMP_LEN])
@@ -42,7 +42,7 @@ static void fwg_claim_time(struct noise_peer *peer, struct timespec64 now,
 	fwg_encode_timestamp(timestamp, &now);
 }
 
-/* May what was computed with @hs be put into place still? */
+/* May the result of a handshake still be used? */
 static int __must_check fwg_still_valid(struct noise_peer *peer, const struct noise_handshake *hs)
 {
 	lockdep_assert_held(&peer->lock);
@@ -56,14 +56,14 @@ static int __must_check fwg_still_valid(struct noise_peer *peer, const struct no
 
 /**
  * fwg_noise_initiate() - begin a handshake
- * @peer: the responder; a handshake with it that is not finished is given up
+ * @peer: the responder; a pending handshake with it is given up
  * @msg: the message to send, without type and MACs; not on a stack
  *
  * Context: process.
- * Return: 0; -ESTALE when the machine was forked, or got another private key,
- * meanwhile, and @msg is of no use; -ENOKEY without a private key, or when the
- * peer was removed; -EKEYREJECTED for a public key of low order; -ENOMEM;
- * -ERESTARTSYS when interrupted.
+ * Return: 0; -ESTALE if the machine is about to sleep, or if meanwhile it was forked
+ * or got another private key; -ENOKEY without a private key, or if the peer was
+ * removed; -EKEYREJECTED for a public key of low order; -ENOMEM; -ERESTARTSYS if
+ * interrupted.
  */
 int fwg_noise_initiate(struct noise_peer *peer, struct message_initiation *msg)
 {
@@ -74,13 +74,13 @@ int fwg_noise_initiate(struct noise_peer *peer, struct message_initiation *msg)
 	struct timespec64 now;
 	int err;
 
-	/* A machine that boots may have no randomness yet. */
+	/* Early in the boot the RNG may not be seeded. */
 	err = wait_for_random_bytes();
 	if (err)
 		return err;
 	/* R1: before the first random byte. */
 	hs.stamp = fwg_generation_read(&peer->scope);
-	/* A machine that is about to sleep need not compute what it must not send. */
+	/* Before sleep no stamp is current: nothing that follows could be sent. */
 	err = -ESTALE;
 	if (!fwg_generation_is_current(&peer->scope, &hs.stamp))
 		goto out;
@@ -139,14 +139,14 @@ out:
  * @local: the device that it was sent to
  * @in: the initiation
  * @out: the response to send, without type and MACs; not on a stack
- * @owner: the initiator; the caller gets a reference when 0 is returned
+ * @owner: the initiator; the caller gets a reference if 0 is returned
  *
  * Context: process.
- * Return: 0; -ESTALE when the machine was forked, or got another private key,
- * meanwhile, and @out is of no use; -ENOKEY without a private key or for an
- * unknown initiator; -EBADMSG for a message that is not authentic;
- * -EKEYREJECTED for a public key of low order; -EALREADY for a replay; -EBUSY
- * for the next of too many; -ENOMEM; -ERESTARTSYS when interrupted.
+ * Return: 0; -ESTALE if the machine is about to sleep, or if meanwhile it was forked
+ * or got another private key; -ENOKEY without a private key, or if the initiator is
+ * unknown; -EBADMSG if the message is not authentic; -EKEYREJECTED for a public key of
+ * low order; -EALREADY for a replay; -EBUSY if the last one came a moment ago;
+ * -ENOMEM; -ERESTARTSYS if interrupted.
  */
 int fwg_noise_respond(struct noise_local *local, const struct message_initiation *in,
 		      struct message_response *out, struct fwg_peer **owner)
@@ -163,7 +163,7 @@ int fwg_noise_respond(struct noise_local *local, const struct message_initiation
 	u64 now;
 	int err;
 
-	/* A machine that boots may have no randomness yet. */
+	/* Early in the boot the RNG may not be seeded. */
 	err = wait_for_random_bytes();
 	if (err)
 		return err;
@@ -199,7 +199,7 @@ int fwg_noise_respond(struct noise_local *local, const struct message_initiation
 	if (err)
 		goto out;
 
-	/* R1: before the first random byte, and still in the generation of the start. */
+	/* R1: before the first random byte. R5: still in the generation of the start. */
 	hs.stamp = fwg_generation_read(&peer->scope);
 	err = -ESTALE;
 	if (!fwg_generation_is_current(&local->scope, &begun))
@@ -263,14 +263,14 @@ out:
 }
 
 /**
- * fwg_noise_finish() - take the response to an initiation of ours
+ * fwg_noise_finish() - finish a handshake with the response to our initiation
  * @local: the device that it was sent to
  * @in: the response
- * @owner: the responder; the caller gets a reference when 0 is returned
+ * @owner: the responder; the caller gets a reference if 0 is returned
  *
  * Context: process.
- * Return: 0, and there is a session to send with; -ENOENT when it answers no
- * handshake that we have begun; otherwise as fwg_noise_respond().
+ * Return: 0, and there is a session to send with; -ENOENT if it answers no pending
+ * handshake; otherwise as fwg_noise_respond().
  */
 int fwg_noise_finish(struct noise_local *local, const struct message_response *in,
 		     struct fwg_peer **owner)

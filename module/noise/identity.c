@@ -17,7 +17,7 @@ static const struct rhashtable_params peer_params = {
 	.automatic_shrinking = true,
 };
 
-/* The peer of an identity, and a reference on its owner; or NULL. */
+/* Find a peer by public key, and take a reference on its owner; or NULL. */
 struct noise_peer *fwg_identity_hold(struct noise_local *local,
 				     const u8 public_key[NOISE_PUBLIC_KEY_LEN])
 {
@@ -31,7 +31,7 @@ struct noise_peer *fwg_identity_hold(struct noise_local *local,
 	return peer;
 }
 
-/* A copy of the identity for one handshake. */
+/* Copy the identity of a device for one handshake. */
 int __must_check fwg_copy_identity(struct noise_local *local, struct noise_handshake *hs,
 				   u8 private_key[NOISE_PUBLIC_KEY_LEN],
 				   u8 public_key[NOISE_PUBLIC_KEY_LEN])
@@ -48,9 +48,9 @@ int __must_check fwg_copy_identity(struct noise_local *local, struct noise_hands
 }
 
 /*
- * The Diffie-Hellman of both static keys, of @hs->identity and of the peer. Each
- * handshake needs it, and whoever knows both public keys can have us compute
- * it; so the first handshake remembers it for those that follow.
+ * The Diffie-Hellman of both static keys: of the device, as of @hs->identity, and of
+ * the peer. Every handshake needs it, and anybody who knows both public keys can forge
+ * an initiation that needs it. The first handshake stores it for those that follow.
  */
 int __must_check fwg_static_static(struct noise_peer *peer, const struct noise_handshake *hs,
 				   const u8 private_key[NOISE_PUBLIC_KEY_LEN],
@@ -68,7 +68,7 @@ int __must_check fwg_static_static(struct noise_peer *peer, const struct noise_h
 
 	ok = curve25519(shared, private_key, peer->public_key);
 	spin_lock_bh(&peer->lock);
-	/* If not, fwg_noise_peer_clear() may have wiped it already. */
+	/* With a new identity, fwg_noise_peer_clear() may already have been here. */
 	if (READ_ONCE(peer->local->identity) == hs->identity) {
 		peer->static_static_of = hs->identity;
 		peer->static_static_ok = ok;
@@ -79,8 +79,8 @@ int __must_check fwg_static_static(struct noise_peer *peer, const struct noise_h
 }
 
 /**
- * fwg_noise_local_create() - a device without identity and peers
- * @ops: references on the owners of its peers
+ * fwg_noise_local_create() - create a device without identity and peers
+ * @ops: how to take references on the owners of its peers
  *
  * Context: process.
  * Return: the device, or an error pointer.
@@ -129,8 +129,8 @@ void fwg_noise_local_destroy(struct noise_local *local)
  * @local: the device
  * @private_key: the key; all zero for none
  *
- * Handshakes under way fail. Sessions, and what each peer remembers of the old key,
- * stay until fwg_noise_peer_clear(), which must follow for all peers.
+ * Pending handshakes fail. The caller must call fwg_noise_peer_clear() for each peer
+ * afterwards: until then sessions stay, and so does what was computed with the old key.
  *
  * Context: process.
  */
@@ -161,13 +161,13 @@ void fwg_noise_local_set_private_key(struct noise_local *local,
 }
 
 /**
- * fwg_noise_local_identity() - the keys of a device
+ * fwg_noise_local_identity() - get the keys of a device
  * @local: the device
- * @private_key: the private key, for its owner to see, or NULL
+ * @private_key: the private key, to show it to the administrator; may be NULL
  * @public_key: the public key
  *
  * Context: process.
- * Return: false when there is none.
+ * Return: false if there is none.
  */
 bool fwg_noise_local_identity(struct noise_local *local, u8 private_key[NOISE_PUBLIC_KEY_LEN],
 			      u8 public_key[NOISE_PUBLIC_KEY_LEN])
@@ -184,7 +184,7 @@ bool fwg_noise_local_identity(struct noise_local *local, u8 private_key[NOISE_PU
 }
 
 /**
- * fwg_noise_local_scope() - the scope of all secrets of a device
+ * fwg_noise_local_scope() - get the scope of all secrets of a device
  * @local: the device
  */
 struct generation_scope *fwg_noise_local_scope(struct noise_local *local)
@@ -193,7 +193,7 @@ struct generation_scope *fwg_noise_local_scope(struct noise_local *local)
 }
 
 /**
- * fwg_noise_local_reset() - wipe what is stale of a device itself (R6)
+ * fwg_noise_local_reset() - wipe the cookie secret of a device if it is stale (R6)
  * @local: the device
  *
  * Context: any but hard interrupts.
@@ -207,14 +207,14 @@ void fwg_noise_local_reset(struct noise_local *local)
 }
 
 /**
- * fwg_noise_peer_create() - a peer that may speak
+ * fwg_noise_peer_create() - create a peer
  * @local: the device
- * @owner: what fwg_noise_respond() and the like tell of it
- * @public_key: its identity
+ * @owner: the owner, which fwg_noise_respond() and others return
+ * @public_key: its public key
  * @psk: the pre-shared key, or NULL for none
  *
  * Context: process.
- * Return: the peer, which nobody finds before fwg_noise_peer_publish(), or NULL.
+ * Return: the peer, not to be found before fwg_noise_peer_publish(), or NULL.
  */
 struct noise_peer *fwg_noise_peer_create(struct noise_local *local, struct fwg_peer *owner,
 					 const u8 public_key[NOISE_PUBLIC_KEY_LEN], const u8 *psk)
@@ -235,11 +235,11 @@ struct noise_peer *fwg_noise_peer_create(struct noise_local *local, struct fwg_p
 }
 
 /**
- * fwg_noise_peer_publish() - have handshakes with a peer begin
+ * fwg_noise_peer_publish() - let handshakes find a peer
  * @peer: the peer; its owner is complete
  *
  * Context: process.
- * Return: 0; -EEXIST for a key that a peer has; -ENOMEM.
+ * Return: 0; -EEXIST if another peer has this public key; -ENOMEM.
  */
 int fwg_noise_peer_publish(struct noise_peer *peer)
 {
@@ -247,8 +247,8 @@ int fwg_noise_peer_publish(struct noise_peer *peer)
 }
 
 /**
- * fwg_noise_peer_clear() - wipe the handshake and all sessions with a peer, its
- *	cookie, and what is remembered of static keys
+ * fwg_noise_peer_clear() - wipe the handshake and the sessions of a peer, its
+ *	cookie, and the Diffie-Hellman of the static keys
  * @peer: the peer
  *
  * Context: any but hard interrupts.
@@ -272,8 +272,8 @@ void fwg_noise_peer_clear(struct noise_peer *peer)
 }
 
 /**
- * fwg_noise_peer_remove() - the peer may not speak any more
- * @peer: the peer; stays until fwg_noise_peer_free(), without sessions
+ * fwg_noise_peer_remove() - let no handshake find a peer any more, and wipe it
+ * @peer: the peer; without sessions it stays until fwg_noise_peer_free()
  *
  * Context: process.
  */
@@ -301,9 +301,9 @@ void fwg_noise_peer_free(struct noise_peer *peer)
 }
 
 /**
- * fwg_noise_peer_find() - find a peer by its identity
+ * fwg_noise_peer_find() - find a peer by its public key
  * @local: the device
- * @public_key: the identity
+ * @public_key: the public key
  *
  * Context: any.
  * Return: the owner, with a reference, or NULL.
@@ -317,7 +317,7 @@ struct fwg_peer *fwg_noise_peer_find(struct noise_local *local,
 }
 
 /**
- * fwg_noise_peer_public_key() - the identity of a peer
+ * fwg_noise_peer_public_key() - get the public key of a peer
  * @peer: the peer
  */
 const u8 *fwg_noise_peer_public_key(const struct noise_peer *peer)
@@ -326,7 +326,7 @@ const u8 *fwg_noise_peer_public_key(const struct noise_peer *peer)
 }
 
 /**
- * fwg_noise_peer_set_psk() - set the pre-shared key for handshakes to come
+ * fwg_noise_peer_set_psk() - set the pre-shared key for later handshakes
  * @peer: the peer
  * @psk: the key; all zero for none
  *
@@ -340,7 +340,7 @@ void fwg_noise_peer_set_psk(struct noise_peer *peer, const u8 psk[NOISE_SYMMETRI
 }
 
 /**
- * fwg_noise_peer_psk() - the pre-shared key, for its owner to see
+ * fwg_noise_peer_psk() - get the pre-shared key, to show it to the administrator
  * @peer: the peer
  * @psk: the key
  *
@@ -354,7 +354,7 @@ void fwg_noise_peer_psk(struct noise_peer *peer, u8 psk[NOISE_SYMMETRIC_KEY_LEN]
 }
 
 /**
- * fwg_noise_peer_scope() - the scope of all secrets shared with a peer
+ * fwg_noise_peer_scope() - get the scope of all secrets shared with a peer
  * @peer: the peer
  */
 struct generation_scope *fwg_noise_peer_scope(struct noise_peer *peer)
@@ -363,10 +363,10 @@ struct generation_scope *fwg_noise_peer_scope(struct noise_peer *peer)
 }
 
 /**
- * fwg_noise_peer_draw() - random bytes that differ between clones
+ * fwg_noise_peer_draw() - draw random bytes that differ between clones
  * @peer: the peer that they are for
- * @out: where they go
- * @len: how many, 32 at most
+ * @out: the bytes
+ * @len: how many, at most 32
  *
  * Context: any.
  */
@@ -378,10 +378,10 @@ void fwg_noise_peer_draw(struct noise_peer *peer, void *out, size_t len)
 }
 
 /**
- * fwg_noise_peer_reset() - wipe what is stale of a peer (R6)
+ * fwg_noise_peer_reset() - wipe all stale secrets of a peer (R6)
  * @peer: the peer
  *
- * What has begun in the running generation stays (R7).
+ * Secrets of the running generation stay (R7).
  *
  * Context: any but hard interrupts.
  * Return: what was wiped.
@@ -390,7 +390,7 @@ enum noise_wiped fwg_noise_peer_reset(struct noise_peer *peer)
 {
 	enum noise_wiped wiped = NOISE_WIPED_NOTHING;
 	struct noise_session *session;
-	bool begun;
+	bool begun, unused;
 	enum slot i;
 
 	spin_lock_bh(&peer->lock);
@@ -410,10 +410,9 @@ enum noise_wiped fwg_noise_peer_reset(struct noise_peer *peer)
 			begun |= i == SLOT_CURRENT;
 			continue;
 		}
-		wiped = max(wiped, i == SLOT_PREVIOUS || i == SLOT_OLD ||
-						   fwg_older_than(session, REJECT_AFTER_TIME) ?
-					   NOISE_WIPED_OLD :
-					   NOISE_WIPED_LIVE);
+		unused = i == SLOT_PREVIOUS || i == SLOT_OLD ||
+			 fwg_older_than(session, REJECT_AFTER_TIME);
+		wiped = max(wiped, unused ? NOISE_WIPED_OLD : NOISE_WIPED_LIVE);
 		RCU_INIT_POINTER(peer->slots[i], NULL);
 		fwg_session_retire(session);
 	}

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* identity: the keys of devices and of their peers, and what is wiped with them. */
+/* identity: devices and peers, their static keys, and resetting them. */
 #ifndef _FORKGUARD_NOISE_IDENTITY_H
 #define _FORKGUARD_NOISE_IDENTITY_H
 

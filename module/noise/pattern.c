@@ -10,7 +10,7 @@
 
 static const u8 construction[] = "Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s";
 
-/* @out has room for the tag and, being mapped, is not on a stack. */
+/* @out has room for the tag. It must not be on a stack: a scatterlist maps it. */
 static int __must_check fwg_encrypt_and_hash(struct noise_handshake *hs,
 					     const struct generation_scope *scope, u8 *out,
 					     const u8 *in, size_t len)
@@ -43,7 +43,7 @@ void fwg_handshake_begin(struct noise_handshake *hs, const u8 *prologue, size_t 
 	fwg_mix_hash(hs, responder, NOISE_PUBLIC_KEY_LEN);
 }
 
-/* Draw the ephemeral of a handshake, whose stamp was read before. */
+/* Draw an ephemeral key. The stamp of the handshake was read before (R1). */
 int __must_check fwg_draw_ephemeral(struct noise_handshake *hs, u8 public_key[NOISE_PUBLIC_KEY_LEN])
 {
 	fwg_generation_draw(&hs->stamp, hs->ephemeral_private, NOISE_PUBLIC_KEY_LEN);
@@ -51,7 +51,7 @@ int __must_check fwg_draw_ephemeral(struct noise_handshake *hs, u8 public_key[NO
 	return curve25519_generate_public(public_key, hs->ephemeral_private) ? 0 : -EKEYREJECTED;
 }
 
-/* Messages: e, es, s, ss, payload ... */
+/* The first message: e, es, s, ss, payload. */
 int __must_check fwg_write_initiation(struct noise_handshake *hs,
 				      const struct generation_scope *scope,
 				      const u8 public_key[NOISE_PUBLIC_KEY_LEN],
@@ -73,7 +73,7 @@ int __must_check fwg_write_initiation(struct noise_handshake *hs,
 	return fwg_encrypt_and_hash(hs, scope, encrypted_payload, payload, len);
 }
 
-/* ... and e, ee, se, psk, payload. */
+/* The second message: e, ee, se, psk, payload. */
 int __must_check fwg_write_response(struct noise_handshake *hs,
 				    const struct generation_scope *scope,
 				    const u8 initiator[NOISE_PUBLIC_KEY_LEN],

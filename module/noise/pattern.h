@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * pattern: the messages of Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s, token by token
- * (chapters 5 and 7 of the Noise specification).
+ * (Noise specification, chapters 5, 7 and 9).
  */
 #ifndef _FORKGUARD_NOISE_PATTERN_H
 #define _FORKGUARD_NOISE_PATTERN_H

@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * private: the types behind noise.h. Only files of this folder include it or one of
- * the other headers here. The files of the folder in their order; each includes
- * headers of those below it, none of those above:
+ * private: the types behind noise.h. No other layer includes this header, or any
+ * other header of this folder. The files of the folder are layers, too: each
+ * includes headers of those below it, and of none above it.
  *
  *	handshake	initiate, respond, finish
- *	pattern		the messages of Noise_IKpsk2: ephemerals, static keys, payloads
+ *	pattern		the messages of Noise_IKpsk2, token by token
  *	identity	devices and peers: create, keys, remove, reset
  *	cookie		MAC1, MAC2 and cookies
  *	seal		the one door from plaintext to the wire: the guarantee
@@ -33,19 +33,19 @@
 #include <linux/time64.h>
 
 /**
- * struct mac_keys - what everybody can compute who knows an identity
- * @mac1: of MAC1 in messages to that identity
- * @cookie: of the cookie replies that come from it
+ * struct mac_keys - keys that anybody can compute who knows a public key
+ * @mac1: for MAC1 of messages to its owner
+ * @cookie: for cookie replies from its owner
  */
 struct mac_keys {
 	u8 mac1[NOISE_SYMMETRIC_KEY_LEN];
 	u8 cookie[NOISE_SYMMETRIC_KEY_LEN];
 };
 
-/* A cookie, or the secret that they are made of: good for a while, in one generation. */
+/* A cookie, or the secret that cookies are made of. Valid for COOKIE_TIME, in one generation. */
 struct noise_cookie {
 	struct generation_stamp stamp;
-	u64 birth; /* coarse boot time, ns; 0 when there is none */
+	u64 birth; /* coarse boot time, ns; 0 for no cookie */
 	u8 secret[NOISE_HASH_LEN];
 };
 
@@ -53,18 +53,18 @@ struct noise_local {
 	struct generation_scope scope;
 	const struct noise_owner_ops *ops;
 	struct rhashtable peers; /* by public key */
-	struct rhashtable sessions; /* by index, those of handshakes included */
+	struct rhashtable sessions; /* by index; includes those of pending handshakes */
 
 	spinlock_t lock; /* guards all below */
 	bool has_identity;
-	u32 identity; /* counts the keys that this device has had */
+	u32 identity; /* counts private keys; tells one from the next */
 	u8 private_key[NOISE_PUBLIC_KEY_LEN];
 	u8 public_key[NOISE_PUBLIC_KEY_LEN];
 	struct mac_keys mac_keys;
-	struct noise_cookie cookie_secret; /* of the cookies that we give */
+	struct noise_cookie cookie_secret; /* for the cookies that we give */
 };
 
-/* A handshake between two messages, or on the stack during one. */
+/* The state of a handshake: between two messages, or on the stack during one. */
 struct noise_handshake {
 	struct generation_stamp stamp;
 	u32 identity;
@@ -74,15 +74,15 @@ struct noise_handshake {
 	u8 ephemeral_private[NOISE_PUBLIC_KEY_LEN];
 };
 
-/* Both keys of a session, in the order in which the initiator uses them. */
+/* The two keys of a session: the initiator sends with one, the responder with the other. */
 struct noise_keys {
 	u8 initiator[NOISE_SYMMETRIC_KEY_LEN];
 	u8 responder[NOISE_SYMMETRIC_KEY_LEN];
 };
 
 /*
- * Exists from the first message of a handshake on, to hold its index; has keys
- * and is in a slot of its peer once @established.
+ * A session is created with the first message of a handshake, to reserve its index.
+ * It gets its keys, and a slot of its peer, when it is @established.
  */
 struct noise_session {
 	struct rhash_head node;
@@ -93,8 +93,8 @@ struct noise_session {
 	u64 birth; /* coarse boot time, ns */
 	bool initiator;
 	bool established;
-	bool crossed; /* if pending: we have answered the peer since it began */
-	atomic_t responses; /* so many may still come for a pending one, under load */
+	bool crossed; /* an initiation of the peer was answered while this was pending */
+	atomic_t responses; /* while pending: how many more are expected */
 	u8 send_key[NOISE_SYMMETRIC_KEY_LEN];
 	u8 receive_key[NOISE_SYMMETRIC_KEY_LEN];
 	atomic64_t nonce;
@@ -102,12 +102,12 @@ struct noise_session {
 	struct rcu_head rcu;
 };
 
-/* The current session is sent with; all are received with. */
+/* Data is sent with the current session only, and received with any. */
 enum slot {
 	SLOT_CURRENT,
 	SLOT_PREVIOUS,
-	SLOT_NEXT, /* the peer has not shown yet that it has the keys */
-	SLOT_OLD, /* the one before two whose handshakes crossed; see fwg_establish() */
+	SLOT_NEXT, /* as responder: waits for the initiator to use it */
+	SLOT_OLD, /* the one before two handshakes that crossed; see fwg_establish() */
 	SLOTS,
 };
 
@@ -121,19 +121,19 @@ struct noise_peer {
 
 	spinlock_t lock; /* guards all below */
 	bool removed;
-	bool yields; /* of two crossed sessions, sends with the one that the peer uses */
+	bool yields; /* after a crossing: send with the session that the peer uses */
 	bool static_static_ok; /* false for a public key of low order */
-	u32 static_static_of; /* the identity that it was computed for; 0 for none */
+	u32 static_static_of; /* the identity that it belongs to; 0 for none */
 	u8 static_static[NOISE_PUBLIC_KEY_LEN];
 	u8 psk[NOISE_SYMMETRIC_KEY_LEN];
 	struct timespec64 last_claimed; /* timestamp of our latest initiation */
 	u8 last_timestamp[NOISE_TIMESTAMP_LEN]; /* ... and of the peer's */
-	u64 last_initiation; /* when that came: coarse boot time, ns */
-	bool mac1_sent; /* and no cookie has come for it */
+	u64 last_initiation; /* when the peer's arrived: coarse boot time, ns */
+	bool mac1_sent; /* a cookie reply may answer it */
 	u8 last_mac1[MESSAGE_MAC_LEN];
-	struct noise_cookie cookie; /* that the peer has given us */
-	struct noise_handshake handshake; /* of @pending, which we initiated */
-	struct noise_session *pending;
+	struct noise_cookie cookie; /* from the peer */
+	struct noise_handshake handshake; /* that we initiated */
+	struct noise_session *pending; /* its session, without keys yet; or NULL */
 	struct noise_session __rcu *slots[SLOTS];
 	struct rcu_head rcu;
 };

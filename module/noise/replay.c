@@ -10,7 +10,7 @@
 #define BLOCKS (REPLAY_BITS / BITS_PER_LONG)
 
 /**
- * fwg_replay_init() - an empty window
+ * fwg_replay_init() - make a window empty
  * @window: the window
  */
 void fwg_replay_init(struct replay_window *window)
@@ -21,12 +21,12 @@ void fwg_replay_init(struct replay_window *window)
 }
 
 /**
- * fwg_replay_accept() - take a counter if it is new
+ * fwg_replay_accept() - accept a counter once
  * @window: the window of the session
- * @counter: the counter of a message that was authenticated; less than U64_MAX
+ * @counter: the counter of an authentic message; less than U64_MAX
  *
  * Context: softirq or BHs disabled.
- * Return: false when the counter was seen before or is too old to tell.
+ * Return: false if the counter was seen before, or is too old to tell.
  */
 bool fwg_replay_accept(struct replay_window *window, u64 counter)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * replay: which counters of a session have been received? A sliding window
- * after RFC 6479: a ring of blocks of bits, one block of which is being filled.
+ * replay: the counters that a session has received: a sliding window as in RFC
+ * 6479, a ring of blocks of bits, one of which is being filled.
  */
 #ifndef _FORKGUARD_NOISE_REPLAY_H
 #define _FORKGUARD_NOISE_REPLAY_H

@@ -101,9 +101,9 @@ int __must_check fwg_seal_cookie(u8 *out, const u8 cookie[MESSAGE_MAC_LEN],
  * @header: filled in
  *
  * Context: RCU read-side critical section, BHs disabled.
- * Return: 0; -EAGAIN when the session is of no use: the plaintext is as it was
- * and may go through another; -ESTALE when the machine was forked, or the
- * session ended, meanwhile: the plaintext is wiped.
+ * Return: 0; -EAGAIN if the session is of no use: the plaintext is unchanged and
+ * may be sent with another; -ESTALE if meanwhile the machine was forked or the
+ * session ended: the plaintext is wiped.
  */
 int fwg_noise_seal(struct noise_session *session, struct scatterlist *sg, size_t len,
 		   struct message_data *header)
@@ -112,7 +112,7 @@ int fwg_noise_seal(struct noise_session *session, struct scatterlist *sg, size_t
 
 	if (unlikely(!fwg_noise_session_usable(session)))
 		return -EAGAIN;
-	/* Sticks at the limit, however many try: it can't wrap. */
+	/* It stops at the limit, however many try, and so never wraps. */
 	nonce = atomic64_fetch_add_unless(&session->nonce, 1, REJECT_AFTER_MESSAGES);
 	if (unlikely(nonce >= REJECT_AFTER_MESSAGES))
 		return -EAGAIN;

@@ -7,7 +7,7 @@
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 
-/* One is genuine. */
+/* One response to each initiation is genuine; anybody on the way may forge more. */
 #define EXPECTED_RESPONSES 4
 
 static const struct rhashtable_params session_params = {
@@ -17,13 +17,13 @@ static const struct rhashtable_params session_params = {
 	.automatic_shrinking = true,
 };
 
-/* The table of a device's sessions, empty. */
+/* Create the index table of a device. */
 int __must_check fwg_sessions_init(struct noise_local *local)
 {
 	return rhashtable_init(&local->sessions, &session_params);
 }
 
-/* A session by its index, with keys or without; to be called under RCU. */
+/* Find a session by index, pending or established. Called under RCU. */
 struct noise_session *fwg_session_lookup(struct noise_local *local, __le32 index)
 {
 	return rhashtable_lookup(&local->sessions, &index, session_params);
@@ -54,8 +54,8 @@ struct noise_session *fwg_session_create(struct noise_peer *peer,
 }
 
 /*
- * Wipe a session at once. Whoever is using it finds its stamp revoked by the
- * time it could see a wiped key or counter.
+ * Wipe a session now, whoever is using it. A user that could see a wiped key or
+ * counter sees the stamp revoked, too.
  */
 void fwg_session_retire(struct noise_session *session)
 {
@@ -88,22 +88,23 @@ void fwg_retire_pending(struct noise_peer *peer)
 }
 
 /*
- * Give a session its keys, and its slot by the rules of section 6.2.
+ * Give a session its keys and its slot (WireGuard whitepaper, section 6.2).
  *
- * Both ends may begin a handshake at the same time, and both may finish: then
- * there are two new sessions. Either end sends with the one that it initiated until
- * it hears of the other. Two things follow.
+ * The whitepaper has one handshake at a time. But both ends may begin one at the
+ * same time, and both may finish: two handshakes cross and leave two new sessions.
+ * Each end then sends with the session that it initiated. Two things follow.
  *
- * What the peer has sent before that is still on its way under the session that
- * was current, so this one moves to SLOT_OLD, and stays as long as a previous one.
+ *  - Data that the peer sent before is still in flight under the session that was
+ *    current. That session moves to SLOT_OLD, and is kept as long as a previous one.
  *
- * Both ends have to settle on one of the two, or both would be initiators and cross
- * again at each rekeying. The winner is the session whose initiator chose the
- * smaller index, which both ends know. The initiator of the other yields: it
- * sends with whichever of the two the peer sends with, which in the end is the
- * winner. See fwg_noise_session_confirm(). A peer that gives up its own handshake
- * when it answers one, as stock WireGuard does, sends with the one that it has
- * answered, so against that nothing changes.
+ *  - The ends must settle on one session. Otherwise both would be initiators, and
+ *    would cross again at each rekeying. The session whose initiator chose the
+ *    smaller index wins; both ends know both indices. The initiator of the other
+ *    session yields: it sends with whichever of the two the peer sends with, see
+ *    fwg_noise_session_confirm(), and that is the winner.
+ *
+ * Stock WireGuard gives up its own handshake when it answers one, and so never uses
+ * the session that it initiated. Then nobody yields.
  */
 void fwg_establish(struct noise_peer *peer, struct noise_session *session,
 		   const struct noise_keys *keys, __le32 remote_index, bool initiator)
@@ -124,7 +125,7 @@ void fwg_establish(struct noise_peer *peer, struct noise_session *session,
 	smp_store_release(&session->established, true);
 
 	if (!initiator) {
-		/* Not to be sent with until the peer has shown that it has it. */
+		/* The initiator has to use it first. */
 		rcu_assign_pointer(peer->slots[SLOT_NEXT], session);
 		if (peer->pending)
 			peer->pending->crossed = true;
@@ -142,13 +143,13 @@ void fwg_establish(struct noise_peer *peer, struct noise_session *session,
 }
 
 /**
- * fwg_noise_response_expected() - is a response for a handshake that we have begun?
+ * fwg_noise_response_expected() - does a response answer an initiation of ours?
  * @local: the device that it was sent to
  * @in: the response
  *
- * Only who has seen our initiation knows the index that this looks for. So such a
- * response may be taken under load without a cookie; a few for each initiation, since
- * anybody who has seen it can forge more. Each call that returns true is one of these.
+ * For a device under load: such a response is worth a Diffie-Hellman even without a
+ * cookie, because only those who saw the initiation know its index. They may forge
+ * responses, so this returns true only a few times for each initiation.
  *
  * Context: any but hard interrupts.
  */
@@ -159,7 +160,7 @@ bool fwg_noise_response_expected(struct noise_local *local, const struct message
 
 	rcu_read_lock();
 	session = fwg_session_lookup(local, in->receiver_index);
-	expected = session && !smp_load_acquire(&session->established) &&
+	expected = session && !READ_ONCE(session->established) &&
 		   atomic_dec_if_positive(&session->responses) >= 0;
 	rcu_read_unlock();
 	return expected;
@@ -170,7 +171,7 @@ bool fwg_noise_response_expected(struct noise_local *local, const struct message
  * @peer: the peer
  *
  * Context: RCU read-side critical section.
- * Return: the session, usable or not, or NULL.
+ * Return: the session, which need not be usable, or NULL.
  */
 struct noise_session *fwg_noise_session_current(struct noise_peer *peer)
 {
@@ -178,12 +179,12 @@ struct noise_session *fwg_noise_session_current(struct noise_peer *peer)
 }
 
 /**
- * fwg_noise_session_find() - the session that a data message is for
+ * fwg_noise_session_find() - find the session of a data message
  * @local: the device that it was sent to
  * @index: its receiver index
  *
  * Context: RCU read-side critical section.
- * Return: the session, or NULL when there is none with keys.
+ * Return: the session, or NULL if there is none with keys.
  */
 struct noise_session *fwg_noise_session_find(struct noise_local *local, __le32 index)
 {
@@ -194,7 +195,7 @@ struct noise_session *fwg_noise_session_find(struct noise_local *local, __le32 i
 }
 
 /**
- * fwg_noise_session_owner() - whose session is it?
+ * fwg_noise_session_owner() - the owner of the peer of a session
  * @session: the session
  *
  * Context: RCU read-side critical section.
@@ -218,10 +219,11 @@ static bool fwg_session_is_current(const struct noise_session *session)
 }
 
 /**
- * fwg_noise_session_usable() - may be sent with, for all that is known now?
+ * fwg_noise_session_usable() - can a session be sent with, as far as is known now?
  * @session: the session
  *
- * A cheap check that keeps the plaintext (R4). fwg_noise_seal() decides.
+ * A cheap check before plaintext is encrypted, so that it is kept (R4). The check
+ * that counts is the one after encryption, in fwg_noise_seal().
  *
  * Context: any.
  */
@@ -297,8 +299,8 @@ bool fwg_noise_session_old_to_receive(const struct noise_session *session)
  * @header: the header of the message
  *
  * Context: RCU read-side critical section, BHs disabled.
- * Return: 0; -ESTALE for a session that is of no use any more; -EBADMSG for a
- * message that is not authentic; -EALREADY for a replay.
+ * Return: 0; -ESTALE if the session is stale, too old, or used up; -EBADMSG if the
+ * message is not authentic; -EALREADY for a replay.
  */
 int fwg_noise_open(struct noise_session *session, struct scatterlist *sg, size_t len,
 		   const struct message_data *header)
@@ -317,11 +319,11 @@ int fwg_noise_open(struct noise_session *session, struct scatterlist *sg, size_t
 		return -EBADMSG;
 	if (unlikely(!fwg_replay_accept(&session->replay, counter)))
 		return -EALREADY;
-	/* R5: nor under a key, or by a window, that was wiped meanwhile. */
+	/* R5: the key, or the replay window, may have been wiped meanwhile. */
 	return likely(fwg_session_is_current(session)) ? 0 : -ESTALE;
 }
 
-/* A session becomes the current one; the one that was becomes the previous one. */
+/* Make a session the current one, and the current one the previous one. */
 static void fwg_make_current(struct noise_peer *peer, struct noise_session *session)
 {
 	rcu_assign_pointer(peer->slots[SLOT_PREVIOUS], fwg_in_slot(peer, SLOT_CURRENT));
@@ -329,12 +331,14 @@ static void fwg_make_current(struct noise_peer *peer, struct noise_session *sess
 }
 
 /**
- * fwg_noise_session_confirm() - the peer has shown that it has a session's keys
- * @session: the session that an authentic message came for
+ * fwg_noise_session_confirm() - an authentic message came under a session
+ * @session: the session
+ *
+ * It shows that the peer has the keys. The responder may send with them from now on;
+ * and after a crossing, the end that yields sends with the session that the peer uses.
  *
  * Context: RCU read-side critical section, BHs disabled.
- * Return: true when we may send with the session from now on, and could not
- * before.
+ * Return: true if this confirmed a session that could not be sent with before.
  */
 bool fwg_noise_session_confirm(struct noise_session *session)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * session: the keys, counters and replay windows that handshakes leave, in the
- * slots of their peers, and found by their indices.
+ * session: keys, counters and replay windows. Sessions are in the slots of their
+ * peers, and are found by index.
  */
 #ifndef _FORKGUARD_NOISE_SESSION_H
 #define _FORKGUARD_NOISE_SESSION_H

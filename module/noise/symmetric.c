@@ -6,10 +6,10 @@
 #include <linux/string.h>
 
 /*
- * Wipe what the functions called before have left on the stack below (R9). The
- * kernel's crypto wipes the keys that it has copied. But it leaves key stream and
- * one-time keys of messages, vector code included, and in portable C the insides
- * of hashes, from which keys can be computed.
+ * Wipe what earlier calls have left on the stack below the caller's frame (R9).
+ * The kernel's crypto wipes its copies of keys, but leaves other things there: key
+ * stream and one-time keys of messages, in vector code too, and in portable C the
+ * intermediate state of hashes, from which keys can be computed.
  */
 noinline void fwg_wipe_stack(enum stack_kib kib)
 {
@@ -20,7 +20,7 @@ noinline void fwg_wipe_stack(enum stack_kib kib)
 	memzero_explicit(leavings, sizeof(leavings));
 }
 
-/* HMAC-BLAKE2s (RFC 2104), of two inputs in a row. */
+/* HMAC-BLAKE2s (RFC 2104) of two inputs, one after the other. */
 static void fwg_hmac(u8 out[NOISE_HASH_LEN], const u8 key[NOISE_HASH_LEN], const u8 *in, size_t len,
 		     const u8 *in2, size_t len2)
 {
@@ -51,9 +51,8 @@ static void fwg_hmac(u8 out[NOISE_HASH_LEN], const u8 key[NOISE_HASH_LEN], const
 }
 
 /*
- * HKDF as in section 4.3 of the Noise specification: @n outputs, of which
- * those that are NULL are computed and forgotten. An output may be the
- * chaining key itself.
+ * HKDF as in section 4.3 of the Noise specification, with @n outputs. An output that
+ * is NULL is computed and discarded. An output may be the chaining key itself.
  */
 void fwg_kdf(u8 *const out[], u8 n, const u8 chaining_key[NOISE_HASH_LEN], const u8 *in, size_t len)
 {
@@ -95,13 +94,13 @@ void fwg_mix_psk(struct noise_handshake *hs, const u8 psk[NOISE_SYMMETRIC_KEY_LE
 	memzero_explicit(temp, sizeof(temp));
 }
 
-/* A Diffie-Hellman that was computed before. */
+/* The result of a Diffie-Hellman. */
 void fwg_mix_shared(struct noise_handshake *hs, const u8 shared[NOISE_PUBLIC_KEY_LEN])
 {
 	fwg_mix_key(hs, shared, NOISE_PUBLIC_KEY_LEN);
 }
 
-/* A public key of low order gives a shared secret of zero: no handshake. */
+/* Compute a Diffie-Hellman and mix it in. A public key of low order is rejected. */
 int __must_check fwg_mix_dh(struct noise_handshake *hs, const u8 private_key[NOISE_PUBLIC_KEY_LEN],
 			    const u8 public_key[NOISE_PUBLIC_KEY_LEN])
 {
@@ -114,7 +113,7 @@ int __must_check fwg_mix_dh(struct noise_handshake *hs, const u8 private_key[NOI
 	return ok ? 0 : -EKEYREJECTED;
 }
 
-/* The ephemeral of either side; with a PSK in the pattern, it is a key too. */
+/* An ephemeral public key. In patterns with a PSK it is also mixed into the key. */
 void fwg_mix_ephemeral(struct noise_handshake *hs, const u8 public_key[NOISE_PUBLIC_KEY_LEN])
 {
 	fwg_mix_hash(hs, public_key, NOISE_PUBLIC_KEY_LEN);
