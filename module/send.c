@@ -55,7 +55,9 @@ static void fwg_count_unsent(struct fwg_device *device, int err)
 		fwg_drops_count(device, FORKGUARD_DROP_A_TX_NO_ENDPOINT);
 		break;
 	case -ELOOP:
+		/* As for what nests too deep: an error in how the interface was set up. */
 		fwg_drops_count(device, FORKGUARD_DROP_A_TX_LOOP);
+		DEV_STATS_INC(device->dev, tx_errors);
 		break;
 	default:
 		fwg_drops_count(device, FORKGUARD_DROP_A_TX_NO_ROUTE);

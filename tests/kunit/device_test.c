@@ -730,6 +730,98 @@ static void strangers_are_no_errors(struct kunit *test)
 	tunnel_destroy(&t);
 }
 
+/* The other end learns that we have the session, and sends with it from now on. */
+static void tunnel_confirm(struct kunit *test, struct tunnel *t)
+{
+	struct sk_buff *skb = tunnel_send(test, t, inner_packet(test, t));
+	const struct message_data *header = (const void *)skb->data;
+	struct noise_session *session;
+
+	local_bh_disable();
+	rcu_read_lock();
+	session = fwg_noise_session_find(t->remote, header->receiver_index);
+	KUNIT_EXPECT_TRUE(test, session && fwg_noise_session_confirm(session));
+	rcu_read_unlock();
+	local_bh_enable();
+	kfree_skb(skb);
+}
+
+/* The other end sends us @len bytes of @inner, authentic whatever they are. */
+static void tunnel_deliver(struct kunit *test, struct tunnel *t, const void *inner, size_t len)
+{
+	struct sockaddr_in to = {
+		.sin_family = AF_INET,
+		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
+		.sin_port = htons(t->device->sockets.port),
+	};
+	struct msghdr msg = { .msg_name = &to, .msg_namelen = sizeof(to) };
+	struct message_data *header;
+	struct noise_session *session;
+	struct scatterlist sg;
+	struct kvec vec;
+	int err = -ENOENT;
+
+	header = kunit_kzalloc(test, sizeof(*header) + len + NOISE_TAG_LEN, GFP_KERNEL);
+	KUNIT_ASSERT_NOT_NULL(test, header);
+	memcpy(header + 1, inner, len);
+	sg_init_one(&sg, header + 1, len + NOISE_TAG_LEN);
+	local_bh_disable();
+	rcu_read_lock();
+	session = fwg_noise_session_current(t->us);
+	if (session)
+		err = fwg_noise_seal(session, &sg, len, header);
+	rcu_read_unlock();
+	local_bh_enable();
+	KUNIT_ASSERT_EQ(test, err, 0);
+	vec = (struct kvec){ header, sizeof(*header) + len + NOISE_TAG_LEN };
+	KUNIT_EXPECT_EQ(test, kernel_sendmsg(t->socket, &msg, &vec, 1, vec.iov_len),
+			(int)vec.iov_len);
+}
+
+/* What is authentic and no packet that its sender may send is an error, of the kind as in stock. */
+static void authentic_mistakes_are_errors(struct kunit *test)
+{
+	static const struct {
+		u8 bytes[40];
+		size_t len;
+		enum forkguard_drop reason;
+		bool length;
+	} cases[] = {
+		{ { 0x50 }, 40, FORKGUARD_DROP_A_RX_NOT_IP, false },
+		{ { 0x45, [3] = 19 }, 19, FORKGUARD_DROP_A_RX_NOT_IP, false },
+		{ { 0x45, [3] = 19 }, 20, FORKGUARD_DROP_A_RX_NOT_IP, true },
+		{ { 0x45, [3] = 41 }, 40, FORKGUARD_DROP_A_RX_NOT_IP, true },
+		{ { 0x60 }, 39, FORKGUARD_DROP_A_RX_NOT_IP, false },
+		{ { 0x60, [5] = 1 }, 40, FORKGUARD_DROP_A_RX_NOT_IP, true },
+		{ { 0x45, [3] = 40, [12] = 9 }, 40, FORKGUARD_DROP_A_RX_WRONG_SOURCE, false },
+		{ { 0x60 }, 40, FORKGUARD_DROP_A_RX_WRONG_SOURCE, false },
+	};
+	struct rtnl_link_stats64 before, after;
+	struct tunnel t;
+	u64 dropped;
+	int i;
+
+	tunnel_create(test, &t);
+	tunnel_listen(test, &t);
+	tunnel_connect(test, &t);
+	tunnel_confirm(test, &t);
+	for (i = 0; i < ARRAY_SIZE(cases); i++) {
+		dropped = fwg_drops_read(t.device, cases[i].reason);
+		dev_get_stats(t.device->dev, &before);
+		tunnel_deliver(test, &t, cases[i].bytes, cases[i].len);
+		dev_get_stats(t.device->dev, &after);
+		KUNIT_EXPECT_EQ_MSG(test, fwg_drops_read(t.device, cases[i].reason), dropped + 1,
+				    "case %d", i);
+		KUNIT_EXPECT_EQ_MSG(test, after.rx_errors, before.rx_errors + 1, "case %d", i);
+		KUNIT_EXPECT_EQ_MSG(test, after.rx_length_errors,
+				    before.rx_length_errors + cases[i].length, "case %d", i);
+		KUNIT_EXPECT_EQ_MSG(test, after.rx_frame_errors,
+				    before.rx_frame_errors + !cases[i].length, "case %d", i);
+		KUNIT_EXPECT_EQ(test, after.rx_packets, before.rx_packets);
+	}
+	tunnel_destroy(&t);
+}
+
 /* A packet that has no way is counted by its reason. */
 static void packets_without_way_are_counted(struct kunit *test)
 {
@@ -817,6 +909,7 @@ static struct kunit_case device_cases[] = {
 	KUNIT_CASE(removed_peer_begins_nothing),
 	KUNIT_CASE(interface_that_is_down_holds_no_route),
 	KUNIT_CASE(strangers_are_no_errors),
+	KUNIT_CASE(authentic_mistakes_are_errors),
 	KUNIT_CASE(packets_without_way_are_counted),
 	{},
 };

@@ -745,10 +745,12 @@ sh(f"fwg set fwg3 peer {onion} endpoint 10.3.0.2:2000 allowed-ips 10.9.0.0/24 "
    "ips b 'addr add 10.9.0.2/24 dev wgo' 'link set wgo up'")
 out["onion"] = exchange(9)
 sender = udp("10.8.0.1")
+loops = drops("fwg3").get("tx_loop", 0), counters("errors")[3]
 sender.sendto(b"x", ("10.8.0.2", 77))
 time.sleep(0.5)
 sent = dict(line.split("\t")[::2] for line in sh("fwg show fwg3 transfer").splitlines())
 out["mirror"] = sent[mirror]
+out["mirror is told"] = (drops("fwg3")["tx_loop"] - loops[0], counters("errors")[3] - loops[1])
 # A circle of two peers, with sessions.
 hush("down")
 sh(f"fwg set fwg3 peer {keys[3][1]} endpoint 10.9.0.7:1")
@@ -800,6 +802,7 @@ def test_peer_behind_another_peer(seen):
 def test_peer_behind_itself(seen):
     """The classic: the default route leads into the tunnel, and so does the way to the peer."""
     assert seen["mirror"] == "0"
+    assert seen["mirror is told"] == [1, 1]
     assert seen["two mirrors"] == "TimeoutError"
     assert seen["their errors"] >= 1
     assert seen["their packets"] < 30
