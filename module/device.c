@@ -27,7 +27,7 @@
 
 #define OVERHEAD (sizeof(struct message_data) + NOISE_TAG_LEN + sizeof(struct udphdr))
 
-/* All devices. Who walks the list may sleep: the device that it is at stays. */
+/* All devices. A walk over them may sleep: the device that it is at stays. */
 static DEFINE_KLIST(devices, NULL, NULL);
 
 static struct fwg_device *fwg_of_node(struct klist_node *node)
@@ -204,7 +204,7 @@ static void fwg_destruct(struct net_device *dev)
 {
 	struct fwg_device *device = netdev_priv(dev);
 
-	/* Waits for whoever is at the device in the list. */
+	/* Waits for walks that are at the device. */
 	klist_remove(&device->node);
 	fwg_reset_stop(device);
 	fwg_generation_unwatch();
@@ -372,7 +372,7 @@ bool fwg_device_is_forkguard(const struct net_device *dev)
 }
 
 /**
- * fwg_device_reset() - have all devices wiped of what is stale (R6, R8)
+ * fwg_device_reset() - wipe what is stale of all devices (R6, R8)
  * @cause: why
  * @wait: return only when that is done
  *

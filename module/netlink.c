@@ -20,7 +20,7 @@
 
 static struct genl_family family, wireguard_family;
 
-/* Tags of two namespaces can't be compared: those in them can't learn that they share a machine. */
+/* A salt for tags, so that two namespaces do not learn from them that they share a machine. */
 struct fwg_net {
 	u8 tag_salt[GENERATION_SALT_LEN];
 };
@@ -224,7 +224,7 @@ static struct genl_family family __ro_after_init = {
 	.module = THIS_MODULE,
 	.ops = ops,
 	.n_ops = ARRAY_SIZE(ops),
-	/* Nobody waits for the reset of a device with many peers. */
+	/* The reset of a device with many peers takes long, and holds up nobody. */
 	.parallel_ops = true,
 	.mcgrps = groups,
 	.n_mcgrps = ARRAY_SIZE(groups),

@@ -17,16 +17,15 @@
 #include <linux/sched.h>
 #include <linux/timekeeping.h>
 
-/* So many peers are reset in one RCU read-side critical section. */
+/* Peers that are reset in one RCU read-side critical section. */
 #define RESET_STEP 256
 
-/* NULL before the module's start. */
-static reset_event_fn reset_event;
+static reset_event_fn reset_event __ro_after_init;
 
 /*
- * The walk pauses after each step and goes on from the same peer. If that peer
- * was removed during the pause, the peer after it may be gone too, and the walk
- * starts again; what has been wiped already costs little the second time.
+ * The walk pauses after each step and goes on from the same peer. A peer is dead
+ * once it has left the list: if it is not, the peers after it are still there. If
+ * it is, they may be gone, and the walk starts again.
  */
 static unsigned int fwg_reset_peers(struct fwg_device *device)
 {
@@ -67,6 +66,7 @@ static void fwg_reset_done(struct fwg_device *device, enum forkguard_reset_cause
 	netdev_dbg(device->dev, "reset, cause %d: secrets of %u peers wiped\n", cause, peers);
 	/* RCU keeps the namespace of the device, which may leave it at any time. */
 	rcu_read_lock();
+	/* KUnit tests run before the module is initialized. */
 	if (reset_event)
 		reset_event(device, cause, peers, only_peer);
 	rcu_read_unlock();
@@ -105,8 +105,8 @@ static void fwg_reset_device_work_fn(struct work_struct *work)
 }
 
 /**
- * fwg_reset_init() - say who is to know of resets
- * @event: called after each reset
+ * fwg_reset_init() - set what follows each reset
+ * @event: called when a reset is done
  *
  * Context: process; there are no devices yet.
  */
@@ -130,7 +130,7 @@ void fwg_reset_prepare(struct fwg_device *device)
 }
 
 /**
- * fwg_reset_queue() - have a device wiped of what is stale, soon
+ * fwg_reset_queue() - start wiping what is stale of a device
  * @device: the device
  * @cause: why
  *
@@ -139,12 +139,12 @@ void fwg_reset_prepare(struct fwg_device *device)
 void fwg_reset_queue(struct fwg_device *device, enum forkguard_reset_cause cause)
 {
 	WRITE_ONCE(device->reset_cause, cause);
-	/* Not in the device's own queue, behind any number of handshakes. */
+	/* Not on a queue of the device, behind any number of handshakes. */
 	queue_work(system_unbound_wq, &device->reset_work);
 }
 
 /**
- * fwg_reset_wait() - wait until what fwg_reset_queue() began is done
+ * fwg_reset_wait() - wait until what fwg_reset_queue() started is done
  * @device: the device
  *
  * Context: process.
@@ -155,8 +155,8 @@ void fwg_reset_wait(struct fwg_device *device)
 }
 
 /**
- * fwg_reset_stop() - end the resets of a device that goes away
- * @device: the device, which no caller of fwg_reset_queue() finds any more
+ * fwg_reset_stop() - cancel what fwg_reset_queue() started
+ * @device: the device; no caller of fwg_reset_queue() finds it any more
  *
  * Context: process.
  */

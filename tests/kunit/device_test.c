@@ -44,7 +44,7 @@ static void remote_release(struct fwg_peer *owner)
 static const struct noise_owner_ops remote_ops = { remote_hold, remote_release };
 
 /**
- * test_device_create() - make an interface, and set it up
+ * test_device_create() - create an interface and bring it up
  * @test: the test
  *
  * Return: its device, to be unregistered by the test.

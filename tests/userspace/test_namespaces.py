@@ -191,7 +191,7 @@ cat heard-by-root; next
 
 # The namespace of the sockets goes, and with it what the route to a peer leads to.
 BIRTH = r"""
-unshare -n sleep 60 & birth=$!
+unshare -n sleep 600 & birth=$!
 while [ /proc/$birth/ns/net -ef /proc/self/ns/net ]; do sleep 0.1; done
 (umask 077 && fwg genkey >key)
 nsenter -n -t $birth ip -batch - <<END
@@ -253,7 +253,7 @@ kill $theirs
 @pytest.fixture(scope="module", name="results")
 def fixture_results(tmp_path_factory):
     return uml.run_scripts({"namespaces": SCRIPT, "birth": BIRTH, "tags": TAGS},
-                           tmp_path_factory.mktemp("scripts"))
+                           tmp_path_factory.mktemp("scripts"), seconds=600)
 
 
 @pytest.fixture(scope="module", name="parts")
