@@ -200,6 +200,7 @@ void fwg_allowedips_release(struct allowedips *ips, struct list_head *aside)
 	/* Pairs with fwg_allowedips_lookup(): first what was given, then this, then what goes. */
 	smp_wmb();
 	WRITE_ONCE(ips->releases, ips->releases + 1);
+	/* The same. */
 	smp_wmb();
 	list_for_each_entry_safe(ip, next, aside, in_peer)
 		fwg_remove_one(ips, ip);

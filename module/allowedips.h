@@ -64,7 +64,7 @@ struct allowedips_family {
  */
 struct allowedips {
 	struct rhashtable table;
-	struct mutex *lock;
+	struct mutex *lock; /* for writers */
 	unsigned int releases;
 	struct allowedips_family v4, v6;
 };

@@ -11,7 +11,7 @@
 #include <net/genetlink.h>
 #include <net/inetpeer.h>
 
-#if __has_include(<net/gso.h>)
+#ifdef FORKGUARD_HAVE_GSO_H
 #include <net/gso.h> /* since 6.5: skb_gso_segment() */
 #endif
 

@@ -161,7 +161,7 @@ static netdev_tx_t fwg_xmit(struct sk_buff *skb, struct net_device *dev)
 		err = -ENOKEY;
 		goto drop_unlock;
 	}
-	/* Set once, and never zero again: only to tell the sender. fwg_socket_send() takes the lock. */
+	/* Set once, never zero again. Only tells the sender; fwg_socket_send() takes the lock. */
 	if (unlikely(!data_race(peer->path.endpoint.addr.sa_family))) {
 		fwg_peer_debug(peer, "endpoint not known\n");
 		fwg_refuse(skb, ICMP_HOST_UNREACH, ICMPV6_ADDR_UNREACH);

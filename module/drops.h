@@ -5,9 +5,8 @@
 
 #include "tunnel.h"
 
+#include <linux/ethtool.h>
 #include <linux/percpu.h>
-
-struct ethtool_ops;
 
 /**
  * struct fwg_drops - the counters of a CPU

@@ -24,6 +24,9 @@ static struct nlattr **__maybe_unused probe(struct netlink_callback *cb)
 	return genl_info_dump(cb)->attrs;
 }
 
+#elif defined(PROBE_GSO_H)
+#include <net/gso.h>
+
 #elif defined(PROBE_INETPEER_CREATE)
 static struct inet_peer *__maybe_unused probe(struct inet_peer_base *base,
 					      const struct in6_addr *addr)

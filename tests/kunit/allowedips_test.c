@@ -24,7 +24,7 @@ struct prefix {
 
 /* Never looked into: peers are their lists of prefixes. */
 struct oracle {
-	struct mutex lock;
+	struct mutex lock; /* for writers */
 	struct allowedips ips;
 	struct list_head peers[PEERS];
 	struct prefix prefixes[PREFIXES];

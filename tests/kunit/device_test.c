@@ -232,14 +232,14 @@ static struct sk_buff *inner_packet(struct kunit *test, struct tunnel *t)
 {
 	static const u8 ours[] = { 10, 0, 0, 2 };
 	struct sk_buff *skb = alloc_skb(256, GFP_KERNEL);
+	struct allowedips *ips = &t->device->allowedips;
 	struct iphdr *ip;
 	LIST_HEAD(aside);
 
 	KUNIT_ASSERT_NOT_NULL(test, skb);
 	mutex_lock(&t->device->lock);
-	KUNIT_EXPECT_EQ(
-		test, fwg_allowedips_reserve(&t->device->allowedips, AF_INET, ours, 32, &aside), 0);
-	fwg_allowedips_give(&t->device->allowedips, AF_INET, ours, 32, t->peer, &t->peer->allowed);
+	KUNIT_EXPECT_EQ(test, fwg_allowedips_reserve(ips, AF_INET, ours, 32, &aside), 0);
+	fwg_allowedips_give(ips, AF_INET, ours, 32, t->peer, &t->peer->allowed);
 	mutex_unlock(&t->device->lock);
 	skb_reserve(skb, 128);
 	skb_reset_network_header(skb);

@@ -64,7 +64,7 @@ static void expect_all_delivered(struct kunit *test)
 	int tries;
 
 	for (tries = 0; tries < 1000 && READ_ONCE(world->delivered) < world->next; tries++)
-		msleep(10);
+		msleep(20);
 	KUNIT_EXPECT_EQ(test, world->delivered, world->next);
 	KUNIT_EXPECT_EQ(test, world->out_of_order, 0U);
 }

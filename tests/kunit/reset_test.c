@@ -37,7 +37,7 @@ static struct {
  */
 void test_pause(void)
 {
-	void (*at_pause)(struct kunit * test, struct fwg_device * device) = walk.at_pause;
+	typeof(walk.at_pause) at_pause = walk.at_pause;
 
 	test_cond_resched();
 	walk.pauses++;

@@ -23,9 +23,6 @@
 #include <net/route.h>
 #include <net/rtnetlink.h>
 #include <net/udp_tunnel.h>
-#if __has_include(<net/gso.h>)
-#include <net/gso.h>
-#endif
 
 extern unsigned int forkguard_fail_nth; /* 0 for never; one CPU is all there is */
 

@@ -12,7 +12,7 @@ import os
 import subprocess
 import time
 
-from . import LabError, endurance, hub, pcap, tunnel
+from . import LabError, endurance, hub, tunnel
 from .primitives import clamp, x25519
 
 PATIENCE = 900      # seconds: an emulated machine computes some 500 handshakes a second
