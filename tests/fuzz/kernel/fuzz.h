@@ -12,6 +12,8 @@
 #include "device.h"
 #include "netlink.h"
 
+#include <linux/minmax.h>
+#include <linux/string.h>
 #include <linux/types.h>
 
 #define FUZZ_INPUT_MAX 4096
