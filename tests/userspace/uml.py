@@ -17,7 +17,7 @@ export SCRIPTS=$1
 cd /tmp
 for script in "$SCRIPTS"/*.sh; do
 	status=0
-	timeout -k 5 "${2:-120}" unshare -n bash -eu "$script" >out 2>err </dev/null || status=$?
+	timeout -k 5 "${2:-600}" unshare -n bash -eu "$script" >out 2>err </dev/null || status=$?
 	IFS= read -r -d '' out <out || true
 	IFS= read -r -d '' err <err || true
 	printf '%s\\0' "${script##*/}" "$status" "$out" "$err"
@@ -40,7 +40,7 @@ class Result:
     errors: list
 
 
-def run_scripts(scripts, folder, *options, seconds=120):
+def run_scripts(scripts, folder, *options, seconds=600):
     """{name: Result} of {name: script}, each of which may take SECONDS; OPTIONS are those of
     tests/kunit/uml."""
     for name, script in scripts.items():
@@ -48,7 +48,7 @@ def run_scripts(scripts, folder, *options, seconds=120):
     runner = folder / "runner"
     runner.write_text(RUNNER)
     done = subprocess.run(
-        [TOP / "tests" / "kunit" / "uml", "-t", "900", *options, "bash", runner, folder,
+        [TOP / "tests" / "kunit" / "uml", "-t", "1700", *options, "bash", runner, folder,
          str(seconds)],
         capture_output=True, text=True, timeout=1800, check=False)
     assert done.returncode == 0, done.stderr + done.stdout
