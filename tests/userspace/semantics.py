@@ -3,11 +3,10 @@
 
 `semantics.py both` prints as JSON what each of SCENARIOS, and each of REFUSED, comes to with
 either; `shapes` prints the attributes of their dumps, message by message; `dumps` prints how dumps
-end during which the configuration changes, `gaps` how many packets find no peer while allowed IPs
-are replaced, and `pace` how long dumps of ever more peers take.
+end during which the configuration changes, `gaps` which packets find no peer while allowed IPs are
+replaced, and `pace` how long dumps of ever more peers take.
 """
 
-import errno
 import json
 import os
 import socket
@@ -249,7 +248,8 @@ def datagrams(number, name):
     asker.send(number, nl.DUMP | nl.ACK,
                bytes((nl.GET_DEVICE, 1, 0, 0)) + nl.attribute(nl.IFNAME, name))
     while not found or found[-1][-1][0] != "done":
-        data = asker.socket.recv(65536)
+        # As many messages as there can be: who reads more at a time is sent more at a time.
+        data = asker.socket.recv(4096)
         found.append([])
         while data:
             size, kind, flag, _, _ = struct.unpack_from("=IHHII", data)
@@ -413,25 +413,24 @@ def replacements():
 
 
 def flood(orders, answers):
-    """Sends packets into the tunnel as is ordered; says how many, and how many found no peer."""
+    """Sends packets into the tunnel as is ordered; says how many, and why which were refused."""
     sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-    sent = refused = 0
+    sent, refused = 0, []
     while order := os.read(orders, 1):
         if order == b"?":
-            os.write(answers, b"%d %d" % (sent, refused))
-            sent = refused = 0
+            os.write(answers, json.dumps([sent, refused]).encode())
+            sent, refused = 0, []
             continue
         for _ in range(5):
             try:
                 sender.sendto(b"x", ("10.1.2.3", 9))
             except OSError as error:
-                print(error, file=sys.stderr)
-                refused += error.errno in (errno.ENOKEY, errno.EDESTADDRREQ, errno.EHOSTUNREACH)
+                refused.append(str(error))
             sent += 1
 
 
 def gaps():
-    """How many packets were sent during replacements, and how many found no peer."""
+    """How many packets were sent during replacements, and why which were refused."""
     family, route, found = nl.Family("forkguard"), nl.Route(), {}
     route.add_address("fwg0", "10.0.0.1", 8)
     route.set_up("fwg0")
@@ -448,7 +447,7 @@ def gaps():
                 os.write(to_flood, b"!!")
                 family.set("fwg0", *message)
         os.write(to_flood, b"?")
-        found[name] = list(map(int, os.read(from_flood, 100).split()))
+        found[name] = json.loads(os.read(from_flood, 65536))
     return found
 
 
