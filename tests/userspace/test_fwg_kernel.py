@@ -935,7 +935,7 @@ def test_nothing_is_sent_to_a_key_of_low_order(result):
 NESTED = 0x8000
 # Attributes of a device, of a peer.
 IFINDEX, IFNAME, PEERS, OUR_OWN = 1, 2, 8 | NESTED, 64
-KEY, ALLOWED_IPS = 1, 9 | NESTED
+PADDING, KEY, ALLOWED_IPS = 0, 1, 9 | NESTED
 
 
 def empty_nests(attributes):
@@ -950,7 +950,7 @@ def empty_nests(attributes):
 def merge(dump):
     """What a dump tells, wherever its messages end: the headers, the attributes of the device in the
     first message and in those that follow a whole peer, and the peers, each as [attributes, allowed
-    IPs]. What one tool and one module have and the other not is left out."""
+    IPs]. Left out is what forkguard alone has, and padding, of which there is as much as it takes."""
     headers, first, later, told = set(), None, [], []
     for message in (message for datagram in dump for message in datagram):
         if message[0] == "done":
@@ -973,7 +973,7 @@ def merge(dump):
                 told[-1][1] = (told[-1][1] or []) + (ips or [])
             else:
                 assert ALLOWED_IPS not in kinds or kinds[-1] == ALLOWED_IPS
-                told.append([[part for part in peer if part[0] != ALLOWED_IPS], ips])
+                told.append([[part for part in peer if part[0] not in (ALLOWED_IPS, PADDING)], ips])
     assert not any(later)
     return headers, first, told
 
