@@ -87,7 +87,7 @@ int __must_check fwg_static_static(struct noise_peer *peer, const struct noise_h
  */
 struct noise_local *fwg_noise_local_create(const struct noise_owner_ops *ops)
 {
-	struct noise_local *local = kzalloc(sizeof(*local), GFP_KERNEL);
+	struct noise_local *local = kzalloc(sizeof(*local), GFP_KERNEL_ACCOUNT);
 	int err;
 
 	if (!local)
@@ -219,7 +219,7 @@ void fwg_noise_local_reset(struct noise_local *local)
 struct noise_peer *fwg_noise_peer_create(struct noise_local *local, struct fwg_peer *owner,
 					 const u8 public_key[NOISE_PUBLIC_KEY_LEN], const u8 *psk)
 {
-	struct noise_peer *peer = kzalloc(sizeof(*peer), GFP_KERNEL);
+	struct noise_peer *peer = kzalloc(sizeof(*peer), GFP_KERNEL_ACCOUNT);
 
 	if (!peer)
 		return NULL;
