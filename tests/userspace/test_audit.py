@@ -357,6 +357,19 @@ def test_capture_that_begins_within_a_session(folder):
                           (("a", 1), ("a", 2)))
 
 
+def test_index_in_use_before_it_is_chosen_elsewhere(folder):
+    """One handshake in two captures, and before it, in one of them, another session."""
+    expect_doubt(folder.audit(a=pcap([choice(1), data("a")]), b=pcap([data("b"), choice(1)])),
+                 ("transport", ("a", 2), ("b", 1)))
+
+
+def test_passes_over_sessions_with_one_index(folder):
+    """Each sees the captures from the beginning."""
+    late = [At(0, data("a", counter)) for counter in range(30000)] + [At(1000, choice(1))] + \
+        [At(1001, data("b", counter)) for counter in range(30000)]
+    expect_two_sessions(folder.audit("--memory", "1", a=pcap(late)))
+
+
 def test_captures_of_both_ends(folder):
     """In any order, with translated addresses, and though one begins late: clean."""
     def tunnel(peer):
