@@ -1103,6 +1103,27 @@ def test_monitor_without_a_reader(result):
     assert result.errors == ["fwg: Unable to write output: No space left on device"]
 
 
+@script("""\
+fwg set fwg0 listen-port 1001
+ip link set fwg0 up
+for i in 1 2 3; do echo noise >/dev/udp/127.0.0.1/1001; done
+for try in {1..100}; do
+	[[ $(ethtool -S fwg0) != *'rx_malformed: 3'* ]] || break
+	sleep 0.1
+done
+fwg show fwg0 --json; echo --; ethtool -S fwg0
+""")
+def test_drops(result):
+    """JSON and ethtool show the same counters, by the names in the manual."""
+    as_json, ethtool = parts(result)
+    counters = {name: int(count)
+                for name, count in re.findall(r"^ +(\w+): (\d+)$", ethtool, flags=re.M)}
+    assert counters["rx_malformed"] == 3
+    manual = (uml.TOP / "userspace/man/fwg.8").read_text().split(".SS Drops\n")[1]
+    assert list(counters) == re.findall(r'^\.IR (\w+) "', manual.split(".SH ")[0], flags=re.M)
+    assert json.loads(as_json)[0]["drops"] == counters
+
+
 @script("""
 fwg generation; echo --; fwg generation --json; echo --; fwg show fwg0 --json; echo --
 for check in notifier packet; do
