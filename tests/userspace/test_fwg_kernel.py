@@ -468,18 +468,18 @@ def test_dump_that_is_interrupted_is_repeated(result):
     assert parts(result) == ["\n7\noff\n"]
 
 
-PEERS = [base64.b64encode(f"{n:032}".encode()).decode() for n in range(300)]
+MANY_PEERS = [base64.b64encode(f"{n:032}".encode()).decode() for n in range(300)]
 
 
 @script(f"""\
 echo $PSK >psk
 both set {" ".join(f"peer {key} preshared-key psk allowed-ips 10.2.{n // 256}.{n % 256}"
-                   for n, key in enumerate(PEERS))}
+                   for n, key in enumerate(MANY_PEERS))}
 fwg show fwg0 dump; echo --; wg show wg0 dump
 """)
 def test_more_peers_than_a_message_holds(result):
     lines = assert_same(result)[0].splitlines()
-    assert [line.split("\t")[0] for line in lines[1:]] == PEERS
+    assert [line.split("\t")[0] for line in lines[1:]] == MANY_PEERS
 
 
 # Files.
