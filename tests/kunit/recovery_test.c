@@ -93,7 +93,7 @@ static void first_initiation_tells_endpoint(struct kunit *test)
 	fwg_path_set(&t.peer->path, &nowhere);
 	tunnel_receive_initiation(test, &t, &elsewhere);
 	tunnel_answer(&t);
-	KUNIT_EXPECT_EQ(test, t.peer->path.endpoint.addr4.sin_port, htons(6666));
+	KUNIT_EXPECT_EQ(test, ntohs(t.peer->path.endpoint.addr4.sin_port), 6666);
 	tunnel_destroy(&t);
 }
 

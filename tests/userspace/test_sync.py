@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """To configure what is configured already begins nothing; what is new begins what it should.
 
-Scripts on user-mode Linux whose sleeping takes no time. The peer is absent, and the initiations that
-call it are counted on the wire.
+Scripts on user-mode Linux whose sleeping takes no time. The peer is absent, and the initiations
+that call it are counted on the wire.
 """
 
 import pytest
