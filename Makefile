@@ -13,7 +13,7 @@ help:
 	@echo 'make            build the module for the stock kernels 6.1 and 6.12, and the tools'
 	@echo 'make demo       fork guests with forkguard and with stock WireGuard, and compare'
 	@echo 'make check      run every test; the last line is "N passed, N failed"'
-	@echo 'make check-all  the same, with all mutants, debug kernels and more: a day; resumes'
+	@echo 'make check-all  the same, with all mutants and controls, and debug kernels: hours; resumes'
 	@echo
 	@echo 'make module     build/6.1/forkguard.ko and build/6.12/forkguard.ko'
 	@echo 'make userspace  build/fwg and build/fwg-audit'

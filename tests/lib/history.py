@@ -30,10 +30,11 @@ def head_tree():
     return git("rev-parse", "--short=12", "HEAD^{tree}")
 
 
-def working_tree():
-    """The id of the tree as it is, committed or not."""
+def tested_tree(top=TOP):
+    """The id of the tree as it is, committed or not, without Markdown, which no test reads."""
     with tempfile.TemporaryDirectory() as folder:
-        index = {"GIT_INDEX_FILE": f"{folder}/index"}
+        index = {"GIT_INDEX_FILE": f"{folder}/index", "top": top}
         git("read-tree", "HEAD", **index)
         git("add", "--all", **index)
+        git("rm", "-q", "--cached", "--ignore-unmatch", "*.md", **index)
         return git("write-tree", **index)
