@@ -268,11 +268,15 @@ static bool fwg_loops(struct fwg_sockets *sockets, const struct fwg_path *path,
 	struct fwg_device *device = container_of(sockets, struct fwg_device, sockets);
 	bool v4 = endpoint->addr.sa_family == AF_INET;
 	const struct fwg_peer *peer;
+	bool loops;
 
+	rcu_read_lock();
 	peer = fwg_allowedips_lookup(&device->allowedips, endpoint->addr.sa_family,
 				     v4 ? (const void *)&endpoint->addr4.sin_addr :
 					  (const void *)&endpoint->addr6.sin6_addr);
-	return peer && &peer->path == path;
+	loops = peer && &peer->path == path;
+	rcu_read_unlock();
+	return loops;
 }
 
 static const struct fwg_socket_ops socket_ops = {
