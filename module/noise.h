@@ -3,12 +3,12 @@
  * noise: every secret of a tunnel, and all that is computed with one.
  *
  * Handshakes (Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s as in the WireGuard
- * whitepaper, section 5.4) and the sessions that come of them. All types are
- * opaque; the only secrets that leave this layer are identity keys, when their
- * owner asks for them. The functions that give away ciphertext are
+ * whitepaper, section 5.4) and the sessions that they establish. All types are
+ * opaque. The only secrets that leave this layer are private and preshared keys, when
+ * the administrator asks for them. The functions that return ciphertext are
  * fwg_noise_initiate(), fwg_noise_respond(), fwg_noise_seal() and
- * fwg_noise_give_cookie(). They all encrypt in noise/seal.c, which holds the
- * guarantee. This is the only header of noise that other layers include.
+ * fwg_noise_give_cookie(). They all encrypt in noise/seal.c, which keeps the
+ * guarantee. Other layers include no other header of noise.
  *
  * Sessions are found and used within one RCU read-side critical section.
  */
@@ -28,7 +28,7 @@ struct scatterlist;
 
 /**
  * struct noise_owner_ops - references on the owner of a noise_peer
- * @hold: take one; false when the owner is going away
+ * @hold: take a reference; false if the owner is going away
  * @release: give it back
  */
 struct noise_owner_ops {
@@ -38,7 +38,7 @@ struct noise_owner_ops {
 
 /**
  * struct noise_source - the source address of a handshake message
- * @addr: the address; if IPv4, mapped
+ * @addr: the address; an IPv4 address is v4-mapped
  * @port: the port
  */
 struct noise_source {
@@ -49,8 +49,8 @@ struct noise_source {
 /**
  * enum noise_wiped - what fwg_noise_peer_reset() has wiped
  * @NOISE_WIPED_NOTHING: nothing
- * @NOISE_WIPED_OLD: only sessions out of use, or sessions that have a successor in
- *	the running generation already
+ * @NOISE_WIPED_OLD: only sessions out of use, or sessions that already have a
+ *	successor in the running generation
  * @NOISE_WIPED_LIVE: a session in use, or a pending handshake
  */
 enum noise_wiped {

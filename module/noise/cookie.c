@@ -46,7 +46,7 @@ struct message_macs *fwg_macs_of(const void *msg, size_t len)
  * @mac: the MAC
  * @msg: the message
  * @len: its length, with MACs
- * @keys: of the receiver
+ * @keys: the receiver's MAC keys
  */
 void fwg_mac1_compute(u8 mac[MESSAGE_MAC_LEN], const void *msg, size_t len,
 		      const struct mac_keys *keys)
@@ -95,7 +95,7 @@ void fwg_noise_add_macs(struct noise_peer *peer, void *msg, size_t len)
 	spin_lock_bh(&peer->lock);
 	memcpy(peer->last_mac1, macs->mac1, sizeof(macs->mac1));
 	peer->mac1_sent = true;
-	/* It must still be valid when the message arrives. */
+	/* The cookie must still be valid when the message arrives. */
 	if (fwg_cookie_is_fresh(&peer->cookie, &peer->scope, COOKIE_TIME - COOKIE_LATENCY))
 		fwg_mac2_compute(macs->mac2, msg, len, peer->cookie.secret);
 	spin_unlock_bh(&peer->lock);
@@ -103,7 +103,7 @@ void fwg_noise_add_macs(struct noise_peer *peer, void *msg, size_t len)
 }
 
 /**
- * fwg_noise_mac1_valid() - is MAC1 of a message right?
+ * fwg_noise_mac1_valid() - is MAC1 of a message valid?
  * @local: the device that it was sent to
  * @msg: the message
  * @len: its length, with MACs
@@ -135,11 +135,11 @@ static void fwg_make_cookie(const struct noise_local *local, const struct noise_
 }
 
 /**
- * fwg_noise_mac2_valid() - is MAC2 of a message right?
+ * fwg_noise_mac2_valid() - is MAC2 of a message valid?
  * @local: the device that it was sent to
  * @msg: the message
  * @len: its length, with MACs
- * @source: its source address, as the packet says
+ * @source: the source address of its packet
  *
  * Context: any but hard interrupts.
  * Return: true if it was computed with a valid cookie that we sent to @source.
@@ -165,12 +165,12 @@ bool fwg_noise_mac2_valid(struct noise_local *local, const void *msg, size_t len
  * @local: the device that it was sent to
  * @msg: the message; MAC1 is valid
  * @len: its length, with MACs
- * @source: its source address, as the packet says
- * @out: the cookie reply to send there, without type and receiver index
+ * @source: the source address of its packet
+ * @out: the cookie reply to send to @source, without type and receiver index
  *
  * Context: process.
- * Return: 0; -ESTALE when the machine was forked meanwhile, and @out is of no
- * use; -ERESTARTSYS when interrupted.
+ * Return: 0; -ESTALE if the machine was forked meanwhile, and @out must not be sent;
+ * -ERESTARTSYS if interrupted.
  */
 int fwg_noise_give_cookie(struct noise_local *local, const void *msg, size_t len,
 			  const struct noise_source *source, struct message_cookie *out)
@@ -180,7 +180,7 @@ int fwg_noise_give_cookie(struct noise_local *local, const void *msg, size_t len
 	struct generation_stamp stamp;
 	int err;
 
-	/* Early in the boot the RNG may not be seeded. */
+	/* Early in boot the RNG may not be seeded yet. */
 	err = wait_for_random_bytes();
 	if (err)
 		return err;
@@ -207,16 +207,16 @@ int fwg_noise_give_cookie(struct noise_local *local, const void *msg, size_t len
 }
 
 /**
- * fwg_noise_take_cookie() - take the cookie reply of a peer that is under load
+ * fwg_noise_take_cookie() - accept the cookie reply of a peer that is under load
  * @local: the device that it was sent to
  * @in: the cookie reply
  *
- * Later messages carry MAC2 with this cookie. The message that was refused is not
- * sent again before its timer expires. A cookie reply does not move the peer's
+ * Later handshake messages carry a MAC2 made with this cookie. The refused message is
+ * not sent again before its timer expires. A cookie reply does not move the peer's
  * endpoint and is not counted as received.
  *
  * Context: process.
- * Return: 0; -ENOENT if it answers no message of ours, or one that has got a cookie;
+ * Return: 0; -ENOENT if it answers no message of ours, or one already answered;
  * -EBADMSG if it is not authentic; -ESTALE if the machine was forked since the
  * handshake began.
  */
@@ -232,7 +232,7 @@ int fwg_noise_take_cookie(struct noise_local *local, const struct message_cookie
 	session = fwg_session_lookup(local, in->receiver_index);
 	if (session && local->ops->hold(session->peer->owner)) {
 		peer = session->peer;
-		/* If the session ends meanwhile, the cookie is of this generation all the same. */
+		/* A race with retirement is harmless: the stamp is right, or never current. */
 		cookie.stamp = data_race(session->stamp);
 	}
 	rcu_read_unlock();

@@ -2,9 +2,9 @@
 /*
  * cookie: the MACs of handshake messages, and cookies (WireGuard whitepaper,
  * sections 5.4.4 and 5.4.7). MAC1 proves that the sender knows the receiver's public
- * key. MAC2 is computed with a cookie, and proves that the sender receives what is
- * sent to its address. The keys of MAC1 and of cookie replies are not secret: they
- * are hashes of the receiver's public key. Cookies are secret.
+ * key. MAC2 is keyed with a cookie, and proves that the sender receives what is sent
+ * to its source address. Cookies are secret. The keys of MAC1 and of cookie replies
+ * are not: they are hashes of the public key of the handshake message's receiver.
  */
 #ifndef _FORKGUARD_NOISE_COOKIE_H
 #define _FORKGUARD_NOISE_COOKIE_H

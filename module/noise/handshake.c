@@ -24,8 +24,8 @@ static void fwg_encode_timestamp(u8 out[NOISE_TIMESTAMP_LEN], const struct times
 }
 
 /*
- * The timestamp of an initiation. It is coarse, so as not to show how long this
- * machine takes to compute something, and always later than the one before.
+ * The timestamp of an initiation. It is coarse, so that it does not reveal how long
+ * this machine takes to compute something, and always later than the last one.
  */
 static void fwg_claim_time(struct noise_peer *peer, struct timespec64 now,
 			   u8 timestamp[NOISE_TIMESTAMP_LEN])
@@ -56,13 +56,13 @@ static int __must_check fwg_still_valid(struct noise_peer *peer, const struct no
 
 /**
  * fwg_noise_initiate() - begin a handshake
- * @peer: the responder; a pending handshake with it is given up
+ * @peer: the responder; a pending handshake with it is abandoned
  * @msg: the message to send, without type and MACs; not on a stack
  *
  * Context: process.
- * Return: 0; -ESTALE if the machine is about to sleep, or if meanwhile it was forked
- * or got another private key; -ENOKEY without a private key, or if the peer was
- * removed; -EKEYREJECTED for a public key of low order; -ENOMEM; -ERESTARTSYS if
+ * Return: 0; -ESTALE if the machine is about to sleep, was forked meanwhile, or the
+ * private key was replaced meanwhile; -ENOKEY without a private key, or if the peer
+ * was removed; -EKEYREJECTED for a public key of low order; -ENOMEM; -ERESTARTSYS if
  * interrupted.
  */
 int fwg_noise_initiate(struct noise_peer *peer, struct message_initiation *msg)
@@ -74,13 +74,13 @@ int fwg_noise_initiate(struct noise_peer *peer, struct message_initiation *msg)
 	struct timespec64 now;
 	int err;
 
-	/* Early in the boot the RNG may not be seeded. */
+	/* Early in boot the RNG may not be seeded yet. */
 	err = wait_for_random_bytes();
 	if (err)
 		return err;
 	/* R1: before the first random byte. */
 	hs.stamp = fwg_generation_read(&peer->scope);
-	/* Before sleep no stamp is current: nothing that follows could be sent. */
+	/* While the machine goes to sleep no stamp is current, and nothing can be sent. */
 	err = -ESTALE;
 	if (!fwg_generation_is_current(&peer->scope, &hs.stamp))
 		goto out;
@@ -142,11 +142,11 @@ out:
  * @owner: the initiator; the caller gets a reference if 0 is returned
  *
  * Context: process.
- * Return: 0; -ESTALE if the machine is about to sleep, or if meanwhile it was forked
- * or got another private key; -ENOKEY without a private key, or if the initiator is
- * unknown; -EBADMSG if the message is not authentic; -EKEYREJECTED for a public key of
- * low order; -EALREADY for a replay; -EBUSY if the last one came a moment ago;
- * -ENOMEM; -ERESTARTSYS if interrupted.
+ * Return: 0; -ESTALE if the machine is about to sleep, was forked meanwhile, or the
+ * private key was replaced meanwhile; -ENOKEY without a private key, or if the
+ * initiator is unknown; -EBADMSG if the message is not authentic; -EKEYREJECTED for a
+ * public key of low order; -EALREADY for a replay; -EBUSY if the initiator sends too
+ * many; -ENOMEM; -ERESTARTSYS if interrupted.
  */
 int fwg_noise_respond(struct noise_local *local, const struct message_initiation *in,
 		      struct message_response *out, struct fwg_peer **owner)
@@ -163,7 +163,7 @@ int fwg_noise_respond(struct noise_local *local, const struct message_initiation
 	u64 now;
 	int err;
 
-	/* Early in the boot the RNG may not be seeded. */
+	/* Early in boot the RNG may not be seeded yet. */
 	err = wait_for_random_bytes();
 	if (err)
 		return err;
@@ -199,7 +199,7 @@ int fwg_noise_respond(struct noise_local *local, const struct message_initiation
 	if (err)
 		goto out;
 
-	/* R1: before the first random byte. R5: still in the generation of the start. */
+	/* R1: before the first random byte. R5: in the generation in which this began. */
 	hs.stamp = fwg_generation_read(&peer->scope);
 	err = -ESTALE;
 	if (!fwg_generation_is_current(&local->scope, &begun))
@@ -269,7 +269,7 @@ out:
  * @owner: the responder; the caller gets a reference if 0 is returned
  *
  * Context: process.
- * Return: 0, and there is a session to send with; -ENOENT if it answers no pending
+ * Return: 0 if there is now a session to send with; -ENOENT if @in answers no pending
  * handshake; otherwise as fwg_noise_respond().
  */
 int fwg_noise_finish(struct noise_local *local, const struct message_response *in,
@@ -316,7 +316,7 @@ int fwg_noise_finish(struct noise_local *local, const struct message_response *i
 
 	spin_lock_bh(&peer->lock);
 	err = fwg_still_valid(peer, &hs);
-	/* Another initiation may have taken the place of this one. */
+	/* A newer initiation may have replaced this one. */
 	if (!err && (!peer->pending || crypto_memneq(peer->handshake.ephemeral_private,
 						     hs.ephemeral_private, NOISE_PUBLIC_KEY_LEN)))
 		err = -ENOENT;

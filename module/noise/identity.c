@@ -48,9 +48,9 @@ int __must_check fwg_copy_identity(struct noise_local *local, struct noise_hands
 }
 
 /*
- * The Diffie-Hellman of both static keys: of the device, as of @hs->identity, and of
- * the peer. Every handshake needs it, and anybody who knows both public keys can forge
- * an initiation that needs it. The first handshake stores it for those that follow.
+ * The Diffie-Hellman of the two static keys: the device's, as of @hs->identity, and
+ * the peer's. Every handshake needs it, and so does a forged initiation, which anybody
+ * who knows both public keys can make. The first handshake caches it for later ones.
  */
 int __must_check fwg_static_static(struct noise_peer *peer, const struct noise_handshake *hs,
 				   const u8 private_key[NOISE_PUBLIC_KEY_LEN],
@@ -68,7 +68,7 @@ int __must_check fwg_static_static(struct noise_peer *peer, const struct noise_h
 
 	ok = curve25519(shared, private_key, peer->public_key);
 	spin_lock_bh(&peer->lock);
-	/* With a new identity, fwg_noise_peer_clear() may already have been here. */
+	/* If the identity has changed, fwg_noise_peer_clear() may already have run. */
 	if (READ_ONCE(peer->local->identity) == hs->identity) {
 		peer->static_static_of = hs->identity;
 		peer->static_static_ok = ok;
@@ -125,12 +125,12 @@ void fwg_noise_local_destroy(struct noise_local *local)
 }
 
 /**
- * fwg_noise_local_set_private_key() - give a device an identity, or take it away
+ * fwg_noise_local_set_private_key() - set or remove the identity of a device
  * @local: the device
- * @private_key: the key; all zero for none
+ * @private_key: the key; all zeros to remove it
  *
- * Pending handshakes fail. The caller must call fwg_noise_peer_clear() for each peer
- * afterwards: until then sessions stay, and so does what was computed with the old key.
+ * Pending handshakes fail. The caller must then call fwg_noise_peer_clear() for each
+ * peer: until it does, sessions stay, and so does what was computed with the old key.
  *
  * Context: process.
  */
@@ -167,7 +167,7 @@ void fwg_noise_local_set_private_key(struct noise_local *local,
  * @public_key: the public key
  *
  * Context: process.
- * Return: false if there is none.
+ * Return: false if the device has no identity.
  */
 bool fwg_noise_local_identity(struct noise_local *local, u8 private_key[NOISE_PUBLIC_KEY_LEN],
 			      u8 public_key[NOISE_PUBLIC_KEY_LEN])
@@ -211,10 +211,10 @@ void fwg_noise_local_reset(struct noise_local *local)
  * @local: the device
  * @owner: the owner, which fwg_noise_respond() and others return
  * @public_key: its public key
- * @psk: the pre-shared key, or NULL for none
+ * @psk: the preshared key, or NULL for none
  *
  * Context: process.
- * Return: the peer, not to be found before fwg_noise_peer_publish(), or NULL.
+ * Return: the peer, or NULL. Lookups do not find it before fwg_noise_peer_publish().
  */
 struct noise_peer *fwg_noise_peer_create(struct noise_local *local, struct fwg_peer *owner,
 					 const u8 public_key[NOISE_PUBLIC_KEY_LEN], const u8 *psk)
@@ -272,8 +272,8 @@ void fwg_noise_peer_clear(struct noise_peer *peer)
 }
 
 /**
- * fwg_noise_peer_remove() - let no handshake find a peer any more, and wipe it
- * @peer: the peer; without sessions it stays until fwg_noise_peer_free()
+ * fwg_noise_peer_remove() - hide a peer from handshakes, and wipe its secrets
+ * @peer: the peer; it stays in memory until fwg_noise_peer_free()
  *
  * Context: process.
  */
@@ -326,9 +326,9 @@ const u8 *fwg_noise_peer_public_key(const struct noise_peer *peer)
 }
 
 /**
- * fwg_noise_peer_set_psk() - set the pre-shared key for later handshakes
+ * fwg_noise_peer_set_psk() - set the preshared key for later handshakes
  * @peer: the peer
- * @psk: the key; all zero for none
+ * @psk: the key; all zeros for none
  *
  * Context: any.
  */
@@ -340,7 +340,7 @@ void fwg_noise_peer_set_psk(struct noise_peer *peer, const u8 psk[NOISE_SYMMETRI
 }
 
 /**
- * fwg_noise_peer_psk() - get the pre-shared key, to show it to the administrator
+ * fwg_noise_peer_psk() - get the preshared key, to show it to the administrator
  * @peer: the peer
  * @psk: the key
  *
@@ -364,7 +364,7 @@ struct generation_scope *fwg_noise_peer_scope(struct noise_peer *peer)
 
 /**
  * fwg_noise_peer_draw() - draw random bytes that differ between clones
- * @peer: the peer that they are for
+ * @peer: the peer whose scope they are stamped with
  * @out: the bytes
  * @len: how many, at most 32
  *
@@ -406,7 +406,10 @@ enum noise_wiped fwg_noise_peer_reset(struct noise_peer *peer)
 		if (!session)
 			continue;
 		if (fwg_generation_is_current(&peer->scope, &session->stamp)) {
-			/* The next session may be one that a sibling got first. */
+			/*
+			 * A session in SLOT_NEXT does not count: the initiator may have
+			 * accepted a sibling's response and never use ours.
+			 */
 			begun |= i == SLOT_CURRENT;
 			continue;
 		}

@@ -1,22 +1,22 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * private: the types behind noise.h. No other layer includes this header, or any
- * other header of this folder. The files of the folder are layers, too: each
- * includes headers of those below it, and of none above it.
+ * private: the types behind noise.h. No other layer includes this header or another
+ * header of this folder. The files of the folder are layers, too: each includes only
+ * headers of those below it.
  *
  *	handshake	initiate, respond, finish
  *	pattern		the messages of Noise_IKpsk2, token by token
- *	identity	devices and peers: create, keys, remove, reset
+ *	identity	devices and peers: creation, keys, removal, reset
  *	cookie		MAC1, MAC2 and cookies
  *	seal		the one door from plaintext to the wire: the guarantee
  *	session		slots, index table, retirement, opening
  *	replay		which counters have been received
  *	symmetric	hash, HKDF, mixing, wiping the stack
  *
- * Locking: noise_peer.lock guards the handshake and which session is in which
- * slot; noise_local.lock guards the identity. Neither is held during a
- * Diffie-Hellman: handshakes are computed on the stack and put into place at the
- * end, so that a reset never waits for one. Sessions are freed by RCU.
+ * Locking: noise_peer.lock guards the handshake and the slots of the sessions;
+ * noise_local.lock guards the identity. Neither is held during a Diffie-Hellman:
+ * a handshake is computed on the stack and stored at the end, so that a reset never
+ * waits for one. Sessions are freed by RCU.
  */
 #ifndef _FORKGUARD_NOISE_PRIVATE_H
 #define _FORKGUARD_NOISE_PRIVATE_H
@@ -33,7 +33,7 @@
 #include <linux/time64.h>
 
 /**
- * struct mac_keys - keys that anybody can compute who knows a public key
+ * struct mac_keys - keys that anybody who knows a public key can compute
  * @mac1: for MAC1 of messages to its owner
  * @cookie: for cookie replies from its owner
  */
@@ -42,7 +42,7 @@ struct mac_keys {
 	u8 cookie[NOISE_SYMMETRIC_KEY_LEN];
 };
 
-/* A cookie, or the secret that cookies are made of. Valid for COOKIE_TIME, in one generation. */
+/* A cookie, or the secret that cookies are made with; valid for COOKIE_TIME in one generation. */
 struct noise_cookie {
 	struct generation_stamp stamp;
 	u64 birth; /* coarse boot time, ns; 0 for no cookie */
@@ -61,7 +61,7 @@ struct noise_local {
 	u8 private_key[NOISE_PUBLIC_KEY_LEN];
 	u8 public_key[NOISE_PUBLIC_KEY_LEN];
 	struct mac_keys mac_keys;
-	struct noise_cookie cookie_secret; /* for the cookies that we give */
+	struct noise_cookie cookie_secret; /* for the cookies that we send */
 };
 
 /* The state of a handshake: between two messages, or on the stack during one. */
@@ -102,12 +102,12 @@ struct noise_session {
 	struct rcu_head rcu;
 };
 
-/* Data is sent with the current session only, and received with any. */
+/* Data is sent only in the current session, and received in any. */
 enum slot {
 	SLOT_CURRENT,
 	SLOT_PREVIOUS,
 	SLOT_NEXT, /* as responder: waits for the initiator to use it */
-	SLOT_OLD, /* the one before two handshakes that crossed; see fwg_establish() */
+	SLOT_OLD, /* the current one before two handshakes crossed; see fwg_establish() */
 	SLOTS,
 };
 
@@ -121,18 +121,18 @@ struct noise_peer {
 
 	spinlock_t lock; /* guards all below */
 	bool removed;
-	bool yields; /* after a crossing: send with the session that the peer uses */
+	bool yields; /* after a crossing: send in the session that the peer uses */
 	bool static_static_ok; /* false for a public key of low order */
-	u32 static_static_of; /* the identity that it belongs to; 0 for none */
+	u32 static_static_of; /* the identity for which it was computed; 0 for none */
 	u8 static_static[NOISE_PUBLIC_KEY_LEN];
 	u8 psk[NOISE_SYMMETRIC_KEY_LEN];
 	struct timespec64 last_claimed; /* timestamp of our latest initiation */
 	u8 last_timestamp[NOISE_TIMESTAMP_LEN]; /* ... and of the peer's */
 	u64 last_initiation; /* when the peer's arrived: coarse boot time, ns */
-	bool mac1_sent; /* a cookie reply may answer it */
+	bool mac1_sent; /* last_mac1 was sent, and no cookie reply has answered it */
 	u8 last_mac1[MESSAGE_MAC_LEN];
 	struct noise_cookie cookie; /* from the peer */
-	struct noise_handshake handshake; /* that we initiated */
+	struct noise_handshake handshake; /* the one that we initiated */
 	struct noise_session *pending; /* its session, without keys yet; or NULL */
 	struct noise_session __rcu *slots[SLOTS];
 	struct rcu_head rcu;

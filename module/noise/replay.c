@@ -10,7 +10,7 @@
 #define BLOCKS (REPLAY_BITS / BITS_PER_LONG)
 
 /**
- * fwg_replay_init() - make a window empty
+ * fwg_replay_init() - initialize an empty window
  * @window: the window
  */
 void fwg_replay_init(struct replay_window *window)
@@ -26,7 +26,7 @@ void fwg_replay_init(struct replay_window *window)
  * @counter: the counter of an authentic message; less than U64_MAX
  *
  * Context: softirq or BHs disabled.
- * Return: false if the counter was seen before, or is too old to tell.
+ * Return: false if the counter was seen before, or is older than the window.
  */
 bool fwg_replay_accept(struct replay_window *window, u64 counter)
 {
@@ -38,7 +38,7 @@ bool fwg_replay_accept(struct replay_window *window, u64 counter)
 		goto out;
 
 	if (counter >= window->next) {
-		/* Clear the blocks that the window slides into. */
+		/* Clear the words that the window slides into. */
 		top = window->next ? (window->next - 1) / BITS_PER_LONG : 0;
 		block = counter / BITS_PER_LONG;
 		for (top = max(top, block - min_t(u64, block, BLOCKS)); top < block;)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * replay: the counters that a session has received: a sliding window as in RFC
- * 6479, a ring of blocks of bits, one of which is being filled.
+ * replay: the replay window: which counters a session has received. It is the sliding
+ * window of RFC 6479, a bitmap in a ring of words.
  */
 #ifndef _FORKGUARD_NOISE_REPLAY_H
 #define _FORKGUARD_NOISE_REPLAY_H
@@ -14,7 +14,7 @@
 #define REPLAY_WINDOW (REPLAY_BITS - BITS_PER_LONG)
 
 /**
- * struct replay_window - counters received
+ * struct replay_window - the counters that a session has received
  * @lock: guards all below
  * @next: one more than the highest counter received
  * @seen: a bit for each counter of the window, indexed modulo %REPLAY_BITS

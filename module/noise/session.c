@@ -7,7 +7,7 @@
 #include <linux/scatterlist.h>
 #include <linux/slab.h>
 
-/* One response to each initiation is genuine; anybody on the way may forge more. */
+/* Each initiation has one genuine response; anybody on the path may forge more. */
 #define EXPECTED_RESPONSES 4
 
 static const struct rhashtable_params session_params = {
@@ -54,8 +54,8 @@ struct noise_session *fwg_session_create(struct noise_peer *peer,
 }
 
 /*
- * Wipe a session now, whoever is using it. A user that could see a wiped key or
- * counter sees the stamp revoked, too.
+ * Wipe a session at once, even while it is in use. A CPU that sees a wiped key or
+ * counter also sees the stamp revoked.
  */
 void fwg_session_retire(struct noise_session *session)
 {
@@ -92,19 +92,19 @@ void fwg_retire_pending(struct noise_peer *peer)
  *
  * The whitepaper has one handshake at a time. But both ends may begin one at the
  * same time, and both may finish: two handshakes cross and leave two new sessions.
- * Each end then sends with the session that it initiated. Two things follow.
+ * Each end then sends in the session that it initiated. Two things follow.
  *
- *  - Data that the peer sent before is still in flight under the session that was
- *    current. That session moves to SLOT_OLD, and is kept as long as a previous one.
+ *  - Earlier data of the peer is still in flight in the session that was current.
+ *    That session moves to SLOT_OLD, and is kept as long as a previous one.
  *
  *  - The ends must settle on one session. Otherwise both would be initiators, and
  *    would cross again at each rekeying. The session whose initiator chose the
  *    smaller index wins; both ends know both indices. The initiator of the other
- *    session yields: it sends with whichever of the two the peer sends with, see
- *    fwg_noise_session_confirm(), and that is the winner.
+ *    session yields: it sends in the session in which the peer sends, which is the
+ *    winner. See fwg_noise_session_confirm().
  *
- * Stock WireGuard gives up its own handshake when it answers one, and so never uses
- * the session that it initiated. Then nobody yields.
+ * Stock WireGuard abandons its own handshake when it answers one, and so never uses
+ * the session that it initiated. Then neither end yields.
  */
 void fwg_establish(struct noise_peer *peer, struct noise_session *session,
 		   const struct noise_keys *keys, __le32 remote_index, bool initiator)
@@ -125,7 +125,7 @@ void fwg_establish(struct noise_peer *peer, struct noise_session *session,
 	smp_store_release(&session->established, true);
 
 	if (!initiator) {
-		/* The initiator has to use it first. */
+		/* Not used to send before the initiator has used it. */
 		rcu_assign_pointer(peer->slots[SLOT_NEXT], session);
 		if (peer->pending)
 			peer->pending->crossed = true;
@@ -148,7 +148,7 @@ void fwg_establish(struct noise_peer *peer, struct noise_session *session,
  * @in: the response
  *
  * For a device under load: such a response is worth a Diffie-Hellman even without a
- * cookie, because only those who saw the initiation know its index. They may forge
+ * cookie, because only hosts that saw the initiation know its index. They may forge
  * responses, so this returns true only a few times for each initiation.
  *
  * Context: any but hard interrupts.
@@ -184,7 +184,7 @@ struct noise_session *fwg_noise_session_current(struct noise_peer *peer)
  * @index: its receiver index
  *
  * Context: RCU read-side critical section.
- * Return: the session, or NULL if there is none with keys.
+ * Return: the established session, or NULL.
  */
 struct noise_session *fwg_noise_session_find(struct noise_local *local, __le32 index)
 {
@@ -195,7 +195,7 @@ struct noise_session *fwg_noise_session_find(struct noise_local *local, __le32 i
 }
 
 /**
- * fwg_noise_session_owner() - the owner of the peer of a session
+ * fwg_noise_session_owner() - the owner of a session's peer
  * @session: the session
  *
  * Context: RCU read-side critical section.
@@ -219,11 +219,11 @@ static bool fwg_session_is_current(const struct noise_session *session)
 }
 
 /**
- * fwg_noise_session_usable() - can a session be sent with, as far as is known now?
+ * fwg_noise_session_usable() - can a session be used to send?
  * @session: the session
  *
- * A cheap check before plaintext is encrypted, so that it is kept (R4). The check
- * that counts is the one after encryption, in fwg_noise_seal().
+ * A cheap check before encryption, so that the plaintext is kept (R4). The check
+ * that counts is the one after encryption, in fwg_seal().
  *
  * Context: any.
  */
@@ -252,11 +252,11 @@ bool fwg_noise_peer_has_session(struct noise_peer *peer)
 }
 
 /**
- * fwg_noise_peer_has_begun() - is a handshake under way, or a session there?
+ * fwg_noise_peer_has_begun() - is there a pending handshake, or a session to send with?
  * @peer: the peer
  *
  * Context: any but hard interrupts.
- * Return: false when there is neither in the running generation.
+ * Return: false if there is neither in the running generation.
  */
 bool fwg_noise_peer_has_begun(struct noise_peer *peer)
 {
@@ -269,7 +269,7 @@ bool fwg_noise_peer_has_begun(struct noise_peer *peer)
 }
 
 /**
- * fwg_noise_session_old_to_send() - is it time for a new handshake, when sending?
+ * fwg_noise_session_old_to_send() - does sending call for a new handshake?
  * @session: the session
  */
 bool fwg_noise_session_old_to_send(const struct noise_session *session)
@@ -279,7 +279,7 @@ bool fwg_noise_session_old_to_send(const struct noise_session *session)
 }
 
 /**
- * fwg_noise_session_old_to_receive() - is it time for one, when receiving?
+ * fwg_noise_session_old_to_receive() - does receiving call for a new handshake?
  * @session: the session
  *
  * Context: RCU read-side critical section.
@@ -295,7 +295,7 @@ bool fwg_noise_session_old_to_receive(const struct noise_session *session)
  * fwg_noise_open() - authenticate and decrypt a data message
  * @session: the session that fwg_noise_session_find() found for it
  * @sg: the ciphertext with its tag, decrypted in place
- * @len: of the ciphertext with its tag
+ * @len: length of the ciphertext with its tag
  * @header: the header of the message
  *
  * Context: RCU read-side critical section, BHs disabled.
@@ -319,7 +319,7 @@ int fwg_noise_open(struct noise_session *session, struct scatterlist *sg, size_t
 		return -EBADMSG;
 	if (unlikely(!fwg_replay_accept(&session->replay, counter)))
 		return -EALREADY;
-	/* R5: the key, or the replay window, may have been wiped meanwhile. */
+	/* R5: the key or the replay window may have been wiped meanwhile. */
 	return likely(fwg_session_is_current(session)) ? 0 : -ESTALE;
 }
 
@@ -331,14 +331,14 @@ static void fwg_make_current(struct noise_peer *peer, struct noise_session *sess
 }
 
 /**
- * fwg_noise_session_confirm() - an authentic message came under a session
+ * fwg_noise_session_confirm() - an authentic message arrived in a session
  * @session: the session
  *
- * It shows that the peer has the keys. The responder may send with them from now on;
- * and after a crossing, the end that yields sends with the session that the peer uses.
+ * It shows that the peer has the keys, so the responder may now send with them. After
+ * a crossing, the end that yields changes to the session that the peer uses.
  *
  * Context: RCU read-side critical section, BHs disabled.
- * Return: true if this confirmed a session that could not be sent with before.
+ * Return: true if the session could not be used to send before.
  */
 bool fwg_noise_session_confirm(struct noise_session *session)
 {

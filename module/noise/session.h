@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * session: keys, counters and replay windows. Sessions are in the slots of their
- * peers, and are found by index.
+ * session: keys, counters and replay windows. A session is in a slot of its peer, and
+ * is found by its index.
  */
 #ifndef _FORKGUARD_NOISE_SESSION_H
 #define _FORKGUARD_NOISE_SESSION_H

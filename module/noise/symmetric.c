@@ -7,9 +7,9 @@
 
 /*
  * Wipe what earlier calls have left on the stack below the caller's frame (R9).
- * The kernel's crypto wipes its copies of keys, but leaves other things there: key
- * stream and one-time keys of messages, in vector code too, and in portable C the
- * intermediate state of hashes, from which keys can be computed.
+ * The kernel's crypto wipes its copies of keys, but leaves key stream and one-time
+ * keys of messages. Its portable C code also leaves the intermediate state of hashes,
+ * from which keys can be computed.
  */
 noinline void fwg_wipe_stack(enum stack_kib kib)
 {
@@ -20,7 +20,7 @@ noinline void fwg_wipe_stack(enum stack_kib kib)
 	memzero_explicit(leavings, sizeof(leavings));
 }
 
-/* HMAC-BLAKE2s (RFC 2104) of two inputs, one after the other. */
+/* HMAC-BLAKE2s (RFC 2104) of two concatenated inputs. */
 static void fwg_hmac(u8 out[NOISE_HASH_LEN], const u8 key[NOISE_HASH_LEN], const u8 *in, size_t len,
 		     const u8 *in2, size_t len2)
 {
@@ -94,7 +94,7 @@ void fwg_mix_psk(struct noise_handshake *hs, const u8 psk[NOISE_SYMMETRIC_KEY_LE
 	memzero_explicit(temp, sizeof(temp));
 }
 
-/* The result of a Diffie-Hellman. */
+/* Mix in the result of a Diffie-Hellman. */
 void fwg_mix_shared(struct noise_handshake *hs, const u8 shared[NOISE_PUBLIC_KEY_LEN])
 {
 	fwg_mix_key(hs, shared, NOISE_PUBLIC_KEY_LEN);
@@ -113,7 +113,7 @@ int __must_check fwg_mix_dh(struct noise_handshake *hs, const u8 private_key[NOI
 	return ok ? 0 : -EKEYREJECTED;
 }
 
-/* An ephemeral public key. In patterns with a PSK it is also mixed into the key. */
+/* Mix in an ephemeral public key; patterns with a PSK also mix it into the key. */
 void fwg_mix_ephemeral(struct noise_handshake *hs, const u8 public_key[NOISE_PUBLIC_KEY_LEN])
 {
 	fwg_mix_hash(hs, public_key, NOISE_PUBLIC_KEY_LEN);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * symmetric: hash, HKDF, and mixing into the state of a handshake (Noise
- * specification, sections 4.3 and 5.2). Also wipes the stack.
+ * specification, sections 4.3 and 5.2). Also wiping of the stack.
  */
 #ifndef _FORKGUARD_NOISE_SYMMETRIC_H
 #define _FORKGUARD_NOISE_SYMMETRIC_H
@@ -12,7 +12,7 @@
  * How much stack to wipe, in KiB. Measured by painting the stack before a call: in
  * Linux 6.1 and 6.12 with AVX2, sealing or opening a message uses 1,240 bytes and a
  * Diffie-Hellman 930; in portable C with KASAN, 1,570 and 1,800. KUnit's
- * stack_is_wiped_deep_enough fails when crypto goes deeper than what is wiped.
+ * stack_is_wiped_deep_enough fails if crypto uses more stack than is wiped.
  */
 enum stack_kib {
 	DATA_STACK_KIB = 2,
