@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * allowedips: longest prefix match, as one hash table that is asked for each
- * prefix length in use, longest first. Few lengths are in use in practice, the
- * cost is bounded by 129 lookups, and there is no tree to get wrong.
+ * allowedips: longest prefix match in one hash table, which is searched for each
+ * prefix length in use, longest first. In practice few lengths are in use; the cost
+ * is bounded by 129 lookups, and there is no tree to get wrong.
  *
- * A change that has several steps, such as the replacement of all prefixes of a
- * peer, appears to readers as one in which no address is ever without an owner.
- * The writer has a list for it, "aside":
+ * A change may have several steps, such as replacing all prefixes of a peer. Readers
+ * never find an address without an owner meanwhile. For this, the writer keeps a
+ * list, "aside":
  *
- *  1. fwg_allowedips_reserve() adds what is new. It has no owner and matches
- *     nothing, but from here on memory can't run out.
- *  2. Prefixes that are to go are moved aside. They keep their owner.
- *  3. fwg_allowedips_give() changes owners, whatever list a prefix is in.
- *  4. fwg_allowedips_release() removes what is still aside.
+ *  1. fwg_allowedips_reserve() adds new prefixes. They have no owner and match
+ *     nothing, but later steps need no memory.
+ *  2. Prefixes to be removed move aside. They keep their owner.
+ *  3. fwg_allowedips_give() changes owners, also of prefixes that are aside.
+ *  4. fwg_allowedips_release() removes the prefixes that are still aside.
  */
 
 #include "allowedips.h"
@@ -63,9 +63,9 @@ static struct fwg_peer *fwg_owner_of(const struct allowedips *ips, const struct 
 }
 
 /**
- * fwg_allowedips_init() - start without prefixes
+ * fwg_allowedips_init() - initialize an empty set of prefixes
  * @ips: the prefixes
- * @lock: what writers hold
+ * @lock: the lock that writers hold
  *
  * Context: process.
  * Return: 0 or a negative error.
@@ -89,15 +89,15 @@ void fwg_allowedips_destroy(struct allowedips *ips)
 }
 
 /**
- * fwg_allowedips_reserve() - make sure that a prefix can be given to a peer
+ * fwg_allowedips_reserve() - add a prefix without owner, unless it is there already
  * @ips: the prefixes
  * @family: AF_INET or AF_INET6
  * @addr: struct in_addr or struct in6_addr
  * @cidr: length in bits, valid for @family
- * @aside: list that the prefix is put in if it is new
+ * @aside: list to which the prefix is added if it is new
  *
  * Context: process; the writers' lock is held.
- * Return: 0, or -ENOMEM and the like: then nothing has changed.
+ * Return: 0, or a negative error, such as -ENOMEM, without any change.
  */
 int fwg_allowedips_reserve(struct allowedips *ips, int family, const void *addr, u8 cidr,
 			   struct list_head *aside)
@@ -151,13 +151,13 @@ void fwg_allowedips_give(struct allowedips *ips, int family, const void *addr, u
 }
 
 /**
- * fwg_allowedips_take() - move a prefix of a peer aside, if it is that peer's
+ * fwg_allowedips_take() - move a prefix aside, if it belongs to a peer
  * @ips: the prefixes
  * @family: AF_INET or AF_INET6
  * @addr: struct in_addr or struct in6_addr
  * @cidr: length in bits, valid for @family
  * @peer: the peer
- * @aside: list that the prefix is put in
+ * @aside: list to which the prefix is moved
  *
  * Context: process; the writers' lock is held.
  */
@@ -197,10 +197,10 @@ void fwg_allowedips_release(struct allowedips *ips, struct list_head *aside)
 
 	lockdep_assert_held(ips->lock);
 
-	/* Pairs with fwg_allowedips_lookup(): first what was given, then this, then what goes. */
+	/* Pairs with fwg_allowedips_lookup(): first give, then count, then remove. */
 	smp_wmb();
 	WRITE_ONCE(ips->releases, ips->releases + 1);
-	/* The same. */
+	/* Likewise. */
 	smp_wmb();
 	list_for_each_entry_safe(ip, next, aside, in_peer)
 		fwg_remove_one(ips, ip);
@@ -208,7 +208,7 @@ void fwg_allowedips_release(struct allowedips *ips, struct list_head *aside)
 
 static unsigned int fwg_next_length(const struct allowedips_family *fam, unsigned int i)
 {
-	/* Whether one that comes just now is seen: see fwg_allowedips_lookup(). */
+	/* A length that is just being added may be missed: see fwg_allowedips_lookup(). */
 	return data_race(find_next_bit(fam->lengths, 129, i));
 }
 
@@ -231,7 +231,7 @@ static struct fwg_peer *fwg_longest_match(struct allowedips *ips, int family, co
 }
 
 /**
- * fwg_allowedips_lookup() - find whose address it is
+ * fwg_allowedips_lookup() - find the peer to which an address belongs
  * @ips: the prefixes
  * @family: AF_INET or AF_INET6
  * @addr: struct in_addr or struct in6_addr
@@ -245,8 +245,8 @@ struct fwg_peer *fwg_allowedips_lookup(struct allowedips *ips, int family, const
 	unsigned int releases;
 
 	/*
-	 * Who looked for what takes the place of a prefix before it was there, and
-	 * for that prefix when it was gone, looks again.
+	 * A search may look for a new prefix before it is given, and for the prefix that
+	 * it replaces after that is released. Then it is repeated.
 	 */
 	do {
 		releases = READ_ONCE(ips->releases);
@@ -258,7 +258,7 @@ struct fwg_peer *fwg_allowedips_lookup(struct allowedips *ips, int family, const
 }
 
 /**
- * fwg_allowedips_lookup_dst() - find whom a packet is for
+ * fwg_allowedips_lookup_dst() - find the peer to which a packet is routed
  * @ips: the prefixes
  * @skb: an IP packet, with its network header set and linear
  *
@@ -275,7 +275,7 @@ struct fwg_peer *fwg_allowedips_lookup_dst(struct allowedips *ips, const struct 
 }
 
 /**
- * fwg_allowedips_lookup_src() - find who may have sent a packet
+ * fwg_allowedips_lookup_src() - find the peer that may send a packet
  * @ips: the prefixes
  * @skb: an IP packet, with its network header set and linear
  *

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * allowedips: which peer may send from, and is sent, which inner addresses.
+ * allowedips: from which inner addresses a peer may send, and which are routed to it.
  * The longest prefix wins. Readers are under RCU; writers hold a lock.
  */
 #ifndef _FORKGUARD_ALLOWEDIPS_H
@@ -17,7 +17,7 @@ struct sk_buff;
 
 /**
  * struct allowedip_key - a prefix
- * @addr: network byte order; bits behind @cidr are 0, and of IPv4 bytes behind 4
+ * @addr: network byte order; bits after @cidr are 0, and so are bytes after an IPv4 address
  * @family: AF_INET or AF_INET6
  * @cidr: length in bits
  */
@@ -33,7 +33,7 @@ struct allowedip_key {
  * @key: the prefix
  * @peer: its owner; NULL while it is only reserved
  * @in_peer: in the list of the prefixes of @peer, or aside; for writers
- * @rcu: to be freed
+ * @rcu: frees it after a grace period
  */
 struct allowedip {
 	struct rhash_head node;
@@ -46,8 +46,8 @@ struct allowedip {
 /**
  * struct allowedips_family - which prefix lengths are in use
  * @count: how many prefixes of each length have an owner
- * @lengths: the lengths for which that is not 0, as 128 minus length: the
- *	first bit is the longest
+ * @lengths: the lengths whose @count is not 0, as 128 minus length: the first bit
+ *	is the longest
  */
 struct allowedips_family {
 	unsigned int count[129];
@@ -57,7 +57,7 @@ struct allowedips_family {
 /**
  * struct allowedips - all prefixes of a device
  * @table: by prefix
- * @lock: what writers hold
+ * @lock: the lock that writers hold
  * @releases: how many times prefixes have been removed
  * @v4: lengths of IPv4 prefixes
  * @v6: lengths of IPv6 prefixes

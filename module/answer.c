@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * answer: handshake messages wait in a bounded queue for a worker, which answers
- * them; under load only those whose sender has shown that it is where it says.
+ * them. Under load it answers only senders whose cookie proves their address.
  */
 
 #include "answer.h"
@@ -12,7 +12,7 @@
 
 /**
  * struct answer_cb - what is kept of a handshake message while it waits
- * @from: where it came from
+ * @from: the endpoint that it came from
  */
 struct answer_cb {
 	struct endpoint from;
@@ -20,7 +20,7 @@ struct answer_cb {
 
 #define ANSWER_CB(skb) ((struct answer_cb *)((skb)->cb))
 
-/* To one source under load; six at once if it was silent. */
+/* To one source under load; up to six at once after a silence. */
 #define ANSWERS_PER_SECOND 20
 
 static void fwg_count_handshake(struct fwg_peer *peer, const struct sk_buff *skb)
@@ -31,7 +31,7 @@ static void fwg_count_handshake(struct fwg_peer *peer, const struct sk_buff *skb
 	fwg_timers_any_received(&peer->timers);
 }
 
-/* A message is not what it says, or could not be dealt with. */
+/* Log and count a message that was refused or could not be processed. */
 static void fwg_refused(struct fwg_device *device, const struct sk_buff *skb, const char *what,
 			int err)
 {
@@ -58,7 +58,7 @@ static void fwg_answer_initiation(struct fwg_device *device, const struct sk_buf
 	}
 	/*
 	 * R12: anybody can replay an initiation into a machine that has forgotten it. It
-	 * is answered, but moves no peer; the first data of the new session does.
+	 * is answered, but moves no endpoint; the first data of the new session does.
 	 */
 	fwg_path_set_first(&peer->path, &ANSWER_CB(skb)->from);
 	fwg_count_handshake(peer, skb);
@@ -87,12 +87,12 @@ static void fwg_take_response(struct fwg_device *device, const struct sk_buff *s
 	fwg_peer_debug(peer, "response: there is a new session\n");
 	fwg_timers_session_derived(&peer->timers);
 	fwg_timers_handshake_complete(&peer->timers);
-	/* The responder sends nothing until it has heard us use the session. */
+	/* The responder sends no data until it has received some in the new session. */
 	fwg_send_keepalive(peer);
 	fwg_peer_put(peer);
 }
 
-/* Too many messages have to wait, or had to a moment ago. */
+/* Are too many messages waiting, or were they a moment ago? */
 static bool fwg_under_load(struct fwg_device *device)
 {
 	u64 now = ktime_get_coarse_boottime_ns();
@@ -113,7 +113,7 @@ static void fwg_source_of(const struct endpoint *from, struct noise_source *sour
 	}
 }
 
-/* A token bucket for each source, which is a /64 if IPv6: it has proved that it is there. */
+/* A token bucket for each source, which has proved its address; for IPv6, for each /64. */
 static bool fwg_within_rate(struct fwg_device *device, const struct noise_source *source)
 {
 	struct in6_addr prefix = source->addr;
@@ -130,10 +130,10 @@ static bool fwg_within_rate(struct fwg_device *device, const struct noise_source
 }
 
 /*
- * Is a handshake message worth a Diffie-Hellman? Under load only if its sender
- * has shown, by a cookie, that it is where it says, and not too often; or if it
- * answers an initiation of ours: a hub that recovers with thousands of peers must
- * not take their responses for a flood.
+ * Is a handshake message worth a Diffie-Hellman? Under load only if a cookie proves
+ * its sender's address and the sender keeps to the rate; or if it answers an
+ * initiation of ours: a hub that recovers with thousands of peers must not take
+ * their responses for a flood.
  */
 static bool fwg_may_be_answered(struct fwg_device *device, const struct sk_buff *skb)
 {
@@ -191,7 +191,7 @@ static void fwg_answer(struct fwg_device *device, const struct sk_buff *skb)
 }
 
 /**
- * fwg_answer_work() - answer the handshake messages that wait
+ * fwg_answer_work() - answer the queued handshake messages
  * @work: handshake_work of a device
  */
 void fwg_answer_work(struct work_struct *work)
@@ -207,10 +207,10 @@ void fwg_answer_work(struct work_struct *work)
 }
 
 /**
- * fwg_answer_queue() - have a handshake message answered, soon
+ * fwg_answer_queue() - queue a handshake message to be answered
  * @device: the device that it was sent to
  * @skb: the message; consumed
- * @len: how long a message of its type is
+ * @len: the length of a message of its type
  *
  * Context: softirq.
  */

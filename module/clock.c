@@ -4,8 +4,8 @@
  *
  * A peer refuses an initiation whose timestamp is not later than the latest that it
  * has seen. The wall clock of a restored machine goes on from its snapshot, and may be
- * hours behind what other clones have sent since. The RTC is right: the hypervisor
- * keeps it.
+ * hours behind the timestamps that other clones have sent since. The hypervisor keeps
+ * the RTC right.
  */
 
 #include "clock.h"
@@ -32,7 +32,7 @@ struct rtc_reading {
 	bool valid;
 };
 
-/* When the module was loaded: how far the RTC was ahead of the wall clock, its time zone. */
+/* How far the RTC was ahead of the wall clock when the module was loaded: its time zone. */
 static time64_t rtc_zone;
 static struct generation_stamp start;
 
@@ -73,8 +73,8 @@ void fwg_clock_init(void)
 
 /*
  * Correct @now by a reading of an RTC that was @zone ahead at the start. The RTC may
- * run in local time, or may have been set since. So only as much of a lag is
- * corrected as there is both with and without @zone.
+ * run in local time, or may have been set since. So the lag of @now is computed both
+ * with and without @zone, and the smaller one is corrected.
  */
 static struct timespec64 fwg_put_right(struct timespec64 now, u64 boottime,
 				       const struct rtc_reading *rtc, time64_t zone)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * compat: what differs between the kernels that forkguard builds on. For what
- * the preprocessor can't tell, Kbuild tries probes.c and defines FORKGUARD_HAVE_
- * and the name of each probe that compiles.
+ * compat: differences between the kernels that forkguard builds on. Where the
+ * preprocessor can't tell, Kbuild compiles the probes in probes.c, and defines
+ * FORKGUARD_HAVE_<name> for each that compiles.
  */
 #ifndef _FORKGUARD_COMPAT_H
 #define _FORKGUARD_COMPAT_H
@@ -15,7 +15,7 @@
 #include <net/gso.h> /* since 6.5: skb_gso_segment() */
 #endif
 
-/* The flags of multicast groups were those of operations until 6.7. */
+/* Until 6.7, multicast groups had the flags of operations. */
 #ifndef GENL_MCAST_CAP_NET_ADMIN
 #define GENL_MCAST_CAP_NET_ADMIN GENL_UNS_ADMIN_PERM
 #endif
@@ -30,7 +30,7 @@ static inline void compat_set_lltx(struct net_device *dev)
 #endif
 }
 
-/* Statistics for each CPU: the core allocates them since 6.7. */
+/* Since 6.7 the core allocates per-CPU statistics. */
 static inline int compat_alloc_stats(struct net_device *dev)
 {
 #ifdef FORKGUARD_HAVE_PCPU_STAT_TYPE
@@ -60,7 +60,7 @@ static inline struct nlattr *const *compat_dump_attrs(struct netlink_callback *c
 #endif
 }
 
-/* The record of an address, to be used under RCU; older kernels count who holds it, too. */
+/* The record of an address, for use under RCU; older kernels also take a reference. */
 static inline struct inet_peer *compat_inet_getpeer(struct inet_peer_base *base,
 						    const struct in6_addr *addr)
 {

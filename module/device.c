@@ -27,7 +27,7 @@
 
 #define OVERHEAD (sizeof(struct message_data) + NOISE_TAG_LEN + sizeof(struct udphdr))
 
-/* All devices. A walk over them may sleep: the device that it is at stays. */
+/* All devices. A walk over them may sleep: the klist keeps the device that it is at. */
 static DEFINE_KLIST(devices, NULL, NULL);
 
 static struct fwg_device *fwg_of_node(struct klist_node *node)
@@ -72,7 +72,7 @@ static int fwg_stop(struct net_device *dev)
 	struct fwg_device *device = netdev_priv(dev);
 	struct fwg_peer *peer;
 
-	/* Waits for a grace period; netif_running() is false: no timer is armed after. */
+	/* Waits for a grace period. As netif_running() is false, no timer is armed after it. */
 	fwg_sockets_close(&device->sockets);
 	fwg_inbound_close(&device->inbound);
 	skb_queue_purge(&device->handshakes);
@@ -92,7 +92,7 @@ static void fwg_refuse(struct sk_buff *skb, int icmp4, int icmp6)
 		icmpv6_ndo_send(skb, ICMPV6_DEST_UNREACH, icmp6, 0);
 }
 
-/* Cut a packet into such as fit the tunnel; consumed unless an error is returned. */
+/* Segment a packet to fit the tunnel. The skb is consumed unless an error is returned. */
 static int fwg_segment(struct fwg_device *device, struct sk_buff *skb, struct sk_buff_head *packets)
 {
 	struct sk_buff *segs, *next;
@@ -129,14 +129,14 @@ static netdev_tx_t fwg_xmit(struct sk_buff *skb, struct net_device *dev)
 	struct fwg_peer *peer;
 	int err;
 
-	/* Who writes to the interface itself need not have said what it is. */
+	/* Packet sockets may leave the protocol unset. */
 	if (unlikely(!skb->protocol))
 		skb->protocol = ip_tunnel_parse_protocol(skb);
 	if (unlikely(!skb->protocol || !pskb_inet_may_pull(skb) ||
 		     skb->protocol != ip_tunnel_parse_protocol(skb))) {
 		reason = FORKGUARD_DROP_A_TX_NOT_IP;
 		err = -EPROTONOSUPPORT;
-		net_dbg_ratelimited("%s: refused what is no IP packet\n", dev->name);
+		net_dbg_ratelimited("%s: refused a packet that is not IP\n", dev->name);
 		goto drop;
 	}
 	if (unlikely(!fwg_socket_may_nest())) {
@@ -161,7 +161,7 @@ static netdev_tx_t fwg_xmit(struct sk_buff *skb, struct net_device *dev)
 		err = -ENOKEY;
 		goto drop_unlock;
 	}
-	/* Set once, never zero again. Only tells the sender; fwg_socket_send() takes the lock. */
+	/* Never zero again once set. For the sender only: fwg_socket_send() takes the lock. */
 	if (unlikely(!data_race(peer->path.endpoint.addr.sa_family))) {
 		fwg_peer_debug(peer, "endpoint not known\n");
 		fwg_refuse(skb, ICMP_HOST_UNREACH, ICMPV6_ADDR_UNREACH);
@@ -185,7 +185,7 @@ drop:
 	fwg_drops_count(device, reason);
 	DEV_STATS_INC(dev, tx_errors);
 	kfree_skb(skb);
-	/* For the sender to see; the packet is consumed all the same. */
+	/* The sender sees the error; the packet is consumed all the same. */
 	return err;
 }
 
@@ -199,7 +199,7 @@ static const struct net_device_ops netdev_ops = {
 static const struct device_type device_type = { .name = KBUILD_MODNAME };
 static const struct device_type wireguard_type = { .name = WG_GENL_NAME };
 
-/* Runs when nobody holds a reference on the interface any more. */
+/* Runs when the last reference on the interface is gone. */
 static void fwg_destruct(struct net_device *dev)
 {
 	struct fwg_device *device = netdev_priv(dev);
@@ -246,7 +246,7 @@ static void fwg_setup(struct net_device *dev)
 	dev->hw_features |= features;
 	dev->hw_enc_features |= features;
 	compat_set_lltx(dev);
-	/* The route of an inner packet tells its MTU, and ICMP errors their way. */
+	/* The route of an inner packet has its MTU, and ICMP errors need it. */
 	netif_keep_dst(dev);
 	dev->mtu = ETH_DATA_LEN - OVERHEAD - sizeof(struct ipv6hdr);
 	dev->max_mtu = round_down(INT_MAX, MESSAGE_PADDING) - OVERHEAD - sizeof(struct ipv6hdr);
@@ -254,14 +254,14 @@ static void fwg_setup(struct net_device *dev)
 	dev->needs_free_netdev = true;
 }
 
-/* udev and those who ask it know interfaces by their type. */
+/* udev and its clients identify interfaces by this type. */
 static void fwg_setup_wireguard(struct net_device *dev)
 {
 	fwg_setup(dev);
 	SET_NETDEV_DEVTYPE(dev, &wireguard_type);
 }
 
-/* Is @endpoint, by the inner routing of the interface, behind the peer that is there? */
+/* Do the allowed IPs route @endpoint to the peer at the end of @path itself? */
 static bool fwg_loops(struct fwg_sockets *sockets, const struct fwg_path *path,
 		      const struct endpoint *endpoint)
 {
@@ -358,7 +358,7 @@ static struct rtnl_link_ops link_ops __read_mostly = {
 	.newlink = fwg_newlink,
 };
 
-/* The same interface to those who ask for WireGuard's. */
+/* The same interface, under the name of WireGuard's. */
 static struct rtnl_link_ops wireguard_link_ops __read_mostly = {
 	.kind = WG_GENL_NAME,
 	.priv_size = sizeof(struct fwg_device),
@@ -376,7 +376,7 @@ bool fwg_device_is_forkguard(const struct net_device *dev)
 }
 
 /**
- * fwg_device_reset() - wipe what is stale of all devices (R6, R8)
+ * fwg_device_reset() - wipe the stale secrets of all devices (R6, R8)
  * @cause: why
  * @wait: return only when that is done
  *
@@ -404,7 +404,7 @@ void fwg_device_reset(enum forkguard_reset_cause cause, bool wait)
 	klist_iter_exit(&iter);
 }
 
-/* None can be made there any more once the namespace is going away. */
+/* Was a device created in a namespace? None can be any more once it is going away. */
 static bool fwg_any_born_in(const struct net *net)
 {
 	struct klist_node *node;
@@ -418,7 +418,7 @@ static bool fwg_any_born_in(const struct net *net)
 	return any;
 }
 
-/* The namespace in which the sockets live goes away: they go first, and routes with them. */
+/* The namespace of the sockets is going away: close them first, and drop the routes. */
 static void fwg_net_pre_exit(struct net *net)
 {
 	struct fwg_device *device;
@@ -426,7 +426,7 @@ static void fwg_net_pre_exit(struct net *net)
 	struct klist_iter iter;
 	struct fwg_peer *peer;
 
-	/* Containers come and go all the time: most have none, and wait for nobody. */
+	/* Containers come and go all the time. Most have no device: they take no lock. */
 	if (!fwg_any_born_in(net))
 		return;
 	rtnl_lock();
@@ -452,11 +452,11 @@ static void fwg_net_pre_exit(struct net *net)
 static struct pernet_operations pernet_ops = { .pre_exit = fwg_net_pre_exit };
 
 /**
- * fwg_device_init() - let interfaces be made
- * @replace_wireguard: also as if they were WireGuard's
+ * fwg_device_init() - register the kind of interface
+ * @replace_wireguard: also register it under the name of WireGuard's
  *
  * Context: process.
- * Return: 0 or a negative error; -EEXIST when WireGuard itself is there.
+ * Return: 0 or a negative error; -EEXIST if WireGuard itself is loaded.
  */
 int __init fwg_device_init(bool replace_wireguard)
 {
@@ -465,7 +465,7 @@ int __init fwg_device_init(bool replace_wireguard)
 	err = register_pernet_subsys(&pernet_ops);
 	if (err)
 		return err;
-	/* What may be refused comes first: then nobody has made an interface yet. */
+	/* This may be refused, so it comes first, while there can be no interface. */
 	if (replace_wireguard) {
 		err = rtnl_link_register(&wireguard_link_ops);
 		if (err)

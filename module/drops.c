@@ -35,8 +35,8 @@ static const char names[NUM_REASONS][ETH_GSTRING_LEN] = {
 };
 
 /**
- * fwg_drops_init() - counters, all zero
- * @device: of this device
+ * fwg_drops_init() - allocate the counters of a device
+ * @device: the device
  *
  * Context: process.
  * Return: 0 or -ENOMEM.
@@ -48,8 +48,8 @@ int fwg_drops_init(struct fwg_device *device)
 }
 
 /**
- * fwg_drops_destroy() - free the counters
- * @device: of this device
+ * fwg_drops_destroy() - free the counters of a device
+ * @device: the device
  *
  * Context: process.
  */
@@ -59,8 +59,8 @@ void fwg_drops_destroy(struct fwg_device *device)
 }
 
 /**
- * fwg_drops_read() - how much was dropped for a reason?
- * @device: by this device
+ * fwg_drops_read() - how much has a device dropped for a reason?
+ * @device: the device
  * @reason: the reason
  *
  * Context: any.
@@ -78,14 +78,14 @@ u64 fwg_drops_read(const struct fwg_device *device, enum forkguard_drop reason)
 
 static const struct sockaddr *fwg_source(const struct sk_buff *skb, struct endpoint *from)
 {
-	/* The family of an unknown one is 0. */
+	/* The family of an unknown endpoint is 0. */
 	fwg_endpoint_from_skb(from, skb);
 	return &from->addr;
 }
 
 /**
- * fwg_drops_message() - count a message that is dropped
- * @device: by this device
+ * fwg_drops_message() - count a message that a device drops
+ * @device: the device
  * @skb: the message, with outer network and transport headers
  * @reason: why
  *

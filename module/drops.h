@@ -26,14 +26,14 @@ void fwg_drops_message(struct fwg_device *device, const struct sk_buff *skb,
 		       enum forkguard_drop reason);
 
 /**
- * fwg_drops_add() - count what is dropped
- * @device: by this device
+ * fwg_drops_add() - count packets or messages that a device drops
+ * @device: the device
  * @reason: why
  * @number: how many
  *
- * The statistics of the interface count less, as WireGuard's do: what the interface
- * was to send, and what is authentic and refused all the same. What strangers send
- * is no fault of the interface.
+ * The statistics of the interface count fewer drops, as WireGuard's do: of packets to
+ * be sent, and of authentic packets that are refused. Messages of strangers are no
+ * errors of the interface.
  *
  * Context: any.
  */
@@ -44,8 +44,8 @@ static inline void fwg_drops_add(struct fwg_device *device, enum forkguard_drop 
 }
 
 /**
- * fwg_drops_count() - count one that is dropped
- * @device: by this device
+ * fwg_drops_count() - count one packet or message that a device drops
+ * @device: the device
  * @reason: why
  *
  * Context: any.

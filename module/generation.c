@@ -37,7 +37,7 @@ bool generation_frozen;
 static enum forkguard_generation_check check;
 static generation_reset_fn reset_callback;
 
-/* The ID that was last reset for, how many forks were seen, and the latest cause. */
+/* The ID for which the last reset was started, the number of forks, and the latest cause. */
 static DEFINE_SPINLOCK(seen_lock);
 u64 generation_seen[2];
 static u64 forks;
@@ -50,7 +50,7 @@ static void fwg_reset_work_fn(struct work_struct *work)
 	spin_lock_irq(&seen_lock);
 	cause = seen_cause;
 	spin_unlock_irq(&seen_lock);
-	/* Does not wait: the reset of the next fork must not wait for this one. */
+	/* Without waiting: the reset of the next fork must not wait for this one. */
 	reset_callback(cause, false);
 }
 
@@ -66,9 +66,9 @@ static void fwg_count_fork(enum forkguard_reset_cause cause)
 }
 
 /*
- * Queue one reset for each new ID, whoever comes first. Later callers in the
- * same generation find nothing to do, so a late notifier does not undo what has
- * begun since.
+ * Queue one reset for each new ID, at the first call. Later calls in the same
+ * generation find nothing to do, so a late notifier does not undo what has begun
+ * since.
  */
 static void fwg_notice(enum forkguard_reset_cause cause)
 {
@@ -104,8 +104,8 @@ void fwg_generation_notice(void)
  * fwg_generation_advance() - make every stamp of a scope stale
  * @scope: the scope
  *
- * Takes effect at once, whatever else is being reset. To wipe what is stale now
- * is up to the caller.
+ * Takes effect at once, even during another reset. The caller wipes what is now
+ * stale.
  *
  * Context: any.
  */
@@ -166,7 +166,7 @@ static int fwg_on_pm(struct notifier_block *nb, unsigned long action, void *data
 
 static struct notifier_block pm_nb = { .notifier_call = fwg_on_pm };
 
-/* Look at the ID once a second, so that an idle machine needs nobody's notice (R10). */
+/* Look at the ID once a second, so that an idle machine needs no notice (R10). */
 static DEFINE_MUTEX(watch_mutex);
 static unsigned int watchers;
 
@@ -181,7 +181,7 @@ static void fwg_look_work_fn(struct work_struct *work)
 static DECLARE_DEFERRABLE_WORK(look_work, fwg_look_work_fn);
 
 /**
- * fwg_generation_watch() - there are secrets to watch the generation for
+ * fwg_generation_watch() - watch the generation, because there are secrets
  *
  * Calls are counted; each is undone by fwg_generation_unwatch().
  *
@@ -216,10 +216,10 @@ void fwg_generation_unwatch(void)
  * @len: how many, 32 at most
  *
  * After a fork all clones have the same RNG state until the kernel reseeds it,
- * which comes late. A hash of the stamp, keyed with the RNG's output, differs at
- * once and is no easier to guess than that output. The time is for clones that
- * no ID tells apart, such as one image of a sleeping machine that is woken twice:
- * it most likely differs, but that is no guarantee.
+ * which is late. A hash of the stamp, keyed with the RNG's output, differs at once
+ * and is no easier to guess than that output. The time is hashed, too, for clones
+ * that no ID tells apart, such as one image of a sleeping machine that is woken
+ * twice: it most likely differs, but that is no guarantee.
  *
  * Context: any.
  */
@@ -238,7 +238,7 @@ void fwg_generation_draw(const struct generation_stamp *stamp, void *out, size_t
 }
 
 /**
- * fwg_generation_source() - where is the generation read from?
+ * fwg_generation_source() - from where is the generation read?
  *
  * Context: any.
  */
@@ -260,7 +260,7 @@ enum forkguard_generation_check fwg_generation_check(void)
 
 /**
  * fwg_generation_tag() - a name for the running generation
- * @salt: of the reader: only tags with the same salt can be compared
+ * @salt: the reader's salt; only tags with the same salt can be compared
  * @tag: a keyed hash of the generation ID. The ID itself seeds the kernel's RNG
  *	and must stay secret
  *
@@ -376,8 +376,8 @@ static void fwg_forget_id(void)
  * fwg_generation_init() - find the generation ID and watch it
  * @reset: wipes what is stale; called until fwg_generation_exit() has returned
  *
- * A machine without a generation ID is no error. It gets a warning, because its
- * forks are noticed late or not at all.
+ * A machine without a generation ID is not an error. There is a warning, because
+ * its forks are noticed late or not at all.
  *
  * Context: process.
  * Return: 0 or a negative error.
@@ -416,7 +416,8 @@ err_id:
 /**
  * fwg_generation_exit() - stop watching
  *
- * Nobody uses this layer any more, except that the callback may still be called.
+ * Nothing else of this layer is in use any more. The callback may still be called
+ * until this returns.
  *
  * Context: process.
  */

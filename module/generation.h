@@ -19,8 +19,8 @@
  *
  * This relies on the hypervisor: it changes the ID before the first instruction
  * of a restored machine (A1), and no two machines that share a past, the first
- * one included, ever have the same ID (A2). A stamp whose ID came back would be
- * current again until a reset has wiped its secret.
+ * one included, ever have the same ID (A2). If an ID came back, its stamps would
+ * be current again until a reset had wiped their secrets.
  */
 #ifndef _FORKGUARD_GENERATION_H
 #define _FORKGUARD_GENERATION_H
@@ -61,7 +61,7 @@ struct generation_stamp {
 
 extern struct generation_scope generation_root;
 
-/* For the functions below. */
+/* For the inline functions below. */
 extern const u64 *generation_id;
 extern u64 generation_seen[2];
 extern bool generation_frozen;
@@ -82,7 +82,7 @@ static inline u64 fwg_generation_epoch(const struct generation_scope *scope)
  * fwg_generation_read() - read the stamp of the running generation
  * @scope: the scope in which the secret will live
  *
- * The first to read a new ID starts the reset, as if a check had failed.
+ * The first call that reads a new ID starts the reset, as if a check had failed.
  *
  * Context: any.
  * Return: the stamp. While the machine is about to sleep it is one that is
@@ -99,7 +99,7 @@ static inline struct generation_stamp fwg_generation_read(const struct generatio
 	smp_rmb();
 	if (unlikely(READ_ONCE(generation_frozen)))
 		stamp.epoch = GENERATION_NEVER;
-	/* What the caller draws comes after. */
+	/* Before anything that the caller draws. */
 	smp_rmb();
 	/* Unlocked; fwg_generation_notice() looks again. */
 	if (unlikely(stamp.id[0] != READ_ONCE(generation_seen[0]) ||

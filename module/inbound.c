@@ -4,8 +4,8 @@
  *
  * A packet joins the queue of the CPU that has opened it, and NAPI hands it on
  * with GRO: packets of one flow stay in order, and CPUs don't wait for each other.
- * With threaded NAPI, or after CPU hotplug, a queue is polled on any CPU while its
- * own goes on filling it. That is why it has a lock; gro_cells has none.
+ * With threaded NAPI, or after CPU hotplug, another CPU may poll a queue while its
+ * own CPU fills it. So each queue has a lock; gro_cells has none.
  */
 
 #include "inbound.h"
@@ -15,9 +15,9 @@
 
 /**
  * struct fwg_inbound_queue - the packets of one CPU
- * @arrived: bounded; its lock is shared by who adds and who polls
- * @taken: taken from @arrived at once, to be handed on; of the poll alone
- * @napi: polls
+ * @arrived: new packets, bounded; adding and polling take its lock
+ * @taken: moved here from @arrived, to be handed on; used by the poll alone
+ * @napi: polls the queue
  */
 struct fwg_inbound_queue {
 	struct sk_buff_head arrived;
@@ -48,7 +48,7 @@ static int fwg_inbound_poll(struct napi_struct *napi, int budget)
 		napi_gro_receive(napi, skb);
 		done++;
 	}
-	/* Who adds a packet later schedules another poll; this may have missed the last one. */
+	/* A packet added from here on schedules another poll; one added before may not. */
 	if (done < budget && napi_complete_done(napi, done) &&
 	    unlikely(!skb_queue_empty_lockless(&queue->arrived)))
 		napi_schedule(napi);
@@ -56,7 +56,7 @@ static int fwg_inbound_poll(struct napi_struct *napi, int budget)
 }
 
 /**
- * fwg_inbound_init() - queues that are closed yet
+ * fwg_inbound_init() - create the queues, closed
  * @inbound: the queues
  * @dev: their interface
  *
@@ -75,7 +75,7 @@ int fwg_inbound_init(struct fwg_inbound *inbound, struct net_device *dev)
 		queue = per_cpu_ptr(inbound->queues, cpu);
 		skb_queue_head_init(&queue->arrived);
 		__skb_queue_head_init(&queue->taken);
-		/* There is no hardware that a socket could poll. */
+		/* There is no hardware that a socket could busy-poll. */
 		set_bit(NAPI_STATE_NO_BUSY_POLL, &queue->napi.state);
 		netif_napi_add(dev, &queue->napi, fwg_inbound_poll);
 	}
@@ -100,7 +100,7 @@ void fwg_inbound_destroy(struct fwg_inbound *inbound)
 }
 
 /**
- * fwg_inbound_open() - hand on what is added from now on
+ * fwg_inbound_open() - start handing packets on
  * @inbound: the queues
  *
  * Context: process; the rtnl is held.
@@ -114,8 +114,8 @@ void fwg_inbound_open(struct fwg_inbound *inbound)
 }
 
 /**
- * fwg_inbound_close() - hand on nothing any more
- * @inbound: the queues, to which nobody adds
+ * fwg_inbound_close() - stop handing packets on
+ * @inbound: the queues; nothing is added to them any more
  *
  * Context: process; the rtnl is held.
  */
@@ -138,7 +138,7 @@ void fwg_inbound_close(struct fwg_inbound *inbound)
  * @skb: the packet; consumed when true is returned
  *
  * Context: BHs disabled, or softirq.
- * Return: false when too many wait.
+ * Return: false if too many packets wait.
  */
 bool fwg_inbound_add(struct fwg_inbound *inbound, struct sk_buff *skb)
 {

@@ -10,7 +10,7 @@ struct net_device;
 struct sk_buff;
 
 enum inbound_limit {
-	MAX_INBOUND_PACKETS = 1024, /* a CPU */
+	MAX_INBOUND_PACKETS = 1024, /* for each CPU */
 };
 
 /**

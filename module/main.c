@@ -39,7 +39,7 @@ err_generation:
 	fwg_generation_exit();
 	if (replace_wireguard && err == -EEXIST) {
 		pr_err("replace_wireguard is refused while WireGuard itself is there: rmmod wireguard, and blacklist it in /etc/modprobe.d\n");
-		/* By -EEXIST, modprobe understands that we are loaded already: success. */
+		/* modprobe would take -EEXIST to mean that we are already loaded: success. */
 		return -EBUSY;
 	}
 	return err;

@@ -31,7 +31,7 @@ enum protocol_limit {
 	REKEY_ATTEMPT_TIME = 90,
 	KEEPALIVE_TIMEOUT = 10,
 	COOKIE_TIME = 120,
-	COOKIE_LATENCY = 5, /* a cookie may be on its way for so long */
+	COOKIE_LATENCY = 5, /* the longest that a message with a cookie may be in flight */
 	INITIATIONS_PER_SECOND = 50,
 	MAX_HANDSHAKE_ATTEMPTS = REKEY_ATTEMPT_TIME / REKEY_TIMEOUT,
 };

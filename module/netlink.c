@@ -20,7 +20,7 @@
 
 static struct genl_family family, wireguard_family;
 
-/* A salt for tags, so that two namespaces do not learn from them that they share a machine. */
+/* A salt for tags, so that two namespaces can't tell from them that they share a machine. */
 struct fwg_net {
 	u8 tag_salt[GENERATION_SALT_LEN];
 };
@@ -29,9 +29,9 @@ static unsigned int net_id;
 
 /**
  * fwg_netlink_find_device() - find the device that a message names
- * @net: where to look
- * @attrs: of the message
- * @extack: is told what is wrong
+ * @net: the namespace to search
+ * @attrs: attributes of the message
+ * @extack: gets the error message
  *
  * Context: process.
  * Return: the device, with a reference on its interface; or an error pointer.
@@ -62,7 +62,7 @@ struct fwg_device *fwg_netlink_find_device(struct net *net, struct nlattr *const
 }
 
 /**
- * fwg_netlink_family_of() - the family by which a dump was asked for
+ * fwg_netlink_family_of() - the family by which a dump was requested
  * @cb: the dump
  */
 const struct genl_family *fwg_netlink_family_of(const struct netlink_callback *cb)
@@ -71,10 +71,10 @@ const struct genl_family *fwg_netlink_family_of(const struct netlink_callback *c
 }
 
 /**
- * fwg_netlink_for_wireguard() - was a dump asked for by WireGuard's family?
+ * fwg_netlink_for_wireguard() - was a dump requested by WireGuard's family?
  * @cb: the dump
  *
- * It is told what WireGuard would tell, and nothing else.
+ * Such a dump has the attributes that WireGuard's has, and no others.
  */
 bool fwg_netlink_for_wireguard(const struct netlink_callback *cb)
 {
@@ -82,9 +82,9 @@ bool fwg_netlink_for_wireguard(const struct netlink_callback *cb)
 }
 
 /**
- * fwg_netlink_put_generation() - put what is known of the running generation
+ * fwg_netlink_put_generation() - put the running generation into a message
  * @skb: the message
- * @net: the namespace of who gets it
+ * @net: the namespace of its receiver
  *
  * Context: any but hard interrupts.
  * Return: 0 or -EMSGSIZE.
@@ -153,7 +153,7 @@ static int fwg_get_generation(struct sk_buff *skb, struct genl_info *info)
  * fwg_netlink_tell_reset() - send the event of a reset
  * @device: the device
  * @cause: why
- * @peers: the number of peers of which something was wiped
+ * @peers: the number of peers whose secrets were wiped
  * @only_peer: the public key, if one peer was reset; otherwise NULL
  *
  * Context: RCU read-side critical section.
@@ -224,13 +224,13 @@ static struct genl_family family __ro_after_init = {
 	.module = THIS_MODULE,
 	.ops = ops,
 	.n_ops = ARRAY_SIZE(ops),
-	/* The reset of a device with many peers takes long, and holds up nobody. */
+	/* The reset of a device with many peers takes long, and must not delay other commands. */
 	.parallel_ops = true,
 	.mcgrps = groups,
 	.n_mcgrps = ARRAY_SIZE(groups),
 };
 
-/* WireGuard's own, with its commands and attributes alone. */
+/* WireGuard's own family, with only WireGuard's commands and attributes. */
 static struct genl_family wireguard_family __ro_after_init = {
 	.name = WG_GENL_NAME,
 	.version = WG_GENL_VERSION,
@@ -260,10 +260,10 @@ static struct pernet_operations pernet_ops = {
 
 /**
  * fwg_netlink_init() - register the generic netlink family
- * @replace_wireguard: and that of WireGuard
+ * @replace_wireguard: also register WireGuard's
  *
  * Context: process.
- * Return: 0 or a negative error; -EEXIST when WireGuard itself is there.
+ * Return: 0 or a negative error; -EEXIST if WireGuard itself is loaded.
  */
 int __init fwg_netlink_init(bool replace_wireguard)
 {

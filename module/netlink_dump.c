@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * netlink_dump: what a device is and does, in as many messages as it takes.
+ * netlink_dump: the configuration and state of a device, in as many messages as needed.
  *
- * Attributes, their order and how they are split are WireGuard's, to the byte:
- * there are programs that tell an empty nest from one that is not there.
+ * Attributes, their order and their distribution over messages are WireGuard's, to the
+ * byte: there are programs that distinguish an empty nest from a missing one.
  */
 
 #include "compat.h"
@@ -22,18 +22,17 @@ static int fwg_put_timespec(struct sk_buff *skb, int type, const struct timespec
 }
 
 /**
- * struct dump_cursor - where a dump goes on in the next message
+ * struct dump_cursor - where a dump continues in the next message
  * @device: held from start to end
- * @seq: the configuration that @peer and @allowedip are of
+ * @seq: the config_seq of the device for which @peer and @allowedip are valid
  * @peer: the next entry in the list of peers, or the list's head
- * @allowedip: the next entry in the list of that peer's allowed IPs, if some of
- *	them are in the message before
+ * @allowedip: the next entry in the list of that peer's allowed IPs, if the previous
+ *	message has some of them
  * @peers: how many peers have been dumped
  * @allowedips: how many allowed IPs of the next peer have been dumped
  *
- * Counts stay valid whatever changes between two messages. The pointers save
- * counting, and are valid while nothing changes; @seq has 64 bits and does not
- * wrap.
+ * The counts stay valid if the configuration changes between two messages. The
+ * pointers, which save counting, do not. @seq has 64 bits and does not wrap.
  */
 struct dump_cursor {
 	struct fwg_device *device;
@@ -48,7 +47,7 @@ static struct dump_cursor *fwg_cursor_of(struct netlink_callback *cb)
 	return (struct dump_cursor *)cb->ctx;
 }
 
-/* The entry of a list, or its head, that comes after @n others. */
+/* The entry of a list that comes after @n others, or the list's head. */
 static struct list_head *fwg_list_at(struct list_head *head, unsigned int n)
 {
 	struct list_head *at = head->next;
@@ -58,7 +57,7 @@ static struct list_head *fwg_list_at(struct list_head *head, unsigned int n)
 	return at;
 }
 
-/* Make the pointers valid for the present configuration. */
+/* Make the pointers valid for the current configuration. */
 static void fwg_cursor_find(struct dump_cursor *cursor)
 {
 	struct fwg_device *device = cursor->device;
@@ -153,8 +152,8 @@ static int fwg_put_allowedips(struct sk_buff *skb, struct fwg_peer *peer,
 }
 
 /*
- * Put a peer, or the rest of its allowed IPs. Returns -EMSGSIZE when it is to be
- * continued in the next message; then the cursor says where.
+ * Put a peer, or the rest of its allowed IPs. Returns -EMSGSIZE if the next message
+ * has to continue the peer, from where the cursor says.
  */
 static int fwg_put_peer(struct sk_buff *skb, struct fwg_peer *peer, struct dump_cursor *cursor)
 {
@@ -172,7 +171,7 @@ static int fwg_put_peer(struct sk_buff *skb, struct fwg_peer *peer, struct dump_
 		cursor->allowedip = peer->allowed.next;
 	if (cursor->allowedip != &peer->allowed)
 		err = fwg_put_allowedips(skb, peer, cursor);
-	/* With no room for an allowed IP, the peer is left to the next message. */
+	/* If not even one allowed IP fits, leave the peer to the next message. */
 	if (err && cursor->allowedips == before)
 		goto cancel;
 	nla_nest_end(skb, nest);
@@ -215,7 +214,7 @@ static int fwg_put_drops(struct sk_buff *skb, const struct fwg_device *device)
 	return 0;
 }
 
-/* What WireGuard does not have. */
+/* The attributes that WireGuard does not have. */
 static int fwg_put_own_state(struct sk_buff *skb, struct fwg_device *device)
 {
 	struct fwg_reset_record last = fwg_reset_last(device);
@@ -280,15 +279,15 @@ int fwg_netlink_dump_start(struct netlink_callback *cb)
 
 /**
  * fwg_netlink_dump() - make the next message of a dump
- * @skb: where it goes
+ * @skb: the message
  * @cb: the dump
  *
- * The device is described again until one of its peers is complete, as
- * WireGuard has it.
+ * As with WireGuard, each message repeats the device until one of its peers is
+ * complete.
  *
  * Context: process.
- * Return: a positive number when there is more, 0 when there is not, or a
- * negative error.
+ * Return: a positive number if there is more, 0 if there is not, or a negative
+ * error.
  */
 int fwg_netlink_dump(struct sk_buff *skb, struct netlink_callback *cb)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* netlink_parts: what the files of netlink have in common, and nobody else needs. */
+/* netlink_parts: what only the files of netlink share. */
 #ifndef _FORKGUARD_NETLINK_PARTS_H
 #define _FORKGUARD_NETLINK_PARTS_H
 

@@ -4,12 +4,10 @@
  *
  * A message is applied whole or not at all. It is checked from end to end, and
  * all that it needs is allocated, before anything is changed. One thing can fail
- * later: a new peer does not go into the hash table when that has to grow and
- * can't.
+ * later: adding a new peer, if the hash table has to grow and can't.
  *
- * What is to go, peers and allowed IPs, goes at the end. Until then, packets
- * find the owner that an address had; from then on, the one that the message
- * has given it.
+ * Peers and allowed IPs are removed last. Until then packets may find the old owner
+ * of an address; afterwards, they find only the new one.
  */
 
 #include "netlink_parts.h"
@@ -104,7 +102,7 @@ static int fwg_check_endpoint(const struct nlattr *attr, struct netlink_ext_ack 
 	return -EINVAL;
 }
 
-/* But for its allowed IPs. */
+/* Does not check the allowed IPs. */
 static int fwg_check_peer(const struct nlattr *nest, struct nlattr **attrs,
 			  struct netlink_ext_ack *extack)
 {
@@ -124,12 +122,12 @@ static int fwg_check_peer(const struct nlattr *nest, struct nlattr **attrs,
 
 /**
  * struct fwg_change - a message that is being applied
- * @device: to this device
- * @extack: is told what is wrong
+ * @device: the device that it configures
+ * @extack: gets the error message
  * @num_spare: how many peers are in @spare
- * @spare: peers for which the message may have a use; nobody finds them yet
+ * @spare: peers that the message may add; lookups do not find them yet
  * @removed: peers that it has removed
- * @ips: allowed IPs that have no owner yet, or no longer
+ * @ips: allowed IPs that are aside: new ones, and those to be removed
  */
 struct fwg_change {
 	struct fwg_device *device;
@@ -138,7 +136,7 @@ struct fwg_change {
 	struct list_head spare, removed, ips;
 };
 
-/* The device's lock keeps it: what is removed is put at the end of the message. */
+/* The device's lock keeps the peer: removed peers are put at the end of the message. */
 static struct fwg_peer *fwg_find_peer(struct fwg_device *device, const u8 *public_key)
 {
 	struct fwg_peer *peer = fwg_noise_peer_find(device->noise, public_key);
@@ -186,11 +184,11 @@ static void fwg_set_private_key(struct fwg_change *change, const u8 *attr)
 		fwg_noise_local_set_private_key(device->noise, key);
 	memzero_explicit(old, sizeof(old));
 	memzero_explicit(key, sizeof(key));
-	/* Sessions stay when nothing changes. */
+	/* Setting the same key again keeps the sessions. */
 	if (same)
 		return;
 
-	/* An interface does not talk to itself. */
+	/* An interface can't be its own peer. */
 	peer = NULL;
 	if (fwg_noise_local_identity(device->noise, NULL, public_key))
 		peer = fwg_find_peer(device, public_key);
@@ -198,7 +196,7 @@ static void fwg_set_private_key(struct fwg_change *change, const u8 *attr)
 		fwg_peer_unlink(peer, &change->ips, &change->removed);
 	list_for_each_entry(peer, &device->peers, list) {
 		fwg_noise_peer_clear(peer->noise);
-		/* The handshakes of the old key need not be waited for. */
+		/* No need to wait for the usual interval after handshakes with the old key. */
 		WRITE_ONCE(peer->timers.hurry, true);
 		if (!netif_running(device->dev))
 			continue;
@@ -209,7 +207,7 @@ static void fwg_set_private_key(struct fwg_change *change, const u8 *attr)
 	}
 }
 
-/* Give an allowed IP to @peer or take it; or, if @peer is NULL, only prepare for it. */
+/* Give an allowed IP to @peer or take it away; if @peer is NULL, only allocate for it. */
 static int fwg_set_allowedip(struct fwg_change *change, struct fwg_peer *peer,
 			     const struct nlattr *nest)
 {
@@ -255,7 +253,7 @@ static int fwg_set_allowedips(struct fwg_change *change, struct fwg_peer *peer,
 	return err;
 }
 
-/* Returns true when there was another key. */
+/* Returns true if this changed the key. */
 static bool fwg_set_psk(struct fwg_peer *peer, const u8 *psk)
 {
 	u8 old[NOISE_SYMMETRIC_KEY_LEN];
@@ -268,7 +266,7 @@ static bool fwg_set_psk(struct fwg_peer *peer, const u8 *psk)
 	return differs;
 }
 
-/* Returns true when the peer was somewhere else. */
+/* Returns true if this changed the endpoint. */
 static bool fwg_set_endpoint(struct fwg_peer *peer, const struct nlattr *attr)
 {
 	struct endpoint endpoint = {};
@@ -309,7 +307,7 @@ static struct fwg_peer *fwg_publish_spare(struct fwg_change *change, const u8 *p
 	struct fwg_peer *peer;
 	int err;
 
-	/* They are in the order of the message: mostly it is the first. */
+	/* They are in the order of the message, so it is usually the first. */
 	list_for_each_entry(peer, &change->spare, aside) {
 		if (memcmp(fwg_noise_peer_public_key(peer->noise), public_key,
 			   NOISE_PUBLIC_KEY_LEN))
@@ -347,7 +345,7 @@ static int fwg_set_peer(struct fwg_change *change, const struct nlattr *nest)
 		if (flags & (FORKGUARD_PEER_F_REMOVE_ME | FORKGUARD_PEER_F_UPDATE_ONLY) ||
 		    fwg_is_own_key(device, key))
 			return 0;
-		/* It has its preshared key. */
+		/* It was created with its preshared key. */
 		psk = NULL;
 		peer = fwg_publish_spare(change, key);
 		if (IS_ERR(peer)) {
@@ -372,8 +370,8 @@ static int fwg_set_peer(struct fwg_change *change, const struct nlattr *nest)
 	if (keepalive)
 		fwg_set_keepalive(peer, nla_get_u16(keepalive));
 	/*
-	 * What waits for a session may get one now. If nothing has changed, it does
-	 * not: whoever repeats a configuration must not call an absent peer for ever.
+	 * Packets that wait for a session may get one now, but not if nothing has changed:
+	 * repeating a configuration must not keep handshakes with an absent peer going.
 	 */
 	if (changed && netif_running(device->dev))
 		fwg_send_staged(peer);
@@ -412,7 +410,7 @@ static int fwg_prepare_peer(struct fwg_change *change, const struct nlattr *nest
 	return fwg_set_allowedips(change, NULL, attrs[FORKGUARD_PEER_A_ALLOWEDIPS]);
 }
 
-/* Check the message, and allocate what it may need. Nobody sees any of it yet. */
+/* Check the message, and allocate what it may need. Nothing is changed yet. */
 static int fwg_prepare_message(struct fwg_change *change, struct genl_info *info)
 {
 	const struct nlattr *peers = info->attrs[FORKGUARD_DEVICE_A_PEERS], *nest;
@@ -436,7 +434,7 @@ static int fwg_prepare_message(struct fwg_change *change, struct genl_info *info
 	return 0;
 }
 
-/* The sockets stay in the namespace of birth, which the device may have left. */
+/* The sockets stay in the namespace of creation, which the device may have left. */
 static int fwg_check_sockets(struct fwg_device *device, struct genl_info *info)
 {
 	const struct nlattr *port = info->attrs[FORKGUARD_DEVICE_A_LISTEN_PORT];
@@ -465,7 +463,7 @@ static int fwg_apply_message(struct fwg_change *change, struct genl_info *info)
 	const struct nlattr *nest;
 	int err, rem;
 
-	/* What may fail comes first. */
+	/* This may fail, so it comes first. */
 	if (attrs[FORKGUARD_DEVICE_A_LISTEN_PORT]) {
 		err = fwg_set_port(device, nla_get_u16(attrs[FORKGUARD_DEVICE_A_LISTEN_PORT]));
 		if (err) {
@@ -495,7 +493,7 @@ static int fwg_apply_message(struct fwg_change *change, struct genl_info *info)
 	return 0;
 }
 
-/* Let go of what was not needed and of what has been replaced. */
+/* Free what was not needed, and remove what was replaced. */
 static void fwg_finish_change(struct fwg_change *change)
 {
 	struct fwg_peer *peer, *next;
@@ -536,7 +534,7 @@ static void fwg_wipe(const struct nlattr *attr)
 		memzero_explicit(nla_data(attr), nla_len(attr));
 }
 
-/* The message is freed after this, as it is: no key may be left in it. */
+/* The message is freed without being wiped, so no key may be left in it. */
 static void fwg_wipe_message(struct genl_info *info)
 {
 	const struct nlattr *peers = info->attrs[FORKGUARD_DEVICE_A_PEERS], *peer, *attr;
@@ -552,7 +550,7 @@ static void fwg_wipe_message(struct genl_info *info)
 }
 
 /**
- * fwg_netlink_set_device() - do what a message of FORKGUARD_CMD_SET_DEVICE says
+ * fwg_netlink_set_device() - handle FORKGUARD_CMD_SET_DEVICE
  * @skb: the message
  * @info: the same
  *

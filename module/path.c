@@ -9,7 +9,7 @@
 #include <net/ipv6.h>
 
 /**
- * fwg_path_init() - a path to nowhere yet
+ * fwg_path_init() - initialize a path without an endpoint
  * @path: the path
  *
  * Context: process.
@@ -34,7 +34,7 @@ void fwg_path_destroy(struct fwg_path *path)
 }
 
 /**
- * fwg_path_get() - where is a peer?
+ * fwg_path_get() - get the endpoint of a peer
  * @path: the path to the peer
  * @endpoint: filled in
  *
@@ -50,15 +50,15 @@ const struct endpoint *fwg_path_get(struct fwg_path *path, struct endpoint *endp
 }
 
 /**
- * fwg_path_set() - a peer is somewhere
+ * fwg_path_set() - set the endpoint of a peer
  * @path: the path to the peer
- * @endpoint: where it is; padding is zero
+ * @endpoint: the endpoint; padding is zero
  *
  * Context: any but hard interrupts.
  */
 void fwg_path_set(struct fwg_path *path, const struct endpoint *endpoint)
 {
-	/* Mostly it has not moved. What a torn read misses, the next message puts right. */
+	/* Usually it has not moved. If a torn read misses a change, the next message sets it. */
 	if (likely(!data_race(memcmp(&path->endpoint, endpoint, sizeof(*endpoint)))))
 		return;
 
@@ -69,9 +69,9 @@ void fwg_path_set(struct fwg_path *path, const struct endpoint *endpoint)
 }
 
 /**
- * fwg_path_set_first() - a peer seems to be somewhere
+ * fwg_path_set_first() - set the endpoint of a peer unless one is known
  * @path: the path to the peer
- * @endpoint: where it seems to be; believed only as long as no endpoint is known
+ * @endpoint: where the peer seems to be
  *
  * Context: any but hard interrupts.
  */
@@ -84,10 +84,10 @@ void fwg_path_set_first(struct fwg_path *path, const struct endpoint *endpoint)
 }
 
 /**
- * fwg_path_forget_route() - look the route up again
+ * fwg_path_forget_route() - drop the cached route
  * @path: the path
  *
- * No route is held any more: it must not outlive the namespace of the sockets.
+ * It must not outlive the namespace of the sockets.
  *
  * Context: any but hard interrupts.
  */
@@ -99,7 +99,7 @@ void fwg_path_forget_route(struct fwg_path *path)
 }
 
 /**
- * fwg_path_clear_source() - let routing choose the address that we send from
+ * fwg_path_clear_source() - let routing choose our source address
  * @path: the path
  *
  * Context: any but hard interrupts.
@@ -113,8 +113,8 @@ void fwg_path_clear_source(struct fwg_path *path)
 }
 
 /**
- * fwg_endpoint_from_skb() - where does a message come from?
- * @endpoint: the answer
+ * fwg_endpoint_from_skb() - get the endpoint that a message comes from
+ * @endpoint: filled in
  * @skb: the message, with outer network and transport headers
  *
  * Return: 0 or -EINVAL.

@@ -11,12 +11,12 @@
 
 /**
  * struct endpoint - where a peer is, and which of our addresses it talks to
- * @addr: its address; the family is 0 when it is unknown
- * @addr4: if IPv4
- * @addr6: if IPv6
- * @src4: our address that it has sent to, or any
- * @src_if4: the interface that received it
- * @src6: our address that it has sent to, or any
+ * @addr: its address; the family is 0 if it is unknown
+ * @addr4: its address, if IPv4
+ * @addr6: its address, if IPv6
+ * @src4: our address to which it has sent, or 0 for any
+ * @src_if4: the interface that received from it
+ * @src6: our address to which it has sent, or 0 for any
  */
 struct endpoint {
 	union {

@@ -2,8 +2,8 @@
 /*
  * peer: lifetime and reset of peers.
  *
- * The device's list holds one reference; so does each queued piece of work.
- * Timers hold none: they are stopped, for good, before the list lets go.
+ * The device's list holds one reference, and so does each queued work item.
+ * Timers hold none: they are stopped for good before the list drops its reference.
  */
 
 #include "peer.h"
@@ -34,7 +34,7 @@ static void fwg_release(struct kref *refs)
  * fwg_peer_hold() - take a reference
  * @peer: the peer, found under RCU
  *
- * Return: false when it is going away.
+ * Return: false if it is going away.
  */
 bool fwg_peer_hold(struct fwg_peer *peer)
 {
@@ -60,11 +60,11 @@ const struct noise_owner_ops peer_owner_ops = {
  * fwg_peer_create() - make a peer
  * @device: its device
  * @public_key: its identity
- * @psk: the pre-shared key, or NULL for none
+ * @psk: the preshared key, or NULL for none
  *
  * Context: process.
- * Return: the peer, which nobody finds before fwg_peer_publish(), or NULL for
- * want of memory. fwg_peer_put() frees one that is not to be published.
+ * Return: the peer, or NULL without memory. Lookups do not find it before
+ * fwg_peer_publish(); if it is not published, fwg_peer_put() frees it.
  */
 struct fwg_peer *fwg_peer_create(struct fwg_device *device,
 				 const u8 public_key[NOISE_PUBLIC_KEY_LEN], const u8 *psk)
@@ -99,7 +99,7 @@ err_free:
  * @peer: the peer
  *
  * Context: process; the device's lock is held.
- * Return: 0; or a negative error, and the peer is as it was.
+ * Return: 0; or a negative error, with the peer unchanged.
  */
 int fwg_peer_publish(struct fwg_peer *peer)
 {
@@ -108,7 +108,7 @@ int fwg_peer_publish(struct fwg_peer *peer)
 
 	lockdep_assert_held(&device->lock);
 
-	/* Whoever speaks as this peer finds it complete, and resets find it before. */
+	/* Resets find the peer first; handshake messages find it after that, complete. */
 	list_add_tail_rcu(&peer->list, &device->peers);
 	err = fwg_noise_peer_publish(peer->noise);
 	if (err) {
@@ -121,11 +121,11 @@ int fwg_peer_publish(struct fwg_peer *peer)
 }
 
 /**
- * fwg_peer_unlink() - have nobody find a peer any more, after a grace period
+ * fwg_peer_unlink() - hide a peer from lookups; readers may use it for a grace period
  * @peer: the peer; the caller's reference, if any, stays
- * @ips: list that its allowed IPs are moved to; they are to be released before
- *	that grace period
- * @removed: list that the peer is added to, for fwg_peer_finish_removal()
+ * @ips: list to which its allowed IPs are moved; they must be released before that
+ *	grace period
+ * @removed: list to which the peer is added, for fwg_peer_finish_removal()
  *
  * Context: process; the device's lock is held.
  */
@@ -134,7 +134,7 @@ void fwg_peer_unlink(struct fwg_peer *peer, struct list_head *ips, struct list_h
 	lockdep_assert_held(&peer->device->lock);
 
 	fwg_peer_debug(peer, "removed\n");
-	/* A dump that is under way has a pointer to it. */
+	/* A dump in progress may have a pointer to it. */
 	peer->device->config_seq++;
 	list_del_rcu(&peer->list);
 	peer->device->num_peers--;
@@ -145,8 +145,8 @@ void fwg_peer_unlink(struct fwg_peer *peer, struct list_head *ips, struct list_h
 }
 
 /*
- * Nothing that the peer has begun goes on. Nor does it hold a route: the namespace
- * of the sockets may go away, and not wait for an interface without any.
+ * Stop everything that the peer has begun. Also drop its route: the namespace of the
+ * sockets may go away, and then drops the routes only of peers that are in the list.
  */
 static void fwg_stop_peer(struct fwg_peer *peer)
 {
@@ -157,7 +157,7 @@ static void fwg_stop_peer(struct fwg_peer *peer)
 }
 
 /**
- * fwg_peer_finish_removal() - give up peers that have been unlinked
+ * fwg_peer_finish_removal() - stop and put peers that have been unlinked
  * @removed: the peers
  *
  * Context: process; the device's lock is held. Waits for a grace period.
@@ -194,8 +194,8 @@ void fwg_peer_remove_all(struct fwg_device *device)
 }
 
 /**
- * fwg_peer_count_received() - count an authentic message
- * @peer: from this peer
+ * fwg_peer_count_received() - count an authentic message of a peer
+ * @peer: the peer
  * @len: its length
  *
  * Context: BHs disabled.
@@ -207,8 +207,8 @@ void fwg_peer_count_received(struct fwg_peer *peer, size_t len)
 }
 
 /**
- * fwg_peer_purge() - drop what waits for a session
- * @peer: with this peer
+ * fwg_peer_purge() - drop the packets that wait for a session
+ * @peer: the peer that they are for
  *
  * Context: any but hard interrupts.
  */
@@ -226,7 +226,7 @@ void fwg_peer_purge(struct fwg_peer *peer)
 }
 
 /**
- * fwg_peer_quiesce() - forget all that a peer that is down has begun
+ * fwg_peer_quiesce() - stop and forget everything that a peer has begun
  * @peer: the peer
  *
  * Context: process; the interface is down.
@@ -240,22 +240,22 @@ void fwg_peer_quiesce(struct fwg_peer *peer)
 }
 
 /**
- * fwg_peer_reset() - wipe what is stale, and recover what was in use (R6, R8)
+ * fwg_peer_reset() - wipe stale secrets, and replace sessions in use (R6, R8)
  * @peer: the peer
  * @live: how many peers this reset has had to recover so far
  *
  * Packets that wait for a session go on waiting (R4).
  *
  * Context: RCU read-side critical section.
- * Return: true when something was wiped.
+ * Return: true if something was wiped.
  */
 bool fwg_peer_reset(struct fwg_peer *peer, unsigned int *live)
 {
 	enum noise_wiped wiped = fwg_noise_peer_reset(peer->noise);
 
-	/* A clone may be where a peer answers that its origin had given up. */
+	/* A clone may reach a peer with which its origin was slow to retry. */
 	if (wiped == NOISE_WIPED_LIVE || fwg_timers_waiting(&peer->timers)) {
-		/* A clone need not leave by the address that its origin had. */
+		/* A clone may not have the source address of its origin. */
 		fwg_path_clear_source(&peer->path);
 		fwg_timers_recover(&peer->timers, (*live)++);
 	}

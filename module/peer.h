@@ -7,7 +7,7 @@
 
 extern const struct noise_owner_ops peer_owner_ops;
 
-/* Tells who has switched it on, by dynamic debug, what a peer does or what becomes of it. */
+/* Logs, if switched on by dynamic debug, what a peer does or what happens to it. */
 #define fwg_peer_debug(peer, format, ...)                                                          \
 	do {                                                                                       \
 		struct fwg_peer *_peer = (peer);                                                   \

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * probes: what does this kernel have? Kbuild compiles one of these at a time;
- * for each that does without a warning, compat.h finds FORKGUARD_HAVE_ and its
- * name defined.
+ * probes: what does this kernel have? Kbuild compiles one of these at a time, and
+ * defines FORKGUARD_HAVE_<name>, for compat.h, for each that compiles without a
+ * warning.
  */
 
 #include <linux/netdevice.h>
@@ -10,7 +10,7 @@
 #include <net/inetpeer.h>
 
 #if defined(PROBE_NOTHING)
-/* Without the others, this has to compile. */
+/* If this does not compile, the others tell nothing. */
 
 #elif defined(PROBE_LLTX)
 static void __maybe_unused probe(struct net_device *dev)
@@ -41,5 +41,5 @@ static void __maybe_unused probe(struct net_device *dev)
 }
 
 #else
-#error "a probe that is not known"
+#error "unknown probe"
 #endif

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* receive: data messages are opened where they arrive, and go to the stack. */
+/* receive: opens data messages on the CPU where they arrive, and hands them to the stack. */
 
 #include "receive.h"
 #include "answer.h"
@@ -44,10 +44,10 @@ static int fwg_open_message(struct noise_session *session, struct sk_buff *skb)
 }
 
 /*
- * Fit the skb to the inner packet, whose ECN field learns what the outer one, @ds,
- * has met on its way. Nobody vouches for that: a mark that the sender can't have
- * asked for changes nothing, and drops nothing. Returns 0, -EPROTONOSUPPORT for no
- * IP packet, -EMSGSIZE when its length is wrong, or -ENOMEM.
+ * Fit the skb to the inner packet, and carry congestion marks over from the outer DS
+ * field, @ds. That field is not authenticated: an invalid mark is ignored, and drops
+ * nothing. Returns 0; -EPROTONOSUPPORT if it is not an IP packet; -EMSGSIZE if its
+ * length is wrong; or -ENOMEM.
  */
 static int fwg_fit_packet(struct sk_buff *skb, u8 ds)
 {
@@ -75,7 +75,7 @@ static int fwg_fit_packet(struct sk_buff *skb, u8 ds)
 	return -EPROTONOSUPPORT;
 }
 
-/* An authentic message has a packet that can't be delivered: the peer's fault, but for -ENOMEM. */
+/* Count an authentic packet that can't be delivered: the peer's fault, except for -ENOMEM. */
 static void fwg_count_unfit(struct fwg_peer *peer, int err)
 {
 	struct net_device *dev = peer->device->dev;
@@ -100,7 +100,7 @@ static void fwg_deliver(struct fwg_peer *peer, struct sk_buff *skb, u8 ds)
 	size_t len = skb->len + sizeof(struct message_data) + NOISE_TAG_LEN;
 	int err;
 
-	/* What is known of the outer packet is not true of the inner one. */
+	/* The outer packet's metadata does not hold for the inner one. */
 	fwg_send_scrub(skb);
 	skb_clear_hash(skb);
 	skb_set_queue_mapping(skb, 0);
@@ -118,7 +118,7 @@ static void fwg_deliver(struct fwg_peer *peer, struct sk_buff *skb, u8 ds)
 		goto drop;
 	}
 
-	/* It is authentic: its checksums need no look. */
+	/* The packet is authentic, so its checksums need no check. */
 	skb->ip_summed = CHECKSUM_UNNECESSARY;
 	skb->csum_level = ~0;
 	skb_reset_mac_header(skb);
@@ -200,7 +200,7 @@ drop:
 	kfree_skb(skb);
 }
 
-/* Make the UDP payload what the skb holds, at least a data message without data. */
+/* Pull the skb to the UDP payload, which has to be at least a data header long. */
 static int fwg_pull_udp(struct sk_buff *skb)
 {
 	const size_t udp = sizeof(struct udphdr);
@@ -217,7 +217,7 @@ static int fwg_pull_udp(struct sk_buff *skb)
 }
 
 /**
- * fwg_receive_message() - take what has come on a socket of a device
+ * fwg_receive_message() - take a message from a socket of a device
  * @sockets: the sockets
  * @skb: a UDP datagram; consumed
  *

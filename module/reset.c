@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * reset: wipes what is stale of a device and its peers, in bounded steps (R6).
+ * reset: wipes the stale secrets of a device and its peers, in bounded steps (R6).
  *
  * What is wiped here is stale already: the generation of the machine has changed,
- * or fwg_generation_advance() was called. So nothing depends on how long a walk
- * over the peers takes. Each device is walked on its own: a device with many
- * peers delays the reset of no other.
+ * or fwg_generation_advance() was called. So safety does not depend on how long a
+ * walk over the peers takes. Each device is walked on its own: a device with many
+ * peers does not delay the reset of another.
  */
 
 #include "reset.h"
@@ -17,15 +17,14 @@
 #include <linux/sched.h>
 #include <linux/timekeeping.h>
 
-/* Peers that are reset in one RCU read-side critical section. */
+/* How many peers are reset in one RCU read-side critical section. */
 #define RESET_STEP 256
 
 static reset_event_fn reset_event __ro_after_init;
 
 /*
- * The walk pauses after each step and goes on from the same peer. A peer is dead
- * once it has left the list: if it is not, the peers after it are still there. If
- * it is, they may be gone, and the walk starts again.
+ * The walk pauses after each step and continues from the same peer. A peer that has
+ * left the list is dead: the peers after it may be gone, and the walk starts again.
  */
 static unsigned int fwg_reset_peers(struct fwg_device *device)
 {
@@ -64,7 +63,7 @@ static void fwg_reset_done(struct fwg_device *device, enum forkguard_reset_cause
 	ktime_get_real_ts64(&device->last_reset.time);
 	spin_unlock(&device->reset_lock);
 	netdev_dbg(device->dev, "reset, cause %d: secrets of %u peers wiped\n", cause, peers);
-	/* RCU keeps the namespace of the device, which may leave it at any time. */
+	/* RCU keeps the device's namespace, which the device may leave at any time. */
 	rcu_read_lock();
 	/* KUnit tests run before the module is initialized. */
 	if (reset_event)
@@ -73,9 +72,9 @@ static void fwg_reset_done(struct fwg_device *device, enum forkguard_reset_cause
 }
 
 /*
- * Resets that wait for a walk to end share the next one. It reads its stamp after
- * each of them made theirs stale, so it wipes for all of them, and the others find
- * that their generation has been reset for (R7).
+ * Resets that wait for a walk to end share the next walk. It reads its stamp after
+ * each of them has made the old stamps stale, so it wipes for all of them. The others
+ * then find nothing to do (R7).
  */
 static void fwg_reset_stale(struct fwg_device *device, enum forkguard_reset_cause cause)
 {
@@ -88,7 +87,7 @@ static void fwg_reset_stale(struct fwg_device *device, enum forkguard_reset_caus
 		stamp = fwg_generation_read(scope);
 		wiped = fwg_reset_peers(device);
 		fwg_noise_local_reset(device->noise);
-		/* During a change, half of the stamp may be of either generation. */
+		/* A stamp read during a change may be half of each generation. */
 		if (!fwg_generation_is_current(scope, &stamp))
 			fwg_generation_revoke(&stamp);
 		device->reset_stamp = stamp;
@@ -105,7 +104,7 @@ static void fwg_reset_device_work_fn(struct work_struct *work)
 }
 
 /**
- * fwg_reset_init() - set what follows each reset
+ * fwg_reset_init() - set the function that reports resets
  * @event: called when a reset is done
  *
  * Context: process; there are no devices yet.
@@ -130,7 +129,7 @@ void fwg_reset_prepare(struct fwg_device *device)
 }
 
 /**
- * fwg_reset_queue() - start wiping what is stale of a device
+ * fwg_reset_queue() - start wiping the stale secrets of a device
  * @device: the device
  * @cause: why
  *
@@ -139,12 +138,12 @@ void fwg_reset_prepare(struct fwg_device *device)
 void fwg_reset_queue(struct fwg_device *device, enum forkguard_reset_cause cause)
 {
 	WRITE_ONCE(device->reset_cause, cause);
-	/* Not on a queue of the device, behind any number of handshakes. */
+	/* Not on the device's own queues: many handshakes may be waiting there. */
 	queue_work(system_unbound_wq, &device->reset_work);
 }
 
 /**
- * fwg_reset_wait() - wait until what fwg_reset_queue() started is done
+ * fwg_reset_wait() - wait for the reset that fwg_reset_queue() started
  * @device: the device
  *
  * Context: process.
@@ -155,7 +154,7 @@ void fwg_reset_wait(struct fwg_device *device)
 }
 
 /**
- * fwg_reset_stop() - cancel what fwg_reset_queue() started
+ * fwg_reset_stop() - cancel the reset that fwg_reset_queue() started
  * @device: the device; no caller of fwg_reset_queue() finds it any more
  *
  * Context: process.
@@ -169,7 +168,7 @@ void fwg_reset_stop(struct fwg_device *device)
  * fwg_reset_force_device() - reset a device although the machine was not forked
  * @device: the device
  *
- * Everything in it is stale at once, and wiped on return.
+ * All its secrets are stale at once, and wiped on return.
  *
  * Context: process. Takes neither the rtnl nor the lock of the device.
  */
@@ -183,7 +182,7 @@ void fwg_reset_force_device(struct fwg_device *device)
  * fwg_reset_force_peer() - reset one peer although the machine was not forked
  * @peer: the peer; the caller has a reference
  *
- * Everything that is shared with it is stale at once, and wiped on return.
+ * All secrets shared with it are stale at once, and wiped on return.
  *
  * Context: process. Takes neither the rtnl nor the lock of the device.
  */

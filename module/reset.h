@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* reset: wipes what is stale of a device and its peers, in bounded steps. */
+/* reset: wipes the stale secrets of a device and its peers, in bounded steps. */
 #ifndef _FORKGUARD_RESET_H
 #define _FORKGUARD_RESET_H
 
@@ -9,7 +9,7 @@
  * typedef reset_event_fn - a reset of a device is done
  * @device: the device
  * @cause: why
- * @peers: the number of peers of which something was wiped
+ * @peers: the number of peers whose secrets were wiped
  * @only_peer: the public key, if one peer was reset; otherwise NULL
  *
  * Called in an RCU read-side critical section.

@@ -25,11 +25,11 @@
 #define OUTER_HEADROOM (sizeof(struct ipv6hdr) + sizeof(struct udphdr) + LL_MAX_HEADER)
 #define DATA_HEADROOM ALIGN(sizeof(struct message_data) + OUTER_HEADROOM, 4)
 
-/* Initiations in a row that a fork may make void before a timer takes over. */
+/* How many initiations in a row forks may void before a timer takes over. */
 #define FORK_RETRIES 3
 
 /**
- * fwg_send_alloc_handshake() - an empty handshake message
+ * fwg_send_alloc_handshake() - allocate a handshake message
  * @len: its length
  *
  * Context: process.
@@ -47,7 +47,7 @@ struct sk_buff *fwg_send_alloc_handshake(size_t len)
 	return skb;
 }
 
-/* A message could not be sent, by what fwg_socket_send() returns. */
+/* Count a message that could not be sent, by the error of fwg_socket_send(). */
 static void fwg_count_unsent(struct fwg_device *device, int err)
 {
 	switch (err) {
@@ -55,7 +55,7 @@ static void fwg_count_unsent(struct fwg_device *device, int err)
 		fwg_drops_count(device, FORKGUARD_DROP_A_TX_NO_ENDPOINT);
 		break;
 	case -ELOOP:
-		/* As for what nests too deep: an error in how the interface was set up. */
+		/* Like too many nested tunnels, an error in how the interface was set up. */
 		fwg_drops_count(device, FORKGUARD_DROP_A_TX_LOOP);
 		DEV_STATS_INC(device->dev, tx_errors);
 		break;
@@ -64,7 +64,7 @@ static void fwg_count_unsent(struct fwg_device *device, int err)
 	}
 }
 
-/* Counts what is sent to a peer, and what can't be. */
+/* Send to a peer, and count what is sent and what can't be. */
 static int fwg_send_to_peer(struct fwg_peer *peer, struct sk_buff *skb, u8 ds)
 {
 	size_t len = skb->len;
@@ -79,7 +79,7 @@ static int fwg_send_to_peer(struct fwg_peer *peer, struct sk_buff *skb, u8 ds)
 	return err;
 }
 
-/* The same, back to where a message has come from. @peer is NULL for a stranger. */
+/* The same, back to the source of a message. @peer is NULL for a stranger. */
 static void fwg_reply(struct fwg_device *device, struct fwg_peer *peer, const struct endpoint *to,
 		      struct sk_buff *skb)
 {
@@ -103,7 +103,7 @@ static void fwg_send_initiation(struct fwg_peer *peer)
 	int err = -ENOMEM;
 
 	if (!fwg_timers_take_initiation(&peer->timers)) {
-		/* An initiation of the peer was answered meanwhile, which may come to nothing. */
+		/* The peer's initiation was answered meanwhile, but that handshake may fail. */
 		fwg_timers_too_early(&peer->timers);
 		return;
 	}
@@ -121,7 +121,7 @@ static void fwg_send_initiation(struct fwg_peer *peer)
 	msg->type = cpu_to_le32(MESSAGE_INITIATION);
 	fwg_noise_add_macs(peer->noise, msg, sizeof(*msg));
 	fwg_timers_any_sent(&peer->timers);
-	/* Before the answer can come, which stops the timer. */
+	/* Before sending: the response stops the timer. */
 	fwg_timers_initiated(&peer->timers);
 	fwg_peer_debug(peer, "sending an initiation\n");
 	fwg_send_to_peer(peer, skb, HANDSHAKE_DS);
@@ -130,11 +130,11 @@ out:
 	fwg_peer_debug(peer, "no initiation sent: %pe\n", ERR_PTR(err));
 	if (err == -ESTALE && !fwg_generation_is_frozen())
 		fwg_timers_recover(&peer->timers, 0);
-	else if (err != -ENOKEY) /* without an identity, trying again is of no use */
+	else if (err != -ENOKEY) /* without an identity, a retry would fail, too */
 		fwg_timers_initiated(&peer->timers);
 }
 
-/* The work of a peer, which holds a reference. */
+/* The work item holds a reference on the peer. */
 static void fwg_send_initiation_work(struct work_struct *work)
 {
 	struct fwg_peer *peer = container_of(work, struct fwg_peer, initiation_work);
@@ -145,13 +145,13 @@ static void fwg_send_initiation_work(struct work_struct *work)
 }
 
 /**
- * fwg_send_queue_initiation() - have a handshake begun, soon
- * @peer: with this peer
- * @retry: because the last was not answered
+ * fwg_send_queue_initiation() - queue an initiation to a peer
+ * @peer: the peer
+ * @retry: true if the last one was not answered
  *
  * Context: any but hard interrupts.
- * Return: false when it is too early for another one. If there is a hurry, it
- * is begun as soon as it may be.
+ * Return: false if it is too early for another one. In a hurry, a timer then sends
+ * it as soon as it may.
  */
 bool fwg_send_queue_initiation(struct fwg_peer *peer, bool retry)
 {
@@ -193,7 +193,7 @@ void fwg_send_response(struct fwg_peer *peer, struct sk_buff *skb, const struct 
  * @to: where it seems to come from
  * @source: the same
  *
- * The reply is smaller than the message: nobody is flooded with it.
+ * The reply is smaller than the message, so it can't amplify a flood.
  *
  * Context: process.
  */
@@ -218,7 +218,7 @@ void fwg_send_cookie(struct fwg_device *device, const struct sk_buff *msg,
 	fwg_reply(device, NULL, to, skb);
 }
 
-/* To a multiple of 16, but not past the MTU, which the packet may exceed. */
+/* Pad to a multiple of 16, but not beyond the MTU. The packet itself may exceed the MTU. */
 static unsigned int fwg_padding_of(const struct sk_buff *skb)
 {
 	unsigned int mtu = SEND_CB(skb)->mtu;
@@ -232,8 +232,8 @@ static unsigned int fwg_padding_of(const struct sk_buff *skb)
 }
 
 /*
- * Make a data message of a packet, in place. Returns as fwg_noise_seal() does, and
- * with -EAGAIN the packet is as it was.
+ * Make a packet a data message, in place. Returns as fwg_noise_seal(); on -EAGAIN the
+ * packet is unchanged.
  */
 static noinline_for_stack int fwg_seal_packet(struct noise_session *session, struct sk_buff *skb)
 {
@@ -244,7 +244,7 @@ static noinline_for_stack int fwg_seal_packet(struct noise_session *session, str
 	struct sk_buff *trailer;
 	int frags, err;
 
-	/* Of the inner flow, for whoever queues the outer packet. */
+	/* The hash of the inner flow, for queueing the outer packet. */
 	skb_get_hash(skb);
 	if (skb->ip_summed == CHECKSUM_PARTIAL && unlikely(skb_checksum_help(skb)))
 		return -EINVAL;
@@ -273,12 +273,12 @@ static noinline_for_stack int fwg_seal_packet(struct noise_session *session, str
 }
 
 /**
- * fwg_send_scrub() - forget what was known of a packet that has become another one
- * @skb: the packet, sealed or opened
+ * fwg_send_scrub() - clear the metadata of a packet that was sealed or opened
+ * @skb: the packet
  *
- * Whatever was decided for the one, on whose behalf it is to be sent or whether
- * its neighbour is there, is not true of the other. Their flow is the same, and
- * so is the time at which it is to leave.
+ * Metadata of the inner packet, such as its security mark or a confirmed neighbour,
+ * does not hold for the outer one, nor the other way round. The flow hash and the
+ * time to send stay.
  */
 void fwg_send_scrub(struct sk_buff *skb)
 {
@@ -294,7 +294,7 @@ void fwg_send_scrub(struct sk_buff *skb)
 #endif
 }
 
-/* Ciphertext to the socket. */
+/* Send ciphertext. */
 static void fwg_transmit(struct fwg_peer *peer, struct sk_buff_head *sealed)
 {
 	bool data_sent = false;
@@ -316,7 +316,7 @@ static void fwg_transmit(struct fwg_peer *peer, struct sk_buff_head *sealed)
 		fwg_timers_data_sent(&peer->timers);
 }
 
-/* The oldest packets have to go when too many wait, segments of a large one among them. */
+/* Drop the oldest packets if too many wait. Each segment of a large packet counts. */
 static void fwg_bound_staged(struct fwg_peer *peer)
 {
 	struct sk_buff *skb;
@@ -331,12 +331,12 @@ static void fwg_bound_staged(struct fwg_peer *peer)
 	}
 }
 
-/* No session: what is left waits on, at the head, and a handshake is begun. */
+/* No session: put the packets back to the head of the queue, and begin a handshake. */
 static void fwg_wait_for_session(struct fwg_peer *peer, struct sk_buff_head *packets)
 {
 	struct sk_buff *skb;
 
-	/* Who has sent them need not wait with them. */
+	/* Free their senders' socket buffers while they wait. */
 	skb_queue_walk(packets, skb)
 		skb_orphan(skb);
 	spin_lock(&peer->staged.lock);
@@ -346,7 +346,7 @@ static void fwg_wait_for_session(struct fwg_peer *peer, struct sk_buff_head *pac
 	fwg_send_queue_initiation(peer, false);
 }
 
-/* Returns false when packets were left behind for want of a session. */
+/* Returns false if packets are left for lack of a session. */
 static bool fwg_send_all_staged(struct fwg_peer *peer, struct sk_buff_head *packets)
 {
 	struct noise_session *session;
@@ -389,12 +389,12 @@ static bool fwg_send_all_staged(struct fwg_peer *peer, struct sk_buff_head *pack
 
 /**
  * fwg_send_packets() - seal and send packets, after those that wait
- * @peer: to this peer
+ * @peer: the peer that they are for
  * @packets: the packets; empty on return
  *
- * Packets that find no usable session, or lose it midway, wait (R4). Those that
- * need not are with nobody else meanwhile: another CPU, were it to send them
- * among its own, could be overtaken by what follows them here.
+ * Packets wait if there is no usable session, or if it is lost midway (R4). The others
+ * are never in a shared queue: another CPU could take some of them from there, and
+ * send them after later packets of this CPU.
  *
  * Context: any but hard interrupts.
  */
@@ -402,7 +402,7 @@ void fwg_send_packets(struct fwg_peer *peer, struct sk_buff_head *packets)
 {
 	local_bh_disable();
 	rcu_read_lock();
-	/* Another CPU may have found a session, and nothing that waits for it. */
+	/* Another CPU may have got a session just before these packets began to wait. */
 	while (!fwg_send_all_staged(peer, packets) && fwg_noise_peer_has_session(peer->noise))
 		;
 	rcu_read_unlock();
@@ -410,8 +410,8 @@ void fwg_send_packets(struct fwg_peer *peer, struct sk_buff_head *packets)
 }
 
 /**
- * fwg_send_staged() - seal and send what waits
- * @peer: to this peer
+ * fwg_send_staged() - seal and send the packets that wait
+ * @peer: the peer that they are for
  *
  * Context: any but hard interrupts.
  */
@@ -424,8 +424,8 @@ void fwg_send_staged(struct fwg_peer *peer)
 }
 
 /**
- * fwg_send_keepalive() - send an empty packet, unless there are others to send
- * @peer: to this peer
+ * fwg_send_keepalive() - send the packets that wait, or else an empty one
+ * @peer: the peer
  *
  * Context: any but hard interrupts.
  */
@@ -435,7 +435,7 @@ void fwg_send_keepalive(struct fwg_peer *peer)
 	struct sk_buff *skb;
 
 	__skb_queue_head_init(&packets);
-	/* Whoever fills or empties it just now sends as well. */
+	/* A CPU that is filling or emptying the queue sends, too. */
 	if (data_race(skb_queue_empty_lockless(&peer->staged))) {
 		skb = alloc_skb(DATA_HEADROOM + NOISE_TAG_LEN, GFP_ATOMIC);
 		if (!skb)
@@ -473,7 +473,7 @@ static bool fwg_on_initiate(struct fwg_timers *timers, enum fwg_initiate_reason 
 		fwg_peer_debug(peer, "beginning a handshake that could not begin at once\n");
 		break;
 	}
-	/* Who gets no answer may have sent from the wrong address. */
+	/* Without an answer, we may have sent from the wrong address. */
 	if (reason != FWG_INITIATE_RECOVERY)
 		fwg_path_clear_source(&peer->path);
 	return fwg_send_queue_initiation(peer, reason == FWG_INITIATE_RETRY);
@@ -501,7 +501,7 @@ static void fwg_on_expire(struct fwg_timers *timers)
 	fwg_noise_peer_clear(timers->noise);
 }
 
-/* What peers do by themselves. */
+/* What peers do on their own. */
 const struct fwg_peer_ops fwg_send_peer_ops = {
 	.timers = {
 		.may_run = fwg_may_run,

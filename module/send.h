@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* send: from the interface, or from nothing, to the socket. */
+/* send: from the interface to the socket; also messages that we begin ourselves. */
 #ifndef _FORKGUARD_SEND_H
 #define _FORKGUARD_SEND_H
 
@@ -15,7 +15,7 @@ struct sk_buff_head;
 
 /**
  * struct send_cb - what is kept of a packet while it waits
- * @mtu: of the route that it came by, or 0
+ * @mtu: MTU of its route, or 0
  * @ds: DS field of the outer header
  */
 struct send_cb {

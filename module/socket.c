@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* socket: the UDP sockets of an interface, and sending by them. */
+/* socket: see socket.h. */
 
 #include "socket.h"
 
@@ -9,7 +9,7 @@
 #include <net/route.h>
 #include <net/udp_tunnel.h>
 
-/* With BHs disabled, whoever counts on this CPU is further up on this stack. */
+/* How many sends are nested on this CPU: with BHs disabled, all on one stack. */
 static DEFINE_PER_CPU(unsigned int, nested);
 
 /**
@@ -23,9 +23,8 @@ bool fwg_socket_may_nest(void)
 }
 
 /*
- * A route that leads into the interface itself is fine while the packet goes to
- * another peer there. What goes in circles through several ends when it nests too
- * deep.
+ * A route into the interface itself is fine if the packet then goes to another peer.
+ * A loop through several interfaces ends when too many tunnels are nested.
  */
 static bool fwg_is_loop(struct fwg_sockets *sockets, const struct net_device *way,
 			const struct fwg_path *path, const struct endpoint *endpoint)
@@ -34,7 +33,7 @@ static bool fwg_is_loop(struct fwg_sockets *sockets, const struct net_device *wa
 	       sockets->ops->loops(sockets, path, endpoint);
 }
 
-/* Called with the lock on @path, which is NULL for an @endpoint that is nobody's. */
+/* Called with the lock on @path, which is NULL if @endpoint is not that of a peer. */
 static int fwg_send4(struct fwg_sockets *sockets, const struct endpoint *endpoint,
 		     struct fwg_path *path, struct sock *sock, struct sk_buff *skb, u8 ds)
 {
@@ -56,7 +55,7 @@ static int fwg_send4(struct fwg_sockets *sockets, const struct endpoint *endpoin
 		if (!sticky)
 			fl.saddr = 0;
 		rt = ip_route_output_flow(sock_net(sock), &fl, sock);
-		/* The address goes with the interface that it was reached by. */
+		/* The source address is used only on the interface where it was reached. */
 		if (sticky && (IS_ERR(rt) || rt->dst.dev->ifindex != endpoint->src_if4)) {
 			if (!IS_ERR(rt))
 				ip_rt_put(rt);
@@ -130,7 +129,7 @@ static int fwg_send_to(struct fwg_sockets *sockets, const struct endpoint *endpo
 
 	skb->dev = sockets->dev;
 	skb->mark = READ_ONCE(sockets->fwmark);
-	/* The tunnel's MTU is the sender's to keep, not the path's to refuse. */
+	/* Fragment what exceeds the path's MTU, rather than refuse it. */
 	skb->ignore_df = 1;
 
 	__this_cpu_inc(nested);
@@ -158,8 +157,8 @@ static int fwg_send_to(struct fwg_sockets *sockets, const struct endpoint *endpo
  * @ds: the DS field of the outer header
  *
  * Context: any but hard interrupts.
- * Return: 0 or a negative error: -EDESTADDRREQ for a path to nowhere, -ENONET
- * without a socket of its family, -ELOOP, or what routing says.
+ * Return: 0 or a negative error: -EDESTADDRREQ without an endpoint, -ENONET without a
+ * socket of its family, -ELOOP, or an error of routing.
  */
 int fwg_socket_send(struct fwg_sockets *sockets, struct fwg_path *path, struct sk_buff *skb, u8 ds)
 {
@@ -174,9 +173,9 @@ int fwg_socket_send(struct fwg_sockets *sockets, struct fwg_path *path, struct s
 }
 
 /**
- * fwg_socket_reply() - send a message back to where another has come from
+ * fwg_socket_reply() - send a message back to the source of another
  * @sockets: the sockets
- * @to: where
+ * @to: the source
  * @skb: the message; consumed
  * @ds: the DS field of the outer header
  *
@@ -255,11 +254,11 @@ static void fwg_replace_sockets(struct fwg_sockets *sockets, struct socket *sock
 }
 
 /**
- * fwg_sockets_init() - sockets that are closed yet
+ * fwg_sockets_init() - initialize the sockets, closed
  * @sockets: the sockets
  * @dev: the interface
  * @net: the namespace in which they will live
- * @ops: what their user does
+ * @ops: callbacks of their user
  */
 void fwg_sockets_init(struct fwg_sockets *sockets, struct net_device *dev, struct net *net,
 		      const struct fwg_socket_ops *ops)
@@ -276,7 +275,7 @@ void fwg_sockets_init(struct fwg_sockets *sockets, struct net_device *dev, struc
  * @port: to receive on, host byte order; 0 to choose one
  *
  * Context: process.
- * Return: 0; otherwise a negative error, and the sockets are as they were.
+ * Return: 0; or a negative error, with the sockets unchanged.
  */
 int fwg_sockets_open(struct fwg_sockets *sockets, u16 port)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* socket: the UDP sockets of an interface, and sending by them. */
+/* socket: the UDP sockets of an interface, and sending through them. */
 #ifndef _FORKGUARD_SOCKET_H
 #define _FORKGUARD_SOCKET_H
 
@@ -11,14 +11,13 @@
 struct fwg_sockets;
 
 /*
- * How many of our tunnels a packet may be put into, one inside of the other. All
- * of them are on one stack, of 16 KiB, and cost it some 2 each; sealing and its
- * wiping take 4 more.
+ * How many of our tunnels may be nested, one inside the other. They share one stack of
+ * 16 KiB and take about 2 KiB of it each; sealing and wiping take 4 KiB more.
  */
 #define MAX_NESTED 3
 
 /**
- * struct fwg_socket_ops - what the user of sockets does
+ * struct fwg_socket_ops - callbacks of the user of sockets
  * @receive: takes a UDP datagram, which it consumes; softirq, under RCU
  * @loops: does a packet for @endpoint that is routed into the interface itself
  *	come out of it on @path again? Softirq or BHs disabled, under RCU
@@ -32,13 +31,13 @@ struct fwg_socket_ops {
 /**
  * struct fwg_sockets - the sockets of an interface
  * @dev: the interface
- * @ops: its functions
+ * @ops: callbacks of the user
  * @net: the namespace in which they live; RCU, NULL when it is going away
  * @lock: taken to replace the sockets
  * @sock4: UDP over IPv4; RCU
  * @sock6: UDP over IPv6; RCU
- * @port: which they receive on, or shall when they are opened; host byte order
- * @fwmark: of what is sent
+ * @port: on which they receive, or will when they are opened; host byte order
+ * @fwmark: mark of the packets sent
  */
 struct fwg_sockets {
 	struct net_device *dev;

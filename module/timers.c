@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * timers: what a peer does by itself.
+ * timers: what a peer does on its own.
  *
  *  retransmit_handshake   an initiation was not answered: begin another one
  *  send_keepalive         something was received, nothing sent since
  *  new_handshake          something was sent, nothing received since
- *  zero_sessions          no new session for long: wipe the old ones
- *  persistent_keepalive   the user wants the way to stay open
+ *  zero_sessions          no new session for a long time: wipe the old ones
+ *  persistent_keepalive   the user wants NATs and firewalls to stay open
  *  recover                begin a handshake that could not begin at once: a reset
  *			   wiped a session in use, or it was a moment too early
  */
@@ -20,14 +20,14 @@
 /*
  * After a reset, a peer that does not answer for REKEY_ATTEMPT_TIME is tried again
  * in two minutes, then in four, and so on: for an hour in all. A clone may get its
- * network late; a peer that is gone is not to be asked for ever.
+ * network late, but a peer that is gone is not tried for ever.
  */
 #define MAX_RECOVERY_ROUNDS 5
 
-/* So many handshakes after a reset begin in the same third of a second. */
+/* How many handshakes after a reset begin in the same third of a second. */
 #define RECOVERIES_AT_ONCE 1000
 
-/* Up to a third of a second, so that many do not all come at once. */
+/* Up to a third of a second, so that many peers do not act at once. */
 static unsigned long fwg_jitter(struct fwg_timers *timers)
 {
 	u32 r;
@@ -45,7 +45,7 @@ static void fwg_arm(struct fwg_timers *timers, struct timer_list *timer, unsigne
 	rcu_read_unlock();
 }
 
-/* Not later than it would have gone off. */
+/* Arm a timer, unless it is to expire earlier than that. */
 static void fwg_arm_earlier(struct fwg_timers *timers, struct timer_list *timer,
 			    unsigned long delay)
 {
@@ -84,7 +84,7 @@ static void fwg_on_retransmit_handshake(struct timer_list *timer)
 		return;
 	}
 	atomic_inc(&timers->handshake_attempts);
-	/* Too early, if an initiation of the peer was answered meanwhile. */
+	/* It is too early if an initiation of the peer was answered meanwhile. */
 	if (!timers->ops->initiate(timers, FWG_INITIATE_RETRY))
 		fwg_timers_initiated(timers);
 }
@@ -130,7 +130,7 @@ static void fwg_on_recover(struct timer_list *timer)
  * fwg_timers_init() - prepare the timers of a new peer
  * @timers: the timers
  * @noise: the peer
- * @ops: what they make their user do
+ * @ops: callbacks of their user
  */
 void fwg_timers_init(struct fwg_timers *timers, struct noise_peer *noise,
 		     const struct fwg_timers_ops *ops)
@@ -164,7 +164,7 @@ void fwg_timers_stop(struct fwg_timers *timers)
 	WRITE_ONCE(timers->recovering, false);
 }
 
-/* When the next initiation may be sent: boot time, ns. */
+/* The earliest time of the next initiation: boot time, ns. */
 static u64 fwg_next_initiation(const struct fwg_timers *timers, s64 last)
 {
 	return last + (READ_ONCE(timers->hurry) ? (u64)RECOVERY_INTERVAL * NSEC_PER_MSEC :
@@ -179,12 +179,12 @@ static void fwg_begin_soon(struct fwg_timers *timers)
 /**
  * fwg_timers_initiation_wanted() - may an initiation be sent?
  * @timers: the timers of the responder
- * @retry: because the last was not answered
+ * @retry: true if the last one was not answered
  *
- * If it is too early and there is a hurry, a timer begins it as soon as it may.
+ * If it is too early and there is a hurry, a timer sends it as soon as it may.
  *
  * Context: any but hard interrupts.
- * Return: false when it is too early.
+ * Return: false if it is too early.
  */
 bool fwg_timers_initiation_wanted(struct fwg_timers *timers, bool retry)
 {
@@ -203,7 +203,7 @@ bool fwg_timers_initiation_wanted(struct fwg_timers *timers, bool retry)
  * @timers: the timers of the responder
  *
  * Context: any.
- * Return: false when it is too early: somebody else has taken it.
+ * Return: false if it is too early, because another caller has taken it.
  */
 bool fwg_timers_take_initiation(struct fwg_timers *timers)
 {
@@ -218,7 +218,7 @@ bool fwg_timers_take_initiation(struct fwg_timers *timers)
 }
 
 /**
- * fwg_timers_too_early() - an initiation that was wanted could not be sent yet
+ * fwg_timers_too_early() - it was too early to send an initiation
  * @timers: the timers of the responder
  */
 void fwg_timers_too_early(struct fwg_timers *timers)
@@ -230,7 +230,7 @@ void fwg_timers_too_early(struct fwg_timers *timers)
 }
 
 /**
- * fwg_timers_initiated() - an initiation was sent, or could not be
+ * fwg_timers_initiated() - an initiation was sent, or could not be sent
  * @timers: the timers of the responder
  */
 void fwg_timers_initiated(struct fwg_timers *timers)
@@ -302,7 +302,7 @@ void fwg_timers_any_received(struct fwg_timers *timers)
  */
 void fwg_timers_handshake_complete(struct fwg_timers *timers)
 {
-	/* A reset has wiped it meanwhile: what that has begun goes on. */
+	/* A reset has wiped the session meanwhile; the recovery that it began goes on. */
 	if (!fwg_noise_peer_has_session(timers->noise))
 		return;
 	del_timer(&timers->retransmit_handshake);
@@ -325,8 +325,8 @@ void fwg_timers_session_derived(struct fwg_timers *timers)
  * @timers: the timers of the peer
  * @others: how many peers recover before this one
  *
- * The handshake that follows does not wait for the usual time between two. Jitter
- * spares a peer that talks to many clones; a hub with many peers spares itself.
+ * A handshake follows without the usual interval after the last one. Jitter spares a
+ * peer of many clones; delays by @others spare a hub with many peers.
  */
 void fwg_timers_recover(struct fwg_timers *timers, unsigned int others)
 {
@@ -342,7 +342,7 @@ void fwg_timers_recover(struct fwg_timers *timers, unsigned int others)
  * fwg_timers_waiting() - does a wiped session wait for its successor?
  * @timers: the timers of the peer
  *
- * Return: true while a handshake for it has yet to begin, be it in an hour.
+ * Return: true while a handshake for it has yet to begin, even if in an hour.
  */
 bool fwg_timers_waiting(const struct fwg_timers *timers)
 {

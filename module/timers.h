@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* timers: what a peer does by itself, and when (WireGuard whitepaper, section 6). */
+/* timers: what a peer does on its own, and when (WireGuard whitepaper, section 6). */
 #ifndef _FORKGUARD_TIMERS_H
 #define _FORKGUARD_TIMERS_H
 
@@ -11,8 +11,8 @@
 struct fwg_timers;
 
 /*
- * Milliseconds between two initiations when a reset lies between them. A peer
- * takes no more than INITIATIONS_PER_SECOND, by a clock of up to 10 ms a tick.
+ * Milliseconds between two initiations with a reset between them. A peer accepts no
+ * more than INITIATIONS_PER_SECOND, by a clock with ticks of up to 10 ms.
  */
 #define RECOVERY_INTERVAL (2 * MSEC_PER_SEC / INITIATIONS_PER_SECOND)
 
@@ -20,7 +20,7 @@ struct fwg_timers;
  * enum fwg_initiate_reason - why a timer begins a handshake
  * @FWG_INITIATE_RETRY: the last initiation was not answered
  * @FWG_INITIATE_SILENCE: the peer does not answer data
- * @FWG_INITIATE_RECOVERY: a reset wiped a session, or it was too early before
+ * @FWG_INITIATE_RECOVERY: a reset wiped a session, or it was too early until now
  */
 enum fwg_initiate_reason {
 	FWG_INITIATE_RETRY,
@@ -29,13 +29,13 @@ enum fwg_initiate_reason {
 };
 
 /**
- * struct fwg_timers_ops - what timers make their user do; softirq
- * @may_run: false when the peer is being removed or its interface is down;
- *	called under RCU, and no timer is armed after a grace period
- * @initiate: begin a handshake; false when it is too early for one
+ * struct fwg_timers_ops - callbacks of the user of timers; softirq
+ * @may_run: false if the peer is being removed or its interface is down. Called under
+ *	RCU: a grace period after it has become false, no timer is armed any more
+ * @initiate: begin a handshake; false if it is too early for one
  * @keepalive: send a keepalive
- * @give_up: nobody answers: drop what waits for a session
- * @expire: there was no new session for long: wipe the old ones
+ * @give_up: there is no answer: drop the packets that wait for a session
+ * @expire: there was no new session for a long time: wipe the old ones
  */
 struct fwg_timers_ops {
 	bool (*may_run)(const struct fwg_timers *timers);
@@ -47,22 +47,22 @@ struct fwg_timers_ops {
 
 /**
  * struct fwg_timers - the timers of a peer
- * @ops: what they make their user do
+ * @ops: callbacks of their user
  * @noise: the peer
  * @retransmit_handshake: an initiation was not answered
  * @send_keepalive: something was received, nothing sent since
  * @new_handshake: something was sent, nothing received since
- * @zero_sessions: there was no new session for long
- * @persistent_keepalive: the way to the peer shall stay open
- * @recover: a handshake is wanted that could not begin at once
+ * @zero_sessions: there was no new session for a long time
+ * @persistent_keepalive: NATs and firewalls on the path must stay open
+ * @recover: a handshake is wanted, but could not begin at once
  * @keepalive_interval: persistent keepalive, seconds, 0 for none
  * @last_handshake_sent: initiation or response: boot time, ns
  * @last_handshake: when a session was last confirmed: CLOCK_REALTIME, ns, 0
  *	for never
  * @handshake_attempts: initiations in a row without an answer
- * @hurry: the next initiation need not wait for the usual time
+ * @hurry: the next initiation need not wait for the usual interval
  * @recovering: a reset wiped a session in use, and there is no other yet
- * @recovery_rounds: how often recovery has given up, and will try again
+ * @recovery_rounds: how often recovery has given up, to try again later
  */
 struct fwg_timers {
 	const struct fwg_timers_ops *ops;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* tunnel: a device and its peers, as all above the timers and sockets share them. */
+/* tunnel: a device and its peers, for all layers above timers and sockets. */
 #ifndef _FORKGUARD_TUNNEL_H
 #define _FORKGUARD_TUNNEL_H
 
@@ -31,8 +31,8 @@ enum device_limit {
 /**
  * struct fwg_reset_record - the last reset of a device
  * @count: resets so far
- * @cause: of the last one
- * @time: of the last one, CLOCK_REALTIME
+ * @cause: cause of the last one
+ * @time: time of the last one, CLOCK_REALTIME
  */
 struct fwg_reset_record {
 	u64 count;
@@ -41,9 +41,9 @@ struct fwg_reset_record {
 };
 
 /**
- * struct fwg_peer_ops - what peers do by themselves
- * @timers: what their timers do
- * @initiate: begins a handshake; work, which holds a reference on the peer
+ * struct fwg_peer_ops - what peers do on their own
+ * @timers: callbacks of their timers
+ * @initiate: begins a handshake; a work function, which has a reference on the peer
  */
 struct fwg_peer_ops {
 	struct fwg_timers_ops timers;
@@ -55,27 +55,27 @@ struct fwg_peer_ops {
  * @dev: the interface
  * @node: in the list of all devices
  * @noise: identity, peers and sessions
- * @allowedips: who is sent which addresses; writers hold @lock
+ * @allowedips: which addresses belong to which peer; writers hold @lock
  * @peers: list of all peers; RCU, writers hold @lock
- * @num_peers: how many
- * @peer_ops: what they do by themselves
- * @lock: configuration. Taken inside of the rtnl; never by a reset
+ * @num_peers: length of @peers
+ * @peer_ops: what they do on their own
+ * @lock: guards the configuration. Taken inside the rtnl; never by a reset
  * @config_seq: changes with the configuration, so that dumps notice
  * @sockets: the UDP sockets
  * @handshakes: received handshake messages, bounded
  * @handshake_work: answers them
- * @last_overload: when too many waited: boot time, ns, 0 for never; of
+ * @last_overload: when too many waited: boot time, ns, 0 for never; used by
  *	@handshake_work alone
- * @answered: how often whom, under load, lately
+ * @answered: token buckets of the sources that were answered under load
  * @answer_wq: runs @handshake_work
- * @initiation_wq: begins handshakes, one for each CPU at a time: thousands of
- *	them must not starve those that answer
+ * @initiation_wq: begins handshakes, one at a time on each CPU: thousands of them
+ *	must not starve @handshake_work
  * @inbound: opened packets on their way to the stack
  * @drops: what was dropped, and why
- * @reset_work: wipes what is stale, because of @reset_cause
+ * @reset_work: wipes stale secrets, because of @reset_cause
  * @reset_cause: why the latest reset was queued
- * @reset_mutex: one walk over the peers at a time; guards @reset_stamp
- * @reset_stamp: read when the last walk began, which wiped everything older
+ * @reset_mutex: allows one walk over the peers at a time; guards @reset_stamp
+ * @reset_stamp: read when the last walk began; that walk wiped everything older
  * @reset_lock: guards @last_reset
  * @last_reset: what `fwg show` prints
  */
@@ -111,20 +111,20 @@ struct fwg_device {
 /**
  * struct fwg_peer - a peer of a device
  * @device: the device; outlives the peer
- * @id: its number in what is logged
+ * @id: its number in log messages
  * @noise: its identity and its sessions
  * @list: in the peers of the device; RCU
- * @aside: in a list of peers that are not in that of the device yet, or no longer
+ * @aside: in a list of peers that are not in the device's list yet, or no longer
  * @allowed: its allowed IPs; writers hold the device's lock
  * @refs: references. Lookups take one under RCU
- * @rcu: to be freed
- * @dead: has been removed; nothing is begun any more
- * @path: where it is
+ * @rcu: frees it after a grace period
+ * @dead: it has been removed; nothing is begun any more
+ * @path: its endpoint, and the route there
  * @staged: plaintext that waits for a session, bounded
  * @initiation_work: begins a handshake
- * @timers: what it does by itself
- * @rx_bytes: received from it, authentic
- * @tx_bytes: sent to it
+ * @timers: what it does on its own
+ * @rx_bytes: authentic bytes received from it
+ * @tx_bytes: bytes sent to it
  */
 struct fwg_peer {
 	struct fwg_device *device;
