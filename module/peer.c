@@ -145,8 +145,8 @@ void fwg_peer_unlink(struct fwg_peer *peer, struct list_head *ips, struct list_h
 }
 
 /*
- * Stop everything that the peer has begun. Also drop its route: the namespace of the
- * sockets may go away, and then drops the routes only of peers that are in the list.
+ * Stop everything that the peer has begun, and drop its route: no route may outlive
+ * the namespace of the sockets, whose exit may miss a device that is being removed.
  */
 static void fwg_stop_peer(struct fwg_peer *peer)
 {
@@ -253,7 +253,7 @@ bool fwg_peer_reset(struct fwg_peer *peer, unsigned int *live)
 {
 	enum noise_wiped wiped = fwg_noise_peer_reset(peer->noise);
 
-	/* A clone may reach a peer with which its origin was slow to retry. */
+	/* A clone may reach a peer that its origin could not. */
 	if (wiped == NOISE_WIPED_LIVE || fwg_timers_waiting(&peer->timers)) {
 		/* A clone may not have the source address of its origin. */
 		fwg_path_clear_source(&peer->path);

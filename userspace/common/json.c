@@ -7,7 +7,7 @@
 
 #include "utf8.h"
 
-/* Does a value precede the next one in the object or array that is open? */
+/* Does the open object or array already have a value? */
 static bool comma;
 /* Does the next value begin a line? */
 static bool line;

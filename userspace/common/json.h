@@ -7,8 +7,8 @@
 #include <stdint.h>
 
 /*
- * @name is that of a member in the object that is open, or NULL at the top level
- * and for elements of an array.
+ * @name is the name of a member of the open object; it is NULL at the top level and
+ * for elements of an array.
  */
 void json_open(const char *name, char bracket);
 void json_close(char bracket);
@@ -19,7 +19,7 @@ void json_null(const char *name);
 /* Seconds since 1970 and microseconds; null for 0, which means never. */
 void json_time(const char *name, int64_t sec, unsigned int us);
 
-/* Escapes what needs it. Bytes that are no UTF-8 become U+FFFD. */
+/* Escapes special characters. Bytes that are not UTF-8 become U+FFFD. */
 void json_string(const char *name, const char *value);
 
 /* Breaks the line before the next element or member, to keep long documents readable. */

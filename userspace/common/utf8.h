@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The names of files and interfaces are bytes; what shows them wants text. */
+/* UTF-8, for showing names of files and interfaces, which may be any bytes. */
 #ifndef COMMON_UTF8_H
 #define COMMON_UTF8_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/* Length of the UTF-8 character at @s, 0 if there is none. */
+/* Length of the UTF-8 character at @s, or 0 if there is none. */
 static inline size_t utf8_len(const uint8_t *s)
 {
 	static const uint32_t least[] = { 0, 0, 0x80, 0x800, 0x10000 };

@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * The audit itself: a survey of all captures, as many judging passes as needed,
- * and as many again if receiver indices that are reused may be several sessions'.
+ * The audit itself: a survey of all captures, then as many passes as needed to judge
+ * them. If a reused receiver index may belong to several sessions, more passes follow.
  */
 #include "audit.h"
 
 #include <limits.h>
 #include <string.h>
 
-/* One reading of one capture, and where in it we are. */
+/* One reading of one capture, and the current place in it. */
 struct reading {
 	struct audit *audit;
 	uint32_t file;
@@ -17,8 +17,8 @@ struct reading {
 	size_t offset; /* of the message in the datagram */
 
 	struct suspects *suspects; /* in the judging passes */
-	struct handshakes *handshakes; /* in those that look into suspects */
-	bool full; /* the table of either is */
+	struct handshakes *handshakes; /* in the passes that examine suspects */
+	bool full; /* there is no room for more entries */
 };
 
 typedef void message_visitor(struct reading *reading, const struct message *m);
@@ -36,7 +36,7 @@ static bool filtered(const struct audit *audit, const struct frame *frame)
 	return !passes;
 }
 
-/* Hands on the messages in a frame. Returns CARRIES, or what became of it. */
+/* Visits the messages in a frame. Returns the frame's fate. */
 static enum fate messages_in(struct reading *reading, const struct frame *frame,
 			     message_visitor *visit)
 {
@@ -194,7 +194,7 @@ static void complain_of_unjudged(struct complaints *complaints, const struct cap
 	}
 }
 
-/* The copies of a machine are to be compared with one another: no file may come twice. */
+/* Captures of the copies of a machine are compared, so no file may be given twice. */
 static bool given_before(struct audit *audit, uint32_t file)
 {
 	const struct capture *capture = &audit->captures[file], *earlier = audit->captures;
@@ -228,7 +228,7 @@ static void survey(struct audit *audit)
 		complain_of(audit, capture, error);
 		if (error || given_before(audit, file))
 			continue;
-		/* What a broken capture does hold is judged. */
+		/* The readable part of a broken capture is judged. */
 		complain_of(audit, capture, capture_open(capture));
 		if (!capture->opened)
 			continue;
@@ -275,7 +275,7 @@ static void find_reuses(struct audit *audit, struct suspects *suspects)
 	suspects_sort(suspects);
 }
 
-/* At least as many messages as go to the suspects. */
+/* An upper bound for the number of messages to the suspects. */
 static unsigned long long messages_to(const struct audit *audit, const struct suspects *suspects)
 {
 	unsigned long long messages = 0, unlisted = 0;

@@ -10,20 +10,20 @@
 #include "sessions.h"
 
 struct audit {
-	/* What is asked for */
+	/* The task */
 	struct capture *captures;
 	size_t files;
 	struct filter *filter; /* NULL: all packets */
 	bool strict; /* reserved bytes must be 0 */
 
-	/* What is found */
+	/* The findings */
 	struct sessions *sessions;
 	struct judge *judge;
 	struct findings findings;
 	struct complaints complaints;
 	unsigned long long kinds[KINDS]; /* messages of each kind */
 	unsigned long long judged; /* messages of all kinds */
-	unsigned long long reserved; /* those with reserved bytes that are not 0 */
+	unsigned long long reserved; /* messages whose reserved bytes are not 0 */
 	unsigned long long encapsulated; /* packets, in all captures */
 };
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Numbers out of bytes that are aligned to nothing. */
+/* Reads numbers from unaligned bytes. */
 #ifndef FWG_AUDIT_BYTES_H
 #define FWG_AUDIT_BYTES_H
 

@@ -22,7 +22,7 @@ static bool same(const struct stat *a, const struct stat *b)
 	       a->st_mtim.tv_sec == b->st_mtim.tv_sec && a->st_mtim.tv_nsec == b->st_mtim.tv_nsec;
 }
 
-/* Valid until the next call. */
+/* The result is valid until the next call. */
 const char *capture_link_name(int link)
 {
 	const char *name = pcap_datalink_val_to_name(link);
@@ -40,7 +40,7 @@ static bool is_stdin(const struct capture *capture)
 	return !strcmp(capture->name, "-");
 }
 
-/* Looks at what the name stands for, and does not open it: some devices act on that. */
+/* Looks at the file without opening it: opening some devices has effects. */
 const char *capture_identify(struct capture *capture)
 {
 	if ((is_stdin(capture) ? fstat(STDIN_FILENO, &capture->named) :
@@ -53,7 +53,7 @@ const char *capture_identify(struct capture *capture)
 	return NULL;
 }
 
-/* Replaces what is open by a copy if it can't be read twice, or not as it is. */
+/* Replaces the open file by a copy if it can't be read twice or is compressed. */
 static int replace_by_copy(struct capture *capture, int fd, const char **error)
 {
 	const char *program;
@@ -83,7 +83,7 @@ static int replace_by_copy(struct capture *capture, int fd, const char **error)
 	return fd;
 }
 
-/* After an error the capture may be open nevertheless, and have something to read. */
+/* Even after an error, the capture may be open and have something to read. */
 const char *capture_open(struct capture *capture)
 {
 	const char *error;
@@ -125,7 +125,7 @@ static FILE *reopen(const struct capture *capture, const char **error)
 	return file;
 }
 
-/* One reading of a capture: by libpcap, or of pcapng by ourselves. */
+/* One reading of a capture: pcapng with our own reader, pcap with libpcap. */
 struct reader {
 	FILE *file;
 	pcap_t *pcap;
@@ -143,7 +143,7 @@ static const char *reader_begin(struct reader *reader, char buffer[PCAP_ERRBUF_S
 		reader->ng.file = reader->file;
 		return NULL;
 	}
-	/* From now on the file is libpcap's to close. */
+	/* If this succeeds, libpcap will close the file. */
 	reader->pcap = pcap_fopen_offline(reader->file, buffer);
 	return reader->pcap ? NULL : buffer;
 }
@@ -189,7 +189,7 @@ static const char *visit_all(struct reader *reader, unsigned long long packets,
 	return NULL;
 }
 
-/* Visits the first @packets packets, ULLONG_MAX for all there are. */
+/* Visits the first @packets packets; all if that is ULLONG_MAX. */
 const char *capture_read(struct capture *capture, unsigned long long packets,
 			 capture_visitor *visit, void *context)
 {

@@ -9,10 +9,10 @@
 
 struct capture {
 	const char *name;
-	const char *shown; /* the name as a terminal may see it */
-	struct stat named; /* what the name stands for */
-	struct stat stat; /* what is read: the same, or a copy */
-	int copy; /* open, if there is one; else -1 */
+	const char *shown; /* the name, safe for a terminal */
+	struct stat named; /* of the file with that name */
+	struct stat stat; /* of the file that is read: the same, or a copy */
+	int copy; /* its descriptor if there is one; else -1 */
 	bool opened;
 	unsigned long long packets, messages;
 	unsigned long long fates[FATES],
@@ -32,7 +32,7 @@ typedef bool capture_visitor(void *context, const struct frame *frame);
 
 const char *capture_link_name(int link);
 
-/* They return NULL, or what went wrong, valid until the next call. */
+/* These return NULL, or an error message, which is valid until the next call. */
 const char *capture_identify(struct capture *capture);
 const char *capture_open(struct capture *capture);
 const char *capture_read(struct capture *capture, unsigned long long packets,

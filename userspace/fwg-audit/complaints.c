@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Errors: said on stderr at once, and kept for the report. */
+/* Errors: printed on stderr at once, and kept for the report. */
 #define _GNU_SOURCE
 #include "complaints.h"
 

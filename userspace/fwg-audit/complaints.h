@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Errors: said on stderr at once, and kept for the report. */
+/* Errors: printed on stderr at once, and kept for the report. */
 #ifndef FWG_AUDIT_COMPLAINTS_H
 #define FWG_AUDIT_COMPLAINTS_H
 
@@ -14,7 +14,7 @@ struct complaints {
 __attribute__((format(printf, 2, 3))) void complain(struct complaints *complaints,
 						    const char *format, ...);
 
-/* For what nothing can be reported after. */
+/* For errors after which no report is possible. */
 __attribute__((format(printf, 1, 2))) noreturn void die(const char *format, ...);
 noreturn void die_of_memory(void);
 

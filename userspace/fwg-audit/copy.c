@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Copies of what cannot be read twice, or is compressed, in temporary files without a name. */
+/* Copies files that are compressed or can't be read twice, to temporary files without a name. */
 #define _GNU_SOURCE
 #include "copy.h"
 
@@ -24,7 +24,7 @@ static const struct format {
 	{ 4, "\xd4\xc3\xb2\xa1", NULL },
 	{ 4, "\xa1\xb2\x3c\x4d", NULL }, /* with nanoseconds */
 	{ 4, "\x4d\x3c\xb2\xa1", NULL },
-	{ 4, "\xa1\xb2\xcd\x34", NULL }, /* with more for each packet */
+	{ 4, "\xa1\xb2\xcd\x34", NULL }, /* with longer packet headers */
 	{ 4, "\x34\xcd\xb2\xa1", NULL },
 	{ 2, "\x1f\x8b", "gzip" },
 	{ 4, "\x28\xb5\x2f\xfd", "zstd" },
@@ -102,7 +102,7 @@ static ssize_t read_all(int fd, uint8_t *p, size_t size)
 	return len;
 }
 
-/* What is no capture is given up at once: it may have no end. */
+/* Stops at once if it is not a capture: it may have no end. */
 static int spool(int from, bool decompressed, const char **error)
 {
 	const struct format *format = NULL;
@@ -146,7 +146,7 @@ int copy_stream(int from, const char **error)
 	return spool(from, false, error);
 }
 
-/* Runs it from one descriptor to the other. Its complaints would not name the capture. */
+/* Runs @program with its messages discarded: they would not name the capture. */
 static int start(const char *program, int from, int to, pid_t *pid)
 {
 	char *const arguments[] = { (char *)program, "-dc", NULL };
@@ -188,7 +188,7 @@ int copy_decompressed(int from, const char *program, const char **error)
 	}
 	to = spool(ends[0], true, error);
 	close(ends[0]);
-	/* When we have given up, the program's pipe broke. */
+	/* If copying stopped early, the program failed because its pipe broke. */
 	if ((waitpid(pid, &status, 0) != pid || status) && (!*error || *error == empty)) {
 		snprintf(message, sizeof(message), "%s cannot decompress %s of it", program,
 			 *error ? "any" : "all");

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Copies of what cannot be read twice, or is compressed, in temporary files without a name. */
+/* Copies files that are compressed or can't be read twice, to temporary files without a name. */
 #ifndef FWG_AUDIT_COPY_H
 #define FWG_AUDIT_COPY_H
 
@@ -8,12 +8,12 @@
 
 #define MAGIC_MAX 6
 
-/* The program that decompresses what begins so, or NULL. */
+/* The program that decompresses files that begin with @magic, or NULL. */
 const char *copy_decompressor(const uint8_t *magic, size_t len);
 
 /*
- * They return a file descriptor, or -1. *@error is set if something went wrong,
- * perhaps when part of it was copied already.
+ * These return a file descriptor, or -1. *@error is set after an error, also if part
+ * of the file was copied.
  */
 int copy_stream(int from, const char **error);
 int copy_decompressed(int from, const char *program, const char **error);

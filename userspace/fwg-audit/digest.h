@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Keyed digests of 128 bits: SipHash-2-4, by libsodium. */
+/* Keyed digests of 128 bits: libsodium's SipHash-2-4. */
 #ifndef FWG_AUDIT_DIGEST_H
 #define FWG_AUDIT_DIGEST_H
 

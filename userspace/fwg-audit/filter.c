@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A filter expression as tcpdump takes it, for packets of every link type. */
+/* A filter expression, in tcpdump's syntax, for packets of every link type. */
 #include "filter.h"
 
 #include <pcap/pcap.h>

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A filter expression as tcpdump takes it, for packets of every link type. */
+/* A filter expression, in tcpdump's syntax, for packets of every link type. */
 #ifndef FWG_AUDIT_FILTER_H
 #define FWG_AUDIT_FILTER_H
 
@@ -10,8 +10,8 @@ struct filter;
 struct filter *filter_new(const char *expression);
 
 /*
- * Whether @frame is wanted; all are if there is no filter. Sets *@error if the
- * expression is not one for that link type.
+ * Does @frame match? Without a filter, all do. Sets *@error if the expression is not
+ * valid for the frame's link type.
  */
 bool filter_passes(struct filter *filter, const struct frame *frame, const char **error);
 

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tells sessions with the same receiver index apart, by the handshakes in which it was chosen.
+ * Tells sessions with the same receiver index apart, by the handshakes that chose it.
  *
- * Most implementations draw the index at random from 2^32, so that among a
- * hundred thousand sessions some have the same. Others count it up in 8 bits,
- * and it comes back after 256 handshakes. Two messages with one index and one
- * counter are then suspects, and no reuse if they belong to different sessions.
+ * Most implementations draw the index at random from 2^32, so among a hundred
+ * thousand sessions some have the same index. Others count it up in 8 bits, and it
+ * comes back after 256 handshakes. Two messages with one index and one counter are
+ * then suspects: they are no reuse if they belong to different sessions.
  *
- * A message belongs to the handshake that chose its index last, in its file,
- * before it, at the address that it goes to: no host gives an index away anew
- * while a session of its own uses it, and so does no copy of that host. This is
- * certain only within the lifetime of the session. Later, a machine that was
- * restored may be going on with an old one. It is not certain either if two
- * hosts have chosen the index and the message goes to neither's address.
+ * A message belongs to the last handshake before it, in its file, that chose its
+ * index at its destination address: neither a host nor a copy of it chooses an index
+ * again while one of its sessions uses it. This is certain only within the lifetime
+ * of a session. Later, a restored machine may continue an old session. Nor is it
+ * certain if two hosts have chosen the index and the message goes to neither's
+ * address.
  *
- * Two sessions are known apart if two messages certainly belong to different
- * handshakes. Where nothing says that an index was chosen more than once, there
- * is one session: copies of a machine share it, and only one capture, or none,
- * may have its handshake.
+ * Two sessions are distinct if two messages certainly belong to different
+ * handshakes. Without a sign that an index was chosen more than once, there is one
+ * session: copies of a machine share it, and at most one capture may have its
+ * handshake.
  */
 #include "handshakes.h"
 
@@ -27,10 +27,10 @@
 
 #include "digest.h"
 
-/* In seconds. A session is used for 180, and its handshake may take some. */
+/* In seconds. A session is used for 180, and its handshake takes some more. */
 #define LIFETIME 240
 
-/* A file's last choices of an index that are remembered. */
+/* How many of a file's last choices of an index are remembered. */
 #define CHOICES 4
 
 struct choice {
@@ -40,47 +40,47 @@ struct choice {
 
 /* What is known of a suspect. */
 struct index {
-	uint32_t receiver; /* comes first: it is the key of a search */
-	uint64_t handshake; /* one of those that chose it, in any file; 0: none was seen */
-	bool several; /* sessions had it */
-	bool several_files; /* have it */
-	bool chosen_twice; /* in sessions that are known apart */
-	bool unknown_lives; /* sessions begun before their file may be as young as known ones */
+	uint32_t receiver; /* the key of searches; has to come first */
+	uint64_t handshake; /* one that chose it, in any file; 0: none was seen */
+	bool several; /* several sessions had it */
+	bool several_files; /* several files have it */
+	bool chosen_twice; /* in distinct sessions */
+	bool unknown_lives; /* a session begun before its file may be as young as known ones */
 
 	/* In the file that is being read: */
 	bool seen;
 	uint32_t file;
-	bool unknown; /* it was in use without a choice that fits */
-	int64_t unknown_time; /* the last time that it was */
+	bool unknown; /* it was in use without a matching choice */
+	int64_t unknown_time; /* the last time of such use */
 	unsigned int count;
 	struct choice choices[CHOICES]; /* the last is the newest */
 };
 
-/* A ciphertext, and to which session it belongs. */
+/* A ciphertext, and the session to which it belongs. */
 struct text {
 	uint32_t receiver;
 	enum {
-		FREE, /* no text at all, but an entry of the table */
+		FREE, /* an unused entry of the table */
 		UNCERTAIN,
 		CERTAIN,
 		CONTRADICTION,
 	} known;
 	unsigned long long counter;
 	struct digest digest;
-	struct place place; /* where it was seen first */
+	struct place place; /* of its first sighting */
 	size_t offset;
 	uint64_t session; /* a handshake; if that is unknown, the file, plus 1 */
 };
 
-/* The identifiers of handshakes have this bit, those of files do not. */
+/* Identifiers of handshakes have this bit; those of files do not. */
 #define HANDSHAKE 0x8000000000000000
 
 /* What makes another session of a handshake that it may be, or not. */
 #define ONE_OF_SEVERAL 1
 
 /*
- * As in the judge, there is a table of bounded size, and there are as many
- * passes as it takes, each for a share of the nonces.
+ * As in the judge, the table has a bounded size, and there are as many passes as
+ * needed, each for a share of the nonces.
  */
 struct handshakes {
 	struct index *indices;
@@ -121,7 +121,7 @@ static int session_order(const void *left, const void *right)
 	return nonce_order(l, r) ?: compare(l->session, r->session) ?: seen_order(l, r);
 }
 
-/* Puts them in order, and keeps the lowest, each once. */
+/* Sorts them, removes duplicates, and keeps the lowest. */
 void suspects_sort(struct suspects *suspects)
 {
 	uint32_t *list = suspects->list;
@@ -136,7 +136,7 @@ void suspects_sort(struct suspects *suspects)
 	suspects->count = count > SUSPECTS_MAX ? SUSPECTS_MAX : count;
 }
 
-/* False: out of memory. */
+/* Returns false if memory is short. */
 bool suspects_add(struct suspects *suspects, uint32_t receiver)
 {
 	if (!suspects->list)
@@ -150,7 +150,7 @@ bool suspects_add(struct suspects *suspects, uint32_t receiver)
 	return true;
 }
 
-/* @messages: at least as many as go to the suspects. NULL: out of memory. */
+/* @messages: an upper bound for those to the suspects. Returns NULL if memory is short. */
 struct handshakes *handshakes_new(const struct suspects *suspects, size_t memory,
 				  unsigned long long messages)
 {
@@ -204,7 +204,7 @@ static uint64_t endpoint_id(const struct handshakes *h, const struct endpoint *e
 	return digest(&h->endpoint_key, bytes, 2 + endpoint->len).lo;
 }
 
-/* Whether there is no more than a lifetime between the two. */
+/* Is there no more than a lifetime between the two? */
 static bool close_in_time(int64_t a, int64_t b)
 {
 	return (a < b ? (uint64_t)b - a : (uint64_t)a - b) <= LIFETIME;
@@ -229,7 +229,7 @@ static void choose(struct index *index, struct choice choice)
 		index->several = true;
 		index->unknown_lives |= close_in_time(index->unknown_time, choice.time);
 	}
-	/* A copy of an earlier handshake message chooses nothing anew. */
+	/* A copy of an earlier handshake message is not a new choice. */
 	for (unsigned int i = 0; i < index->count; i++)
 		if (index->choices[i].handshake == choice.handshake &&
 		    index->choices[i].endpoint == choice.endpoint)
@@ -239,13 +239,13 @@ static void choose(struct index *index, struct choice choice)
 	index->choices[index->count++] = choice;
 }
 
-/* That of which the file has messages, but no handshake. */
+/* The session of which the file has messages, but no handshake. */
 static uint64_t unknown_session(const struct index *index)
 {
 	return index->file + 1;
 }
 
-/* The session of a message between two endpoints; *@certain: it can't be another. */
+/* The session of a message between two endpoints. *@certain: it can't be another one. */
 static uint64_t attribute(struct index *index, uint64_t from, uint64_t to, int64_t time,
 			  bool *certain)
 {
@@ -257,7 +257,7 @@ static uint64_t attribute(struct index *index, uint64_t from, uint64_t to, int64
 		const struct choice *c = &index->choices[i];
 		bool lives = close_in_time(c->time, time);
 
-		/* Nobody sends to an index of his own. */
+		/* No host sends to an index that it chose itself. */
 		if (c->endpoint == from)
 			continue;
 		if (c->endpoint == to && lives) {
@@ -285,14 +285,14 @@ static uint64_t attribute(struct index *index, uint64_t from, uint64_t to, int64
 	return unknown_session(index);
 }
 
-/* Whoever has the same text has the same key: what is certain of one is certain of all. */
+/* Equal texts were made with one key, so they are all of one session. */
 static void learn(struct text *text, const struct index *index, uint64_t session, bool certain)
 {
 	if (text->known == FREE) {
 		text->known = certain ? CERTAIN : UNCERTAIN;
 		text->session = session;
 	} else if (text->known == UNCERTAIN && certain) {
-		/* What this file has from before its first handshake can't be of a later one. */
+		/* A text from before this file's first handshake can't be of a later session. */
 		text->known = text->session == unknown_session(index) ? CONTRADICTION : CERTAIN;
 		if (text->known == CERTAIN)
 			text->session = session;
@@ -301,7 +301,7 @@ static void learn(struct text *text, const struct index *index, uint64_t session
 	}
 }
 
-/* The entry of the text, or the free one where it belongs. */
+/* The entry of the text, or the free entry where it belongs. */
 static struct text *find_text(const struct handshakes *h, const struct text *key)
 {
 	struct digest both[2] = { { key->receiver, key->counter }, key->digest };
@@ -342,8 +342,8 @@ static bool see_text(struct handshakes *h, const struct message *m, const struct
 }
 
 /*
- * To be called for all messages in the order of the captures. False: the
- * table is full.
+ * Call this for all messages in the order of the captures. Returns false if the table
+ * is full.
  */
 bool handshakes_see(struct handshakes *h, const struct message *m, const struct sight *sight)
 {
@@ -364,7 +364,7 @@ bool handshakes_see(struct handshakes *h, const struct message *m, const struct 
 	return true;
 }
 
-/* What is known of the sessions when everything has been read. */
+/* Draws the conclusions that are possible when everything has been read. */
 static void settle(const struct index *index, struct text *text)
 {
 	if (!index->several) {
@@ -390,7 +390,7 @@ static bool found(struct reuses *reuses, const struct text *a, const struct text
 	return reuses_add(reuses, &reuse);
 }
 
-/* Decides about the texts of one nonce, which are in the order of sessions. */
+/* Decides about the texts of one nonce, which are sorted by session. */
 static bool decide(struct index *index, const struct text *texts, size_t count,
 		   struct findings *findings)
 {
@@ -419,7 +419,7 @@ static bool decide(struct index *index, const struct text *texts, size_t count,
 	return true;
 }
 
-/* To be called at the end of each pass. False: out of memory. */
+/* Call this at the end of each pass. Returns false if memory is short. */
 bool handshakes_decide(struct handshakes *h, struct findings *findings)
 {
 	struct text *texts = h->table;
@@ -445,7 +445,7 @@ bool handshakes_decide(struct handshakes *h, struct findings *findings)
 	return true;
 }
 
-/* Counts, and doubts what was not looked into. */
+/* Counts the findings. Suspects that were not examined are doubtful. */
 void handshakes_end(struct handshakes *h, struct findings *findings)
 {
 	for (size_t i = 0; i < h->count; i++)

@@ -1,29 +1,29 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Tells sessions with the same receiver index apart, by the handshakes in which it was chosen. */
+/* Tells sessions with the same receiver index apart, by the handshakes that chose it. */
 #ifndef FWG_AUDIT_HANDSHAKES_H
 #define FWG_AUDIT_HANDSHAKES_H
 
 #include "reuses.h"
 
-/* Indices beyond these are not looked into. */
+/* How many indices are examined at most. */
 #define SUSPECTS_MAX 65536
 
-/* Receiver indices with a reuse that is none if several sessions have had them. */
+/* Receiver indices with a suspected reuse: it is none if several sessions had the index. */
 struct suspects {
 	uint32_t *list;
 	size_t count;
-	bool more; /* than are listed */
+	bool more; /* there are more than are listed */
 	unsigned long long reuses;
 };
 
-/* What became of suspects. */
+/* The results about the suspects. */
 struct findings {
 	struct reuses reuses; /* of one nonce in one session */
-	struct reuses doubtful; /* perhaps in two */
-	unsigned long long chosen_twice; /* indices, by sessions that are known apart */
+	struct reuses doubtful; /* of one nonce, perhaps in two sessions */
+	unsigned long long chosen_twice; /* indices that distinct sessions have chosen */
 };
 
-/* Where and when a message is seen. */
+/* Where and when a message was seen. */
 struct sight {
 	struct place place;
 	size_t offset; /* in the datagram */

@@ -2,12 +2,12 @@
 /*
  * Remembers every nonce and its ciphertext, in bounded memory, and finds the reuses.
  *
- * One open-addressing table without deletion. The first message of a nonce is
- * entered under the digest of the nonce; any other ciphertext of that nonce under
- * the digest of both, so that the table stays fast however often one nonce comes.
- * When the messages are too many for the table, the captures are read several
- * times, and each pass sees to the nonces whose digest falls in its share.
- * A message leads to one entry at most.
+ * There is one open-addressing table without deletion. The first message of a nonce
+ * is entered under the digest of the nonce. Any other ciphertext of that nonce is
+ * entered under the digest of both, so that the table stays fast however often one
+ * nonce occurs. If there are too many messages for the table, the captures are read
+ * several times, and each pass handles the nonces whose digest is in its share.
+ * A message adds at most one entry.
  */
 #include "judge.h"
 
@@ -30,11 +30,11 @@ struct judge {
 	size_t size, used;
 	unsigned int passes, pass;
 	unsigned long long ephemerals, ephemerals_shared;
-	/* A random key for each use: nobody can prepare a capture whose digests collide. */
+	/* Random keys, so that nobody can prepare a capture whose digests collide. */
 	struct digest_key nonce_key[KINDS], text_key, both_key;
 };
 
-/* Three quarters full on average: shares differ little in size. */
+/* A table is three quarters full on average. That is enough, as shares differ little in size. */
 struct shares shares(size_t memory, size_t entry, unsigned long long messages)
 {
 	size_t room = memory / entry;
@@ -64,7 +64,7 @@ struct judge *judge_new(size_t memory, unsigned long long messages)
 	return judge;
 }
 
-/* Frees the table; what was counted is still there. */
+/* Frees the table, but keeps the counts. */
 void judge_end(struct judge *judge)
 {
 	free(judge->table);
@@ -85,7 +85,7 @@ void judge_pass(struct judge *judge, unsigned int pass)
 	judge->used = 0;
 }
 
-/* The entry of @key, or the free one where it belongs. */
+/* The entry of @key, or the free entry where it belongs. */
 static struct entry *find(struct judge *judge, const struct digest *key)
 {
 	size_t i = key->hi % judge->size;
@@ -109,7 +109,7 @@ static bool enter(struct judge *judge, struct entry *entry, const struct digest 
 	return true;
 }
 
-/* On REUSE, @first tells where the nonce was seen first. */
+/* On REUSE, @first is where the nonce was seen first. */
 enum verdict judge_message(struct judge *judge, const struct message *m, struct place at,
 			   struct place *first)
 {
@@ -145,7 +145,7 @@ enum verdict judge_message(struct judge *judge, const struct message *m, struct 
 	return enter(judge, entry, &both[0], &text, at) ? REUSE : FULL;
 }
 
-/* Different ephemeral keys so far, and those of them that were in several files. */
+/* The number of ephemeral keys so far, and of those that were in several files. */
 unsigned long long judge_ephemerals(const struct judge *judge)
 {
 	return judge->ephemerals;

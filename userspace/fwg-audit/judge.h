@@ -21,14 +21,14 @@ static inline int place_order(const struct place *a, const struct place *b)
 }
 
 enum verdict {
-	SKIPPED, /* the message falls in the share of another pass */
-	FIRST, /* of its nonce */
-	AGAIN, /* the very same ciphertext as before */
-	REUSE, /* a ciphertext not seen before under a nonce that was */
-	FULL, /* the table is */
+	SKIPPED, /* the message is in the share of another pass */
+	FIRST, /* the first ciphertext of its nonce */
+	AGAIN, /* a known ciphertext of its nonce */
+	REUSE, /* a new ciphertext of a known nonce */
+	FULL, /* the table has no room for it */
 };
 
-/* A table that may be too small for all messages, and how often they are then to be read. */
+/* The size of a table that may be too small for all messages, and the passes needed then. */
 struct shares {
 	size_t room; /* in entries */
 	unsigned int passes;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* fwg-audit: finds every nonce that captures of WireGuard traffic show twice. */
+/* fwg-audit: finds every nonce reuse in captures of WireGuard traffic. */
 #include <errno.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -60,7 +60,7 @@ static size_t mebibytes(const char *word)
 	return mib << 20;
 }
 
-/* Output may be buffered until the very end, and a lost report must not look like a pass. */
+/* Output may be buffered until the end; a lost report must not look like a pass. */
 static bool flushed(void)
 {
 	return !fflush(stdout) && !ferror(stdout);
@@ -81,7 +81,7 @@ static const struct option options[] = {
 
 /* clang-format on */
 
-/* What is asked for, beside what the audit itself needs to know. */
+/* Options that the audit itself need not know. */
 struct wishes {
 	size_t memory;
 	bool all, json, quiet;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The WireGuard messages: what of each is the nonce, and what was encrypted under it. */
+/* WireGuard messages: which part is the nonce, and which was encrypted under it. */
 #define _GNU_SOURCE
 #include "message.h"
 
@@ -22,7 +22,7 @@ const char *const kind_name[KINDS] = {
 /* More messages than any session can send in its three minutes. */
 #define COUNTER_PLAUSIBLE 0x10000000000
 
-/* Whether a UDP payload of this type and length is a message. */
+/* May a UDP payload of this type and length be a message? */
 static bool plausible(uint8_t type, size_t len)
 {
 	switch (type) {
@@ -48,10 +48,10 @@ static void set(struct message *m, const uint8_t *nonce, size_t nonce_len, const
 }
 
 /*
- * CARRIES when @m is filled in; it points into @payload. The three reserved
- * bytes are 0 in WireGuard, but some services use them to route by. One byte
- * alone says little, so a transport message must then have a likely counter,
- * which no DNS message has in its place. @strict: the reserved bytes must be 0.
+ * Returns CARRIES if @m was filled in; it points into @payload. In WireGuard the
+ * three reserved bytes are 0, but some services route by them. If they are not 0,
+ * only one byte identifies a message, so a transport message must have a plausible
+ * counter, which DNS messages do not have. @strict: the reserved bytes must be 0.
  */
 enum fate message_parse(const struct view *payload, bool strict, struct message *m)
 {
@@ -81,7 +81,7 @@ enum fate message_parse(const struct view *payload, bool strict, struct message 
 		set(m, p + 12, 32, p + 44, 16);
 		break;
 	case COOKIE:
-		/* The key is the responder's own and the same for every receiver. */
+		/* The key depends on the responder alone: it is the same for every receiver. */
 		m->receiver = get_le32(p + 4);
 		set(m, p + 8, 24, p + 32, 32);
 		break;
@@ -94,10 +94,10 @@ enum fate message_parse(const struct view *payload, bool strict, struct message 
 }
 
 /*
- * How long each message of a datagram is. Captured on the sending host, a
- * datagram may be many that the kernel or the card had yet to cut up: transport
- * messages of one length and a last one that may be shorter. The eight bytes
- * with which they begin occur inside a message only by a chance of one in 2^64.
+ * The length of each message in a datagram. If it was captured on the sending host,
+ * before segmentation, a datagram may hold many transport messages: all of one
+ * length, except that the last may be shorter. The eight bytes with which they begin
+ * occur inside a message only with a probability of 2^-64.
  */
 size_t message_stride(const struct view *payload)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* The WireGuard messages: what of each is the nonce, and what was encrypted under it. */
+/* WireGuard messages: which part is the nonce, and which was encrypted under it. */
 #ifndef FWG_AUDIT_MESSAGE_H
 #define FWG_AUDIT_MESSAGE_H
 
@@ -17,13 +17,13 @@ enum kind {
 
 struct message {
 	enum kind kind;
-	bool reserved; /* the three bytes behind the type are not all 0 */
-	uint32_t sender; /* initiation and response: the index that the sender gives itself */
-	uint32_t receiver; /* all but initiation */
+	bool reserved; /* the three bytes after the type are not all 0 */
+	uint32_t sender; /* initiation and response: the index that the sender chose */
+	uint32_t receiver; /* the receiver index; all but initiation */
 	unsigned long long counter; /* transport */
 	/*
-	 * What must never be seen with two different texts: receiver and
-	 * counter, the ephemeral key, or a cookie reply's random nonce.
+	 * The bytes that must never occur with two different texts: receiver
+	 * and counter, the ephemeral key, or a cookie reply's random nonce.
 	 */
 	const uint8_t *nonce;
 	size_t nonce_len;

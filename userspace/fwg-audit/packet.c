@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* From a captured frame to the UDP payload in it. */
+/* Finds the UDP payload in a captured frame. */
 #include "packet.h"
 
 #include <pcap/dlt.h>
 
 #include "bytes.h"
 
-/* CARRIES when the next @n bytes may be read. */
+/* Returns CARRIES if the next @n bytes may be read. */
 static enum fate need(const struct view *v, size_t n)
 {
 	if (n > v->len)
@@ -21,7 +21,7 @@ static void skip(struct view *v, size_t n)
 	v->len -= n;
 }
 
-/* Drops what lies behind the packet, such as the padding of a short frame. */
+/* Cuts off bytes after the packet, such as the padding of a short frame. */
 static void trim(struct view *v, size_t len)
 {
 	if (len < v->len)
@@ -30,7 +30,7 @@ static void trim(struct view *v, size_t len)
 		v->have = v->len;
 }
 
-/* IP protocols in which packets travel that are not looked into. */
+/* The fate of a packet that is not UDP: TUNNELED for IP protocols that carry packets. */
 static enum fate not_udp(uint8_t protocol)
 {
 	switch (protocol) {
@@ -130,7 +130,7 @@ static enum fate ipv6(struct datagram *d)
 	set_endpoint(&d->from, v->p + 8, 16);
 	set_endpoint(&d->to, v->p + 24, 16);
 	skip(v, 40);
-	/* No length means a jumbogram, and a length too great is left for UDP to find. */
+	/* No length means a jumbogram. A length that is too great is found with UDP. */
 	if (total)
 		trim(v, total);
 
@@ -140,7 +140,7 @@ static enum fate ipv6(struct datagram *d)
 			return fate;
 		if (next == 44) {
 			header = 8;
-			/* A fragment at offset 0 with none to follow is a whole packet. */
+			/* A fragment at offset 0 without more fragments is a whole packet. */
 			if (get_be16(v->p + 2) & 0xfff9)
 				return v->p[0] == 17 || ipv6_extension(v->p[0]) ? FRAGMENT :
 										  not_udp(v->p[0]);
@@ -167,7 +167,7 @@ static enum fate ip(struct datagram *d)
 	return d->payload.p[0] >> 4 == 6 ? ipv6(d) : ipv4(d);
 }
 
-/* PPP, with its address and control bytes or without, and with a protocol of one byte or two. */
+/* PPP, with or without address and control bytes, with a protocol field of one byte or two. */
 static enum fate ppp(struct datagram *d)
 {
 	struct view *v = &d->payload;
@@ -203,7 +203,7 @@ static enum fate pppoe(struct datagram *d)
 
 	if (fate != CARRIES)
 		return fate;
-	/* Of version 1 and type 1, and with code 0, which is data. */
+	/* Version 1, type 1, and code 0, which is data. */
 	if (get_be16(v->p) != 0x1100)
 		return OTHER;
 	len = get_be16(v->p + 4);
@@ -214,7 +214,7 @@ static enum fate pppoe(struct datagram *d)
 	return ppp(d);
 }
 
-/* What follows an Ethernet type, behind any number of VLAN tags. */
+/* The payload of an Ethernet type, after any number of VLAN tags. */
 static enum fate ethertype(uint16_t type, struct datagram *d)
 {
 	struct view *v = &d->payload;
@@ -244,7 +244,7 @@ static enum fate ethertype(uint16_t type, struct datagram *d)
 	return OTHER;
 }
 
-/* An address family as the capturing system numbers it. */
+/* The payload of an address family, by the number that the capturing system uses. */
 static enum fate family(uint32_t family, struct datagram *d)
 {
 	switch (family) {
@@ -259,7 +259,7 @@ static enum fate family(uint32_t family, struct datagram *d)
 	return OTHER;
 }
 
-/* The link header: how long it is, and where in it the Ethernet type is. */
+/* Link headers: their length, and the offset of the Ethernet type in them. */
 /* clang-format off */
 static const struct link {
 	int link;
@@ -294,7 +294,7 @@ bool packet_link_known(int link)
 	return find_link(link);
 }
 
-/* CARRIES when @d is filled in. */
+/* Returns CARRIES if @d was filled in. */
 enum fate packet_datagram(int link, struct view frame, struct datagram *d)
 {
 	const struct link *l = find_link(link);
@@ -312,7 +312,7 @@ enum fate packet_datagram(int link, struct view frame, struct datagram *d)
 
 	switch (link) {
 	case DLT_NULL:
-		/* In the byte order of whoever captured; families are small numbers. */
+		/* In the capturing host's byte order. Families are small numbers. */
 		af = get_be32(header);
 		return family(af < 0x10000 ? af : get_le32(header), d);
 	case DLT_LOOP:
@@ -333,7 +333,7 @@ enum fate packet_datagram(int link, struct view frame, struct datagram *d)
 	}
 }
 
-/* Whether the destination port is that of an encapsulation which is not looked into. */
+/* Is the destination port that of an encapsulation, which is not examined? */
 bool packet_is_encapsulation(const struct datagram *d)
 {
 	switch (d->to.port) {
@@ -345,7 +345,7 @@ bool packet_is_encapsulation(const struct datagram *d)
 	case 4789: /* VXLAN */
 	case 6081: /* Geneve */
 	case 6635: /* MPLS */
-	case 8472: /* VXLAN, as Linux had it first */
+	case 8472: /* VXLAN in early versions of Linux */
 		return true;
 	}
 	return false;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* From a captured frame to the UDP payload in it. */
+/* Finds the UDP payload in a captured frame. */
 #ifndef FWG_AUDIT_PACKET_H
 #define FWG_AUDIT_PACKET_H
 
@@ -7,12 +7,12 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* What became of a packet. From FRAGMENT on: it may hold a message that cannot be judged. */
+/* The fate of a packet. From FRAGMENT on, it may hold a message that can't be judged. */
 enum fate {
 	CARRIES,
 	OTHER,
 	FILTERED, /* the filter does not match it */
-	TUNNELED, /* in a tunnel that is not looked into */
+	TUNNELED, /* in a tunnel, which is not examined */
 	FRAGMENT,
 	CUT,
 	MALFORMED,
@@ -20,7 +20,7 @@ enum fate {
 	FATES,
 };
 
-/* Bytes of which the capture has the first @have of @len. */
+/* A string of @len bytes; the capture has the first @have of them. */
 struct view {
 	const uint8_t *p;
 	size_t have, len;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Reads pcapng files, also those with interfaces of several kinds, which libpcap refuses. */
+/* Reads pcapng files, even with several link types, which libpcap refuses. */
 #include "pcapng.h"
 
 #include <errno.h>
@@ -30,7 +30,7 @@ struct interface {
 	uint64_t offset; /* in seconds */
 };
 
-/* Numbers in the block, in the section's byte order. */
+/* Read numbers from the block, in the section's byte order. */
 static uint16_t get16(const struct pcapng *ng, size_t at)
 {
 	const uint8_t *p = ng->block + at;
@@ -84,7 +84,7 @@ static int read_block(struct pcapng *ng, uint32_t *type)
 
 	if (status <= 0)
 		return status;
-	/* A section begins with the byte order that even the length of this block is in. */
+	/* A section begins with its byte order, in which even the length of this block is. */
 	if (get_le32(ng->block) == SECTION) {
 		ng->big_endian = get_be32(ng->block + 8) == BYTE_ORDER_MAGIC;
 		if (get32(ng, 8) != BYTE_ORDER_MAGIC)
@@ -95,7 +95,7 @@ static int read_block(struct pcapng *ng, uint32_t *type)
 	if (total < 12 || total % 4 || total > BLOCK_LEN_MAX)
 		return fail(ng, "a block of impossible length");
 	ng->len = total - 12;
-	/* The first four bytes behind the head were read with it. */
+	/* The first four bytes after the head were read with it. */
 	memmove(ng->block, ng->block + 8, 4);
 	status = get_bytes(ng, 4, total - 8);
 	if (status > 0 && get32(ng, ng->len) != total)
@@ -111,7 +111,7 @@ static int read_section(struct pcapng *ng)
 	return 1;
 }
 
-/* Units of time in a second, by the byte that tells; 0 if they are too many. */
+/* Units of time in a second, from the option's byte; 0 if they are too many. */
 static uint64_t units(uint8_t resolution)
 {
 	uint64_t units = 1;
@@ -132,7 +132,7 @@ static int read_interface(struct pcapng *ng)
 
 	if (ng->len < 8)
 		return fail(ng, "an interface description that is too short");
-	/* When their number is a power of 2, there is no room for one more. */
+	/* The array is full when its count is 0 or a power of 2. */
 	if (!(ng->count & (ng->count - 1))) {
 		i = ng->count < INTERFACES_MAX ?
 			    realloc(ng->interfaces, (ng->count ? 2 * ng->count : 1) * sizeof(*i)) :
@@ -142,7 +142,7 @@ static int read_interface(struct pcapng *ng)
 		ng->interfaces = i;
 	}
 	i = &ng->interfaces[ng->count++];
-	/* 101 is the one number of ours that means something else in libpcap than in files. */
+	/* Of the link types we know, only 101 means something else in libpcap than in files. */
 	i->link = get16(ng, 0) == 101 ? DLT_RAW : get16(ng, 0);
 	i->snaplen = get32(ng, 4);
 	i->units = 1000000;
@@ -166,7 +166,7 @@ static int read_packet(struct pcapng *ng, uint32_t type, struct frame *frame)
 
 	if (ng->len < head)
 		return fail(ng, "a packet block that is too short");
-	/* A simple packet is of the first interface and has no time. */
+	/* A simple packet block belongs to the first interface and has no time. */
 	if (type != PACKET_SIMPLE)
 		number = type == PACKET ? get32(ng, 0) : get16(ng, 0);
 	if (number >= ng->count)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Reads pcapng files, also those with interfaces of several kinds, which libpcap refuses. */
+/* Reads pcapng files, even with several link types, which libpcap refuses. */
 #ifndef FWG_AUDIT_PCAPNG_H
 #define FWG_AUDIT_PCAPNG_H
 
@@ -9,19 +9,19 @@
 
 #define PCAPNG_MAGIC 0x0a0d0d0a
 
-/* All but the file begins as 0. */
+/* All members except the file are 0 at first. */
 struct pcapng {
 	FILE *file;
-	bool big_endian; /* the section is */
-	uint8_t *block; /* the one that was read last, without its head and tail */
+	bool big_endian; /* the current section's byte order */
+	uint8_t *block; /* the last block, without its head and tail */
 	size_t len, room;
-	struct interface *interfaces; /* of the section */
+	struct interface *interfaces; /* of the current section */
 	uint32_t count;
 	unsigned long long packets;
 	const char *error;
 };
 
-/* 1 for a frame, valid until the next call; 0 at the end of the file; -1 after an error. */
+/* Returns 1 for a frame, valid until the next call; 0 at the end of the file; -1 on error. */
 int pcapng_next(struct pcapng *ng, struct frame *frame);
 void pcapng_end(struct pcapng *ng);
 

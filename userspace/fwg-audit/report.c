@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What the audit found, for people and for programs. */
+/* Prints the findings of the audit, for people or for programs. */
 #include "report.h"
 
 #include <sodium.h>
@@ -9,7 +9,7 @@
 
 #define BASE64_SIZE sodium_base64_ENCODED_LEN(NONCE_MAX, sodium_base64_VARIANT_ORIGINAL)
 
-/* How many lines of a kind are enough for most readers. */
+/* How many lines of a kind are printed without --all. */
 #define LINES 50
 
 const char *report_verdict(const struct audit *audit)
@@ -21,7 +21,7 @@ const char *report_verdict(const struct audit *audit)
 	return audit->complaints.count ? "inconclusive" : "clean";
 }
 
-/* The ending of a noun. */
+/* The plural ending of a noun. */
 static const char *s(unsigned long long count)
 {
 	return count == 1 ? "" : "s";

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* A bounded number of reuses, or of what may be some, in the order of the captures. */
+/* A bounded list of certain or possible reuses, in the order of the captures. */
 #include "reuses.h"
 
 #include <stdlib.h>
@@ -13,7 +13,7 @@ static int order(const void *left, const void *right)
 	return place_order(&l->b, &r->b) ?: (l->offset > r->offset) - (l->offset < r->offset);
 }
 
-/* Puts in order those found in different passes, and keeps no more than are listed. */
+/* Sorts reuses found in different passes, and keeps no more than are listed. */
 void reuses_sort(struct reuses *reuses)
 {
 	if (reuses->count)
@@ -22,7 +22,7 @@ void reuses_sort(struct reuses *reuses)
 		reuses->count = REUSES_MAX;
 }
 
-/* False: out of memory. */
+/* Returns false if memory is short. */
 bool reuses_add(struct reuses *reuses, const struct reuse *reuse)
 {
 	struct reuse *list;

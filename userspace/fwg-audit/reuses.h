@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* A bounded number of reuses, or of what may be some, in the order of the captures. */
+/* A bounded list of certain or possible reuses, in the order of the captures. */
 #ifndef FWG_AUDIT_REUSES_H
 #define FWG_AUDIT_REUSES_H
 
 #include "judge.h"
 
-/* Those beyond are counted, but not listed. */
+/* Further reuses are counted, but not listed. */
 #define REUSES_MAX 65536
 
 struct reuse {
@@ -14,8 +14,8 @@ struct reuse {
 	unsigned long long counter;
 	uint8_t nonce[NONCE_MAX];
 	size_t nonce_len;
-	struct place a, b; /* of the first message, and of the other one */
-	size_t offset; /* in the datagram of the other one */
+	struct place a, b; /* of the first message and of the other one */
+	size_t offset; /* of the other one in its datagram */
 };
 
 struct reuses {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* What was seen of each session, that is of each receiver index. */
+/* Statistics of each session, that is, of each receiver index. */
 #include "sessions.h"
 
 #include <stdlib.h>
@@ -9,7 +9,7 @@
 
 struct sessions {
 	struct session *list; /* in order of appearance */
-	uint32_t *slots; /* hash table of positions in @list, plus 1 */
+	uint32_t *slots; /* hash table: 1 plus a position in @list */
 	uint32_t count, room; /* there are 2 * room slots */
 	unsigned long long unlisted; /* messages of sessions for which there was no room */
 	struct digest_key key;
@@ -26,7 +26,7 @@ struct sessions *sessions_new(void)
 	return s;
 }
 
-/* The slot of @receiver, or the free one where it belongs; there must be room. */
+/* The slot of @receiver, or the free slot where it belongs. There must be room. */
 static uint32_t *find(const struct sessions *s, uint32_t receiver)
 {
 	uint64_t slots = 2 * (uint64_t)s->room;
@@ -64,13 +64,13 @@ static struct session *lookup(const struct sessions *s, uint32_t receiver)
 	return slot ? &s->list[slot - 1] : NULL;
 }
 
-/* NULL: not listed. */
+/* Returns NULL if it is not listed. */
 const struct session *sessions_find(const struct sessions *s, uint32_t receiver)
 {
 	return lookup(s, receiver);
 }
 
-/* The session of @receiver, made if there is room; false: out of memory. */
+/* Finds the session of @receiver, or adds it if there is room. False: memory is short. */
 static bool obtain(struct sessions *s, uint32_t receiver, struct session **session)
 {
 	*session = lookup(s, receiver);
@@ -84,7 +84,7 @@ static bool obtain(struct sessions *s, uint32_t receiver, struct session **sessi
 	return true;
 }
 
-/* Takes note of a message, once for each; false: out of memory. */
+/* Counts a message; call this once for each. Returns false if memory is short. */
 bool sessions_survey(struct sessions *s, const struct message *m, uint32_t file)
 {
 	struct session *session;
@@ -96,7 +96,7 @@ bool sessions_survey(struct sessions *s, const struct message *m, uint32_t file)
 		if (!session)
 			return true;
 		handshake = digest(&s->key, m->nonce, m->nonce_len).lo | 1;
-		/* Another handshake, or the first in this file although the index was in use. */
+		/* Another handshake, or this file's first, but the index was in use before. */
 		if (session->handshake && session->handshake != handshake)
 			session->several = true;
 		if (session->messages && session->last_file == file &&
@@ -122,7 +122,7 @@ bool sessions_survey(struct sessions *s, const struct message *m, uint32_t file)
 	return true;
 }
 
-/* Counts a message that had not been seen before. */
+/* Counts a message that was not seen before. */
 void sessions_distinct(struct sessions *s, const struct message *m)
 {
 	struct session *session = m->kind == TRANSPORT ? lookup(s, m->receiver) : NULL;

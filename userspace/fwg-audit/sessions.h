@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What was seen of each session, that is of each receiver index. */
+/* Statistics of each session, that is, of each receiver index. */
 #ifndef FWG_AUDIT_SESSIONS_H
 #define FWG_AUDIT_SESSIONS_H
 
 #include "judge.h"
 
-/* Sessions beyond these are judged like all others, but not listed. */
+/* Further sessions are judged like all others, but not listed. */
 #define SESSIONS_MAX 262144
 
 struct session {
 	uint32_t receiver;
 	uint32_t files, last_file; /* how many files have transport messages of it */
 	unsigned long long messages, distinct, first, last;
-	uint64_t handshake; /* in which the index was chosen, 0: not seen */
-	uint32_t handshake_file; /* where that was seen last */
-	bool several; /* have it: it was chosen again, or in use before it was chosen */
+	uint64_t handshake; /* the one that chose the index; 0: not seen */
+	uint32_t handshake_file; /* the last file that has it */
+	bool several; /* sessions with this index: chosen again, or used before it was chosen */
 };
 
 struct sessions *sessions_new(void);

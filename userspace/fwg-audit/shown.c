@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Words from outside, as a terminal may see them. */
+/* Makes words from outside safe for a terminal. */
 #include "shown.h"
 
 #include <stdbool.h>

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Words from outside, as a terminal may see them. */
+/* Makes words from outside safe for a terminal. */
 #ifndef FWG_AUDIT_SHOWN_H
 #define FWG_AUDIT_SHOWN_H
 
-/* Control characters and what is no UTF-8 become \xNN. NULL: out of memory. */
+/* Control characters and bytes that are not UTF-8 become \xNN. NULL: memory is short. */
 char *shown(const char *word);
 
 #endif

@@ -10,7 +10,7 @@
 #include "config.h"
 #include "setting.h"
 
-/* Is this the place for @setting? */
+/* May @setting come here? Returns false after a message. */
 static bool fits(const struct setting *setting, const struct device *dev, const char *word)
 {
 	if (setting_is_of_peer(setting) && !dev->last_peer) {
@@ -54,7 +54,7 @@ int config_from_words(struct device *dev, int count, char *words[])
 	return 0;
 }
 
-/* A line, in memory that is wiped before it is freed. */
+/* A line. Its memory is wiped before it is freed. */
 struct text {
 	char *p;
 	size_t size;
@@ -66,7 +66,7 @@ enum section {
 	PEER
 };
 
-/* A section of a peer has to name its public key. */
+/* A [Peer] section must have a public key. */
 static int end_section(enum section section, const struct device *dev)
 {
 	if (section != PEER || dev->last_peer->has_public_key)
@@ -75,7 +75,7 @@ static int end_section(enum section section, const struct device *dev)
 	return -1;
 }
 
-/* Repeats the first @word characters of the line at most, and nothing that may be a key. */
+/* Repeats at most the first @word characters of the line, and nothing that may be a key. */
 static void complain_of_line(const char *line, size_t word, const char *what)
 {
 	if (word < sizeof("PersistentKeepalive"))
@@ -84,7 +84,7 @@ static void complain_of_line(const char *line, size_t word, const char *what)
 		complain("Line unrecognized: its first word is too long");
 }
 
-/* Is @name a setting of wg-quick's that `wg-quick strip' removes? */
+/* Is @name a setting of wg-quick, which `wg-quick strip' removes? */
 static bool is_of_wg_quick(const char *name)
 {
 	static const char *const names[] = {
@@ -98,7 +98,7 @@ static bool is_of_wg_quick(const char *name)
 	return false;
 }
 
-/* Without a slash, wg-quick would take the file for the name of an interface. */
+/* wg-quick takes a file name without a slash for an interface. */
 static void complain_of_wg_quick(const char *name)
 {
 	const char *path = complaint_file();
@@ -120,7 +120,7 @@ static int begin_section(enum section *section, struct device *dev, const char *
 
 		if (!peer)
 			return -1;
-		/* A file lists all allowed IPs of a peer, even if there are none. */
+		/* A file lists all allowed IPs of a peer, so others are removed. */
 		peer->replace_allowed_ips = true;
 		*section = PEER;
 		return 0;
@@ -129,7 +129,7 @@ static int begin_section(enum section *section, struct device *dev, const char *
 	return -1;
 }
 
-/* Parses NAME=VALUE, from which white space was removed, after the first @word characters. */
+/* Parses NAME=VALUE without white space. Messages repeat at most @word characters of it. */
 static int parse_setting(enum section section, struct device *dev, char *line, size_t word)
 {
 	static const char *const places[] = {
@@ -191,8 +191,8 @@ static bool grow(struct text *line)
 }
 
 /*
- * Reads a line as getline() does, which frees memory that may hold a key without wiping it.
- * Returns 1, 0 at the end of the file or -1.
+ * Reads a line. getline() would free memory that may hold a key without wiping it.
+ * Returns 1, 0 at the end of the file, or -1.
  */
 static int get_line(struct text *line, FILE *file)
 {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Parses what a user wrote into a struct device. Both functions return 0, or -1
- * after a message that names the word that is wrong.
+ * Parses a configuration into a struct device. Both functions return 0, or -1
+ * after a message that names the wrong word.
  */
 #ifndef FWG_CONFIG_H
 #define FWG_CONFIG_H

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Reads forkguard's netlink attributes, each of which must have its exact size. */
+/* Reads forkguard's netlink attributes. Each must have its exact size. */
 #include <errno.h>
 #include <string.h>
 

@@ -20,8 +20,8 @@ struct event {
  * Both return 0 or a negative errno, -EPROTO for a message that breaks the
  * contract of <linux/forkguard.h>.
  *
- * decode_device() adds one message of a dump to what earlier ones contained. It
- * joins a peer that is continued.
+ * decode_device() adds one message of a dump to @dev. It merges a peer that is
+ * continued from the message before.
  */
 int decode_device(const struct nlmsghdr *nlh, struct device *dev);
 int decode_event(const struct nlmsghdr *nlh, struct event *event);

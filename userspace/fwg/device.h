@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A forkguard interface as the kernel describes it, or as the user wants it to
- * be: plain data that the other files fill and read.
+ * A forkguard interface, as the kernel describes it or as the user wants it:
+ * plain data that the other files fill and read.
  */
 #ifndef FWG_DEVICE_H
 #define FWG_DEVICE_H
@@ -33,7 +33,7 @@ union endpoint {
 	struct sockaddr_in6 v6;
 };
 
-/* struct __kernel_timespec of <linux/time_types.h>, whatever the C library's time_t is. */
+/* struct __kernel_timespec of <linux/time_types.h>, whose size does not depend on time_t. */
 struct moment {
 	int64_t sec;
 	int64_t nsec;
@@ -48,7 +48,7 @@ struct peer {
 	bool has_preshared_key;
 	bool has_persistent_keepalive;
 	bool replace_allowed_ips;
-	bool has_signs; /* before allowed IPs: none are replaced then */
+	bool has_signs; /* before allowed IPs, which then change the list, not replace it */
 	bool remove;
 	uint16_t persistent_keepalive;
 	union endpoint endpoint;
@@ -72,7 +72,7 @@ struct reset {
 	struct moment time;
 };
 
-/* All zero is an interface about which nothing is known or wanted. */
+/* All zeros means that nothing is known or wanted. */
 struct device {
 	char name[IFNAMSIZ];
 	uint8_t private_key[KEY_LEN];
@@ -95,10 +95,10 @@ struct device {
 	struct peer *last_peer;
 };
 
-/* Frees what @dev owns and wipes it, with every key. */
+/* Wipes @dev and all that it owns, and frees the latter. */
 void device_clear(struct device *dev);
 
-/* Both append an empty one, and return NULL after a message when out of memory. */
+/* Both append an empty element. They return NULL, after a message, if memory is short. */
 struct peer *device_add_peer(struct device *dev);
 struct allowed_ip *peer_add_allowed_ip(struct peer *peer);
 

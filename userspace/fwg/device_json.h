@@ -5,11 +5,11 @@
 
 #include "field.h"
 
-/* Adds the members of a generation to the object that is open. */
+/* Adds the members of a generation to the open object. */
 void generation_json(const struct generation *gen);
 
 /*
- * Prints an object with @field, with everything or with the configuration.
+ * Prints an object with @field, which may be everything or the configuration.
  * Secrets are printed only where wg prints them.
  */
 void device_json(const struct device *dev, enum field field);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Writes forkguard's netlink attributes, in several messages if need be. */
+/* Writes forkguard's netlink attributes, in several messages if necessary. */
 #include <inttypes.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -11,17 +11,17 @@
 
 #define ATTR(len) (MNL_ATTR_HDRLEN + MNL_ALIGN(len))
 
-/* The most room that an allowed IP takes. */
+/* The maximum size of an allowed IP. */
 #define ALLOWED_IP_ROOM                                                     \
 	(ATTR(0) + ATTR(sizeof(uint16_t)) + ATTR(sizeof(struct in6_addr)) + \
 	 ATTR(sizeof(uint8_t)) + ATTR(sizeof(uint32_t)))
 
-/* The most room that a peer takes with its first allowed IP. */
+/* The maximum size of a peer with its first allowed IP. */
 #define PEER_ROOM                                               \
 	(ATTR(0) + 2 * ATTR(KEY_LEN) + ATTR(sizeof(uint32_t)) + \
 	 ATTR(sizeof(struct sockaddr_in6)) + ATTR(sizeof(uint16_t)) + ATTR(0) + ALLOWED_IP_ROOM)
 
-/* Is enc->asked in what was written since @start, and has no part of that been named? */
+/* Is enc->asked in the part written since @start, and does enc->word not name it yet? */
 static bool is_asked(const struct encoder *enc, const struct nlmsghdr *nlh, size_t start)
 {
 	return enc->asked >= start && enc->asked < nlh->nlmsg_len && !enc->word[0];
@@ -85,7 +85,7 @@ static bool put_peer(struct encoder *enc, struct nlmsghdr *nlh, size_t room)
 
 	mnl_attr_put(nlh, FORKGUARD_PEER_A_PUBLIC_KEY, KEY_LEN, peer->public_key);
 	if (enc->inside_peer) {
-		/* Do not add it again if someone has removed it meanwhile. */
+		/* Do not add it again if it was removed between two messages. */
 		flags = FORKGUARD_PEER_F_UPDATE_ONLY;
 	} else if (peer->remove) {
 		flags = FORKGUARD_PEER_F_REMOVE_ME;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * Converts a struct device to FORKGUARD_CMD_SET_DEVICE messages. One message
- * has room for some hundred allowed IPs, so it may take several.
+ * Converts a struct device to FORKGUARD_CMD_SET_DEVICE messages. A message has
+ * room for some hundreds of allowed IPs, so several may be needed.
  */
 #ifndef FWG_ENCODE_H
 #define FWG_ENCODE_H
@@ -16,7 +16,7 @@ struct encoder {
 	bool inside_peer; /* some of its allowed IPs are in earlier messages */
 	const struct peer *peer;
 	const struct allowed_ip *ip;
-	/* An offset in the message, or 0; what is written there, and its line in the file. */
+	/* An offset in the message, or 0; then the word encoded there and its line in the file. */
 	size_t asked;
 	char word[64];
 	unsigned int line;

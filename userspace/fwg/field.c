@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Prints a field of an interface or of its peers, for scripts. */
+/* Prints a field of an interface or its peers, for scripts. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -152,7 +152,7 @@ static void begin_line(const struct device *dev, bool with_name)
 
 void field_print(const struct device *dev, enum field field, bool with_name)
 {
-	/* A bug of wg, kept for its scripts: only the first line has the name. */
+	/* As in wg, only the first line has the name: a bug that scripts may rely on. */
 	const bool name_once = field == FIELD_ENDPOINTS;
 
 	if (is_of_device(field) || name_once)

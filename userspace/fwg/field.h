@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The fields of `fwg show INTERFACE FIELD` and their form for scripts, which is
- * that of `wg show`, byte for byte.
+ * The fields of `fwg show INTERFACE FIELD`. Their form for scripts is that of
+ * `wg show`, byte for byte.
  */
 #ifndef FWG_FIELD_H
 #define FWG_FIELD_H

@@ -31,7 +31,7 @@ static void print_generation(const struct generation *gen)
 	print_line("forks", forks);
 }
 
-/* The check that `--require CHECK' asks for, NONE without it; -1 after a message. */
+/* The check that `--require CHECK' names; NONE without it; -1 after a message. */
 static int required_check(int argc, char *argv[])
 {
 	const char *check = argc > 2 ? argv[2] : "";
@@ -52,7 +52,7 @@ static int required_check(int argc, char *argv[])
 	return -1;
 }
 
-/* A check that is unknown here, to a newer kernel, satisfies nobody. */
+/* A newer kernel may report a check that is unknown here. It satisfies no requirement. */
 static bool satisfies(uint32_t check, int required)
 {
 	return !required ||

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Asks the kernel, and explains its errors. */
+/* Sends requests to the kernel, and explains its errors. */
 #include <err.h>
 #include <errno.h>
 #include <stdio.h>
@@ -19,10 +19,10 @@
 
 #define REPLACES_WIREGUARD "/sys/module/forkguard/parameters/replace_wireguard"
 
-/* How often a dump is tried again if something changed meanwhile. */
+/* How often a dump is repeated if the configuration changes during it. */
 #define DUMP_TRIES 64
 
-/* What to add to strerror() if the kernel sent no message. */
+/* An explanation for strerror() if the kernel sent no message. */
 static const char *hint(int error)
 {
 	switch (error) {
@@ -45,7 +45,7 @@ static bool kernel_says_more(const struct netlink *nl, int error)
 	return nl->message[0] && error != -EPROTONOSUPPORT && error != -ENODEV;
 }
 
-/* As finish(). @word is the one that the kernel refused, or "". */
+/* Like finish(). @word is the word that the kernel refused, or "". */
 static int finish_with(struct netlink *nl, int error, const char *what, const char *name,
 		       const char *word)
 {
@@ -75,7 +75,7 @@ static int add_name(struct name_list *list, const char *name)
 	return 0;
 }
 
-/* Does forkguard register kind wireguard? WireGuard and it never both do. */
+/* Does forkguard register the kind wireguard? WireGuard and forkguard never both do. */
 static bool replaces_wireguard(void)
 {
 	FILE *file = fopen(REPLACES_WIREGUARD, "re");
@@ -198,7 +198,7 @@ int kernel_set_device(const struct device *dev, const char *file)
 		more = begin_set(&nl, dev, &enc, &nlh);
 		ret = netlink_ask(&nl, nlh, NULL, NULL);
 	}
-	/* The answer has overwritten the message, so make it again to find the word in it. */
+	/* The answer has overwritten the message: make it again to find the refused word. */
 	if (ret && nl.offset) {
 		before.asked = nl.offset;
 		begin_set(&nl, dev, &before, &nlh);
@@ -252,7 +252,7 @@ struct watch {
 	bool stopped;
 };
 
-/* Does the controller report that forkguard's family is gone? */
+/* Does the generic netlink controller report that forkguard's family is gone? */
 static bool is_farewell(const struct netlink *nl, const struct nlmsghdr *nlh)
 {
 	const struct genlmsghdr *genl = mnl_nlmsg_get_payload(nlh);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Converts, compares and reads keys; libsodium does it in constant time. */
+/* Converts, compares and reads keys, in constant time, with libsodium. */
 #include <ctype.h>
 #include <err.h>
 #include <stdio.h>
@@ -11,7 +11,7 @@
 #include "json.h"
 #include "key.h"
 
-/* None of these needs sodium_init(), which may block on the RNG. */
+/* These functions do not need sodium_init(), which may block on the RNG. */
 
 void key_to_text(char text[KEY_TEXT_SIZE], const uint8_t key[KEY_LEN])
 {
@@ -28,7 +28,7 @@ bool key_from_text(uint8_t key[KEY_LEN], const char *text, size_t len)
 	    !sodium_base642bin(key, KEY_LEN, text, len, NULL, &key_len, NULL,
 			       sodium_base64_VARIANT_ORIGINAL) &&
 	    key_len == KEY_LEN) {
-		/* libsodium accepts bytes from 0x80 on as letters. */
+		/* Check again, because libsodium accepts bytes from 0x80 on as letters. */
 		key_to_text(again, key);
 		good = !sodium_memcmp(again, text, KEY_TEXT_LEN);
 		explicit_bzero(again, sizeof(again));
@@ -49,8 +49,8 @@ bool key_equal(const uint8_t a[KEY_LEN], const uint8_t b[KEY_LEN])
 }
 
 /*
- * Not stdio, whose buffer would keep a copy of the secret. Returns the length of
- * @text, less than KEY_TEXT_LEN at the end of the file, or -1 after a message.
+ * Reads without stdio, whose buffer would keep a copy of the secret. Returns the length
+ * of @text, less than KEY_TEXT_LEN at the end of the file, or -1 after a message.
  */
 static ssize_t read_text(int fd, const char *name, char text[KEY_TEXT_LEN])
 {

@@ -25,13 +25,13 @@ bool key_is_zero(const uint8_t key[KEY_LEN]);
 bool key_equal(const uint8_t a[KEY_LEN], const uint8_t b[KEY_LEN]);
 
 /*
- * Reads a key from @fd, which messages call @name, to the end of the file. Only
- * white space or zeros may follow the key. An empty file is the zero key if
- * @may_be_empty. Returns 0, or -1 after a message.
+ * Reads a key from @fd, up to the end of the file; messages call the file @name.
+ * Only white space or NUL bytes may follow the key. An empty file is the zero key
+ * if @may_be_empty. Returns 0, or -1 after a message.
  */
 int key_read(int fd, const char *name, bool may_be_empty, uint8_t key[KEY_LEN]);
 
-/* Prints the base64 form and a newline, or a JSON object of which it is the only member. */
+/* Prints the base64 form and a newline, or a JSON object with this only member. */
 void key_print_line(const uint8_t key[KEY_LEN]);
 void key_print_json(const char *name, const uint8_t key[KEY_LEN]);
 

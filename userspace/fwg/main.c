@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Finds the command to run, and has what all commands share. */
+/* Finds and runs the command; also the functions that all commands share. */
 #include <err.h>
 #include <errno.h>
 #include <net/if.h>
@@ -52,7 +52,7 @@ static bool is_version(const char *word)
 	       !strcmp(word, "-V");
 }
 
-/* Is a word for help, apart from --json, all that follows the command? */
+/* Does one word for help follow the command, with nothing else but --json? */
 static bool asks_for_help(int argc, char *argv[])
 {
 	bool asks = false;
@@ -116,7 +116,7 @@ static int run(int argc, char *argv[])
 	return asks_for_help(argc, argv) ? print_usage(command) : command->run(argc, argv);
 }
 
-/* --json belongs to the command that follows it, or to show if none does. */
+/* --json before the command belongs to it, or to show if there is no command. */
 static int main_of(int argc, char *argv[])
 {
 	const bool json = argc > 0 && !strcmp(argv[0], "--json");

@@ -12,7 +12,7 @@
 
 #define TIME_TEXT_SIZE sizeof("2038-01-19T03:14:07.000000Z")
 
-/* An event carries no time: this is when it was received. */
+/* Events carry no time, so the time of receipt is printed. */
 static unsigned int get_time(time_t *sec)
 {
 	struct timespec now;
@@ -35,7 +35,7 @@ static void time_text(char text[TIME_TEXT_SIZE])
 	snprintf(text + len, TIME_TEXT_SIZE - len, ".%06uZ", us);
 }
 
-/* At once. If output fails, the caller stops, and main() reports it. */
+/* Flushes the line at once. If that fails, the caller stops, and main() reports it. */
 static int deliver(void)
 {
 	return fflush(stdout);

@@ -11,7 +11,7 @@
 
 #include "netlink.h"
 
-/* The greatest error number of the kernel. */
+/* The kernel's greatest error number. */
 #define MAX_ERRNO 4095
 
 int netlink_open(struct netlink *nl, int protocol)
@@ -23,7 +23,7 @@ int netlink_open(struct netlink *nl, int protocol)
 	if (!nl->socket || mnl_socket_bind(nl->socket, 0, MNL_SOCKET_AUTOPID) < 0)
 		return -errno;
 
-	/* A kernel without these reports errors by number only. */
+	/* Kernels without these options report errors by number only. */
 	mnl_socket_setsockopt(nl->socket, NETLINK_EXT_ACK, &on, sizeof(on));
 	mnl_socket_setsockopt(nl->socket, NETLINK_CAP_ACK, &on, sizeof(on));
 	return 0;
@@ -80,7 +80,7 @@ static void keep_words(struct netlink *nl, const struct nlmsghdr *nlh, size_t of
 	}
 }
 
-/* A number that is no error number is neither an error of the kernel nor success. */
+/* A number out of range is neither an error of the kernel nor success: -EPROTO. */
 static int as_errno(int error)
 {
 	return error > 0 || error < -MAX_ERRNO ? -EPROTO : error;
@@ -119,7 +119,7 @@ static int read_done(struct netlink *nl, const struct nlmsghdr *nlh)
 	return error < 0 ? as_errno(error) : 0;
 }
 
-/* mnl_nlmsg_ok() takes a length of 2^31 or more for a negative one. */
+/* Not mnl_nlmsg_ok(), which takes a length of 2^31 or more for a negative one. */
 static bool is_whole(const struct nlmsghdr *nlh, int left)
 {
 	return mnl_nlmsg_ok(nlh, left) && nlh->nlmsg_len <= (uint32_t)left;

@@ -11,8 +11,8 @@
 #include <libmnl/libmnl.h>
 
 /*
- * No message of a dump is larger. A nest can be no longer than 64 KiB, so none
- * of a message that fits here is too long.
+ * No message of a dump is larger. A nest can have up to 64 KiB, so those of a
+ * message that fits in here are never too long.
  */
 #define NETLINK_BUFFER_SIZE 32768
 
@@ -20,9 +20,9 @@ struct netlink {
 	struct mnl_socket *socket;
 	uint32_t seq;
 	uint16_t family; /* the id of forkguard's generic netlink family */
-	uint32_t events; /* the id of its multicast group, 0 when unknown */
-	char message[256]; /* the kernel's about the last error, or "" */
-	uint32_t offset; /* of the attribute in the request that it is about, or 0 */
+	uint32_t events; /* the id of its multicast group, 0 if unknown */
+	char message[256]; /* the kernel's message about the last error, or "" */
+	uint32_t offset; /* of the request's attribute that it is about, or 0 */
 	uint8_t buffer[NETLINK_BUFFER_SIZE] __attribute__((aligned(NLMSG_ALIGNTO)));
 };
 
@@ -47,8 +47,8 @@ struct nlmsghdr *netlink_command(struct netlink *nl, uint8_t cmd, uint16_t flags
 
 /*
  * Sends @nlh and passes each message of the answer to @handler, which may be
- * NULL. -EINTR if the answer is inconsistent because something changed during
- * the dump.
+ * NULL. Returns -EINTR if the answer is inconsistent because something changed
+ * during the dump.
  */
 int netlink_ask(struct netlink *nl, const struct nlmsghdr *nlh, netlink_handler *handler,
 		void *data);

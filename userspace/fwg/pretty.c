@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* `fwg show` for people: what `wg show` prints, and what is known about forks. */
+/* `fwg show` for people: what `wg show` prints, and the state of fork detection. */
 #include <err.h>
 #include <inttypes.h>
 #include <stdio.h>
@@ -23,7 +23,7 @@ struct place {
 	size_t number;
 };
 
-/* By latest handshake, the most recent first; otherwise in the kernel's order. */
+/* Peers with the latest handshake come first; otherwise the kernel's order is kept. */
 static int compare(const void *first, const void *second)
 {
 	const struct place *a = first, *b = second;

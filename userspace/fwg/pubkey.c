@@ -17,7 +17,7 @@ int cmd_pubkey(int argc, char *argv[])
 
 	if (too_many(argc, argv, 0) || key_read(STDIN_FILENO, "stdin", false, private))
 		return 1;
-	/* Never fails: the base point has no small order. */
+	/* This does not fail: the base point is not of small order. */
 	ret = crypto_scalarmult_base(public, private);
 	explicit_bzero(private, sizeof(private));
 	if (ret) {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* `fwg reset`: forces the reset that a fork causes. */
+/* `fwg reset`: forces a reset, as after a fork. */
 #include <err.h>
 #include <string.h>
 

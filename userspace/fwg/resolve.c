@@ -33,7 +33,7 @@ bool resolve_port(const char *text, uint16_t *port)
 	return true;
 }
 
-/* LONG_MAX for infinity, or -1 after a message. */
+/* The number of retries: LONG_MAX for infinity; -1 after a message. */
 static long read_retries(void)
 {
 	const char *text = getenv("WG_ENDPOINT_RESOLUTION_RETRIES");

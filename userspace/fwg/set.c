@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* `fwg set`: parses all words before it asks the kernel for any change. */
+/* `fwg set`: parses all words before it changes anything. */
 #include <err.h>
 #include <string.h>
 

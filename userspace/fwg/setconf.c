@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * `fwg setconf`, `addconf` and `syncconf`: replace the configuration with that
- * of a file, add to it, or change what differs.
+ * of a file, add to it, or change only what differs.
  */
 #include <err.h>
 #include <stdlib.h>
@@ -12,7 +12,7 @@
 #include "kernel.h"
 #include "sync.h"
 
-/* What a file leaves out gets the value it has in a new interface. */
+/* A setting that the file leaves out gets the value that it has in a new interface. */
 static void begin_anew(struct device *dev)
 {
 	dev->has_private_key = true;

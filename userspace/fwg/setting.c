@@ -14,7 +14,7 @@
 #include "resolve.h"
 #include "setting.h"
 
-/* One of the functions is set, depending on whether it is of the interface or of a peer. */
+/* A setting of an interface or of a peer: the function for the other one is NULL. */
 struct setting {
 	const char *name;
 	int (*parse_device)(struct device *dev, const char *value);
@@ -75,7 +75,7 @@ static int parse_public_key(struct peer *peer, const char *value)
 	return 0;
 }
 
-/* Messages never repeat what may be most of a secret. */
+/* The message does not repeat @value, which may be most of a secret. */
 static int parse_secret(uint8_t key[KEY_LEN], const char *name, const char *value)
 {
 	if (key_from_text(key, value, strlen(value)))
@@ -105,7 +105,7 @@ static int parse_key_file(uint8_t key[KEY_LEN], const char *path)
 		warn("Unable to open `%s'", path);
 		return -1;
 	}
-	/* An empty file removes the key. An empty pipe is more likely a command that failed. */
+	/* An empty file removes the key. An empty pipe probably means that a command failed. */
 	ret = key_read(fd, path, !lseek(fd, 0, SEEK_CUR), key);
 	close(fd);
 	return ret;

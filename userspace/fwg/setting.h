@@ -7,7 +7,7 @@
 
 struct setting;
 
-/* By its name in `fwg set`, or in a section of a file; NULL if there is none. */
+/* Find a setting by its name in `fwg set`, or in a section of a file; or NULL. */
 const struct setting *setting_by_word(const char *word);
 const struct setting *setting_by_name(const char *name, bool of_peer);
 

@@ -36,7 +36,7 @@ static int show_device(const char *name, const struct request *request, bool fir
 	return ret;
 }
 
-/* Shows the other interfaces even if one is removed meanwhile. */
+/* If one interface is removed meanwhile, still shows the others. */
 static int show_all(const struct request *request)
 {
 	struct name_list list;

@@ -55,7 +55,7 @@ static void print_file(const struct device *dev)
 		print_peer(peer);
 }
 
-/* In an array, as show prints it. */
+/* Prints it in an array, as show does. */
 static void print_json(const struct device *dev)
 {
 	json_open(NULL, '[');

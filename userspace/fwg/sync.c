@@ -7,7 +7,7 @@
 #include "kernel.h"
 #include "sync.h"
 
-/* Public keys alone are compared, which need not take constant time. */
+/* Only public keys are compared, so this need not take constant time. */
 static int compare(const void *first, const void *second)
 {
 	const struct peer *const *a = first, *const *b = second;
@@ -15,7 +15,7 @@ static int compare(const void *first, const void *second)
 	return memcmp((*a)->public_key, (*b)->public_key, KEY_LEN);
 }
 
-/* One that a file has twice is first where it is written first. */
+/* If a file has a peer twice, the one that comes first in it is first. */
 static int compare_places(const void *first, const void *second)
 {
 	const struct peer *const *a = first, *const *b = second;
@@ -24,7 +24,7 @@ static int compare_places(const void *first, const void *second)
 	return order ? order : ((*a)->line > (*b)->line) - ((*a)->line < (*b)->line);
 }
 
-/* The peers of @dev, sorted; NULL after a message when memory is short. */
+/* The peers of @dev, sorted; NULL, after a message, if memory is short. */
 static struct peer **sorted_peers(const struct device *dev, size_t *count)
 {
 	struct peer **sorted;
@@ -55,7 +55,7 @@ static int remove_peer(struct device *dev, const struct peer *old)
 	return 0;
 }
 
-/* The values that are left out of @peer and @old has end; they are zero in it. */
+/* Settings of @old that @peer leaves out must end: marks them as set, with value zero. */
 static void leave_out(struct peer *peer, const struct peer *old)
 {
 	if (old->has_preshared_key)

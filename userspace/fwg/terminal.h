@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* Colours, used on terminals and, as in wg, as WG_COLOR_MODE says. */
+/* Colours, used on terminals unless WG_COLOR_MODE says otherwise, as in wg. */
 #ifndef FWG_TERMINAL_H
 #define FWG_TERMINAL_H
 
@@ -12,7 +12,7 @@ enum colour {
 	CYAN
 };
 
-/* The escape sequence, or "" if output is plain. */
+/* Its escape sequence, or "" if output is plain. */
 const char *colour(enum colour colour);
 
 #endif

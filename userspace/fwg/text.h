@@ -10,7 +10,7 @@
 #define ENDPOINT_TEXT_SIZE (NI_MAXHOST + sizeof("[]:65535"))
 #define TAG_TEXT_SIZE (2 * FORKGUARD_GENERATION_TAG_LEN + 1)
 
-/* "(none)" without an endpoint. */
+/* Returns "(none)" if there is no endpoint. */
 const char *endpoint_text(char text[ENDPOINT_TEXT_SIZE], const union endpoint *endpoint);
 
 const char *address_text(char text[INET6_ADDRSTRLEN], const struct allowed_ip *ip);
@@ -23,7 +23,7 @@ const char *check_word(uint32_t check);
 const char *cause_word(uint32_t cause);
 const char *drop_word(uint32_t reason);
 
-/* What they mean, for people to read. */
+/* What they mean, for people. */
 const char *source_text(uint32_t source);
 const char *check_text(uint32_t check);
 
