@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# debug.sh debug|kcsan|faults: makes sure that a kernel with debugging checks is in
-# the cache and prints its folder. Made from source.sh's kernel source:
-#	debug		x86-64 for guests of the lab, a kit as kernel.sh's: KASAN, lockdep, kmemleak
+# debug.sh debug|kcsan|faults: makes sure that a kernel with debugging checks, built
+# from source.sh's kernel source, is in the cache, and prints its folder:
+#	debug		x86-64 with KASAN, lockdep and kmemleak, as a kit like kernel.sh's
 #	kcsan		the same with KCSAN
-#	faults		user-mode Linux, as uml.sh's, with fault injection
+#	faults		user-mode Linux, like uml.sh's, with fault injection
 set -eu
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"

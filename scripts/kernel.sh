@@ -16,8 +16,8 @@ set -eu
 make_kit() {
 	local meta=$1 kit=$2 release version header_packages headers
 	refresh
-	# The meta package moves with each update: image and headers are both taken from the one
-	# ABI that it names now.
+	# The meta package changes with each update: image and headers must both be of the ABI that
+	# it names now.
 	release=$(depends "$meta" | sed -n 's/^linux-image-//p' | head -n 1)
 	[ -n "$release" ] || die "apt knows no $meta: are its lists up to date?"
 	version=$(LC_ALL=C apt-cache show --no-all-versions "$meta" | sed -n 's/^Version: //p')
@@ -30,8 +30,8 @@ make_kit() {
 	cp "$kit/boot/vmlinuz-$release" "$kit/vmlinuz"
 	find "$kit/lib/modules/$release" -name '*.ko.xz' -print0 | xargs -0 -r -P 2 -n 64 xz -d
 	depmod -b "$kit" "$release"
-	# The headers' Makefile includes the common one by its installed path; all else is linked
-	# relatively.
+	# The headers' Makefile includes the common one by its installed path. All other links are
+	# relative.
 	headers=usr/src/linux-headers-$release
 	# shellcheck disable=SC2016 # make expands it, not the shell
 	sed -i 's|^include /|include $(dir $(lastword $(MAKEFILE_LIST)))../../../|' \

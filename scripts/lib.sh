@@ -1,12 +1,11 @@
 # shellcheck shell=bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# What the setup scripts share: where the cache is, how to build one entry of
-# it exactly once, how to fetch Debian packages without installing them, and how
-# to build kernels from source.
-# Scripts print their result on stdout and talk to people on stderr.
+# Functions for the setup scripts: the cache, Debian packages without installation,
+# and building kernels from source.
+# Scripts print their result on stdout, and messages on stderr.
 
-# $(cache_entry ...) ends where its command does: half an entry is none.
+# If a command in $(cache_entry ...) fails, the script must end: a partial entry is of no use.
 shopt -s inherit_errexit
 
 cache=${FORKGUARD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/forkguard}
@@ -14,9 +13,9 @@ cache=${FORKGUARD_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/forkguard}
 say() { printf '%s: %s\n' "${0##*/}" "$*" >&2; }
 die() { say "error: $*"; exit 1; }
 
-# cache_entry NAME COMMAND...: prints the folder $cache/NAME. If it is not there
-# yet, COMMAND fills a folder given as its last argument, which is then renamed:
-# an entry is complete or absent. Concurrent callers wait for the first.
+# cache_entry NAME COMMAND...: prints the folder $cache/NAME. If it does not exist yet,
+# COMMAND fills a new folder, its last argument, which is then renamed: so an entry is
+# complete or absent. Concurrent callers wait for the first.
 cache_entry() {
 	local name=$1 dir=$cache/$1
 	shift
@@ -38,18 +37,18 @@ cache_entry() {
 	printf '%s\n' "$dir"
 }
 
-# digest FILE...: what tells an entry made from these files from others.
+# digest FILE...: a digest of the files, for the name of an entry that is made from them.
 digest() {
 	cat -- "$@" | sha256sum | cut -c 1-12
 }
 
-# depends PACKAGE: the names of the packages that PACKAGE depends on, one a line.
+# depends PACKAGE: the names of the packages on which PACKAGE depends, one a line.
 depends() {
 	LC_ALL=C apt-cache show --no-all-versions "$1" |
 		sed -n 's/^Depends: //p' | tr -s ',|' '\n' | awk '{ print $1 }'
 }
 
-# refresh: updates apt's lists, which only root can; others make do with what is there.
+# refresh: updates apt's lists. Only root can do that; other users use the present lists.
 refresh() {
 	[ "$(id -u)" != 0 ] || timeout --foreground 600 apt-get -q update >&2
 }
@@ -63,7 +62,7 @@ unpack() {
 	say "downloading $*"
 	(
 		cd "$debs" || exit
-		# Root's cache is out of reach for apt's own user.
+		# apt's own user can't access root's cache.
 		timeout --foreground 1200 apt-get -q -o APT::Sandbox::User="$(id -un)" download "$@"
 		for deb in *.deb; do
 			dpkg -x "$deb" "$dir"
@@ -72,14 +71,14 @@ unpack() {
 	rm -r "$debs"
 }
 
-# configure SOURCE OUT ARCH CONFIG: makes OUT a folder to build a kernel in:
-# allnoconfig and what CONFIG asks for, all of it. A later line ending in =n takes
-# back what another wants.
+# configure SOURCE OUT ARCH CONFIG: creates OUT, a folder for building a kernel, with
+# allnoconfig and all options in CONFIG. A later line that ends in =n overrides an
+# earlier one.
 configure() {
 	local source=$1 out=$2 arch=$3 config=$4 line
 	mkdir "$out"
 	make -s -C "$source" O="$out" ARCH="$arch" KCONFIG_ALLCONFIG="$config" allnoconfig
-	# shellcheck disable=SC2094 # nobody writes to it
+	# shellcheck disable=SC2094 # it is only read
 	while read -r line; do
 		case $line in
 		*=n) ! grep -q "^${line%n}" "$out/.config" ;;
@@ -88,7 +87,7 @@ configure() {
 	done <"$config"
 }
 
-# build OUT ARCH TARGET...: builds a kernel that was configured.
+# build OUT ARCH TARGET...: builds a configured kernel.
 build() {
 	local out=$1 arch=$2
 	shift 2
@@ -96,7 +95,7 @@ build() {
 	nice timeout --foreground 7200 make -s -C "$out" ARCH="$arch" -j "$(nproc)" "$@"
 }
 
-# make_uml SOURCE CONFIG DIR: user-mode Linux, as uml.sh describes it.
+# make_uml SOURCE CONFIG DIR: builds user-mode Linux, as uml.sh describes it.
 make_uml() {
 	local source=$1 config=$2 uml=$3
 	configure "$source" "$uml/build" um "$config"

@@ -1,14 +1,16 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# module.sh 6.1|6.12|um|running [VARIABLE=VALUE]...: builds forkguard.ko for a
-# kernel kit, for user-mode Linux, there with its KUnit tests, or for the kernel
-# that is running, and prints its path. Variables go to make. A warning is an
-# error, except for the running kernel, which may be any. The kernels of
-# debug.sh go by their names, or with -kunit behind them for the tests.
+# module.sh KERNEL [VARIABLE=VALUE]...: builds forkguard.ko for a kernel and prints
+# its path. Variables are passed to make. KERNEL is one of
+#	6.1, 6.12		a kit of kernel.sh
+#	um			user-mode Linux; includes the KUnit tests
+#	debug, kcsan, faults	a kernel of debug.sh
+#	debug-kunit, kcsan-kunit	the same with the KUnit tests
+#	running			the running kernel, for which warnings are no errors
 #
 # Out-of-tree modules are built beside their source, so each kernel has a tree
-# of links to the source: build/KERNEL.
+# of links to the source, build/KERNEL.
 set -eu
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"
@@ -60,7 +62,7 @@ find "${sources[@]}" -name Kbuild -o -name '*.[ch]' | while read -r file; do
 	mkdir -p "${link%/*}"
 	ln -s "$top/$file" "$link"
 done
-# There is no vmlinux to make BTF from.
+# BTF would need a vmlinux.
 make -s -C "$kdir" M="$tree" CONFIG_DEBUG_INFO_BTF_MODULES= \
 	"${arguments[@]}" "$@" modules 9>&- >&2
 printf '%s\n' "$tree/forkguard.ko"

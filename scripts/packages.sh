@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# Installs the Debian packages that building, testing and demonstrating
-# forkguard need, if they are missing. No kernel is among them.
+# Installs the Debian packages that are missing for building, testing and
+# demonstrating forkguard. It installs no kernel.
 set -eu
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"

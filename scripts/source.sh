@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# source.sh: makes sure that the source of Debian's kernel 6.1, with uml.patch, is in the
-# cache and prints its folder.
+# source.sh: makes sure that the source of Debian's kernel 6.1, patched with uml.patch, is
+# in the cache, and prints its folder.
 set -eu
 # shellcheck source=scripts/lib.sh
 . "$(dirname -- "$0")/lib.sh"

@@ -1,8 +1,8 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0
 #
-# uml.sh: makes sure that user-mode Linux, made from source.sh's kernel source with
-# uml.config, is in the cache and prints its folder:
+# uml.sh: makes sure that user-mode Linux, built from source.sh's kernel source with
+# uml.config, is in the cache, and prints its folder:
 #	linux		the kernel, a program
 #	build		KDIR of out-of-tree modules, with ARCH=um
 set -eu

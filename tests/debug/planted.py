@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Modules that are not as they should be.
+"""Builds modules with planted bugs, and the module "calls", in which calls fail on demand: see
+faults/calls.h.
 
-Bugs to plant: planted/NAME.patch breaks the module in one way. Its head has the lines
+A bug is a file planted/NAME.patch. Its head has the lines
 
-    Kernel: debug                   on which it has to be noticed: debug, kcsan, faults, or calls,
-                                    user-mode Linux with faults/calls.h; or on several
-    Caught-by: KASAN: use-after     what has to be said then, a regular expression
-
-And a module whose calls fail on demand: see faults/calls.h.
+    Kernel: debug                   one or more of debug, kcsan, faults and calls, on each of which
+                                    it must be detected; calls is user-mode Linux with that module
+    Caught-by: KASAN: use-after     a regular expression that the output must then match
 """
 
 import re
@@ -23,7 +22,7 @@ module_param_named(fail_nth, forkguard_fail_nth, uint, 0600);
 
 
 def build(kernel, patches=()):
-    """A module with these patches; for "calls", the one whose calls fail on demand."""
+    """Builds a module with these patches; for "calls", one whose calls fail on demand."""
     tree = Tree(TOP / "build/planted")
     for patch in patches:
         tree.apply(patch)
@@ -36,23 +35,23 @@ def build(kernel, patches=()):
 
 
 class Bug:
-    """A patch and what its head says."""
+    """A patch and the values in its head."""
 
     def __init__(self, path, kernel, head):
         self.path, self.name, self.kernel = path, path.stem, kernel
         self.caught_by = re.search("^Caught-by: (.*)$", head, re.M)[1]
 
     def build(self):
-        """The module with this bug in it."""
+        """Builds the module with this bug."""
         return build(self.kernel, [self.path])
 
     def is_named_in(self, text):
-        """Has it been noticed?"""
+        """Was it detected, by this output?"""
         return re.search(self.caught_by, text)
 
 
 def bugs():
-    """All of them, on each kernel."""
+    """All bugs, each once for each of its kernels."""
     for path in sorted((HERE / "planted").glob("*.patch")):
         head = path.read_text().split("\n--- ")[0]
         for kernel in re.search("^Kernel: (.*)$", head, re.M)[1].split():

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-"""One guest, all that a tunnel does in its life: forkguard here, stock WireGuard in a namespace."""
+"""Everything that a tunnel does, in one guest: forkguard, and stock WireGuard in a namespace."""
 
 from forklab import tunnel
 
 IP = tunnel.IP
 RATE = 300  # packets a second, each way
 
-# Configuration that comes and goes while packets fly.
+# Changes of the configuration during traffic.
 CHANGES = """\
 i=0
 while [ $i -lt 5 ]; do
@@ -38,7 +38,7 @@ killall tail
 
 
 def tour(machine):
-    """Runs it in a guest; the module is unloaded at the end."""
+    """Runs the tour in a guest, and unloads the module at the end."""
     ours = tunnel.End("forkguard", 1, tunnel.identity())
     stock = tunnel.End("wireguard", 2, tunnel.identity())
     psk = tunnel.random_key()
@@ -56,7 +56,7 @@ def tour(machine):
     machine.run(f"ping -c 1 -W 20 {stock.v4} && ping -6 -c 1 -W 20 {stock.v6}")
     machine.run(STREAM.format(ip=IP, to=stock.v4), timeout=60)
 
-    # Two, so that two CPUs may send at a time.
+    # Two senders, so that two CPUs can send at the same time.
     machine.run(f"traffic -r {RATE} {stock.v4} & traffic -p 7778 -r {RATE} {stock.v4} &")
     inside(f"traffic -r {RATE} {ours.v4} &")
     words = {"dev": ours.interface, "to": stock.v4, "peer": stock.identity.public}

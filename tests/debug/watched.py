@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What guests of kernels that watch themselves know besides: the memory that they have lost.
+"""Asks the kernels of guests for memory leaks, if they have kmemleak.
 
-As a plugin of pytest (-p watched) this asks the guests of the end-to-end tests before they go.
+As a plugin of pytest (-p watched), it does so in the guests of the end-to-end tests at the end.
 """
 
 import pytest
 
-# kmemleak judges no object younger than 5 s, and none that it has seen but once. Where there is one,
-# it has to answer.
+# kmemleak reports only objects that are older than 5 s and that two scans have found. If a kernel
+# has kmemleak, the scan must work.
 SCAN = """\
 set -e
 grep -q " kmemleak_scan$" /proc/kallsyms || exit 0
@@ -20,13 +20,13 @@ cat /sys/kernel/debug/kmemleak
 
 
 def leaks(machine):
-    """What kmemleak finds in a guest."""
+    """The leaks that kmemleak finds in a guest."""
     return machine.run(SCAN, timeout=60).strip()
 
 
 @pytest.fixture(scope="session", autouse=True)
 def no_leaks(benches):
-    """After the last test, in the guests that are left."""
+    """After the last test, looks for leaks in the guests that are left."""
     yield
     assert benches[0]
     for bench in benches[0].values():

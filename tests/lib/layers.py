@@ -1,7 +1,7 @@
 #!/usr/bin/python3
 # SPDX-License-Identifier: GPL-2.0
 """layers.py LIST MODULE: checks the #includes of the files in the folder MODULE against LIST,
-which states the layers, the lowest first; see tests/layers."""
+which has the layers, the lowest first; see tests/layers."""
 
 import re
 import sys
@@ -11,7 +11,8 @@ INCLUDE = re.compile(r'^\s*#\s*include\s+"([^"]+)"', re.M)
 
 
 def read(path):
-    """The layers of a list: {name of a unit: number, from the lowest}."""
+    """The layers of a list, {name of a unit: number of its layer from the lowest}, and what is
+    wrong with the list."""
     lines = [line.partition("#")[0].split() for line in Path(path).read_text().splitlines()]
     layers, complaints = {}, []
     for number, names in enumerate(filter(None, lines)):
@@ -33,7 +34,7 @@ def check(path, module):
     for name, file in files.items():
         unit = str(name.with_suffix(""))
         for included in INCLUDE.findall(file.read_text()):
-            # From the folder of the file, or from module/; tests/kunit is no part of the module.
+            # Relative to the file's folder or to module/. Files of tests/kunit are not checked.
             found = [there for there in (name.parent / included, Path(included)) if there in files]
             if not found or unit not in layers:
                 continue

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * calls: included before each file of the module. Each call that may run out of memory, or fail for
- * another reason that is nobody's fault, counts; the one that fail_nth says fails. In whatever
- * context: a system call, a worker, a softirq.
+ * calls: included before each file of the module. It counts the calls that may fail, for lack of
+ * memory or for another reason that is not a bug, and makes the one with the number fail_nth fail.
+ * The context does not matter: a system call, a worker, a softirq.
  */
 #ifndef _FORKGUARD_TEST_CALLS_H
 #define _FORKGUARD_TEST_CALLS_H
@@ -24,7 +24,7 @@
 #include <net/rtnetlink.h>
 #include <net/udp_tunnel.h>
 
-extern unsigned int forkguard_fail_nth; /* 0 for never; one CPU is all there is */
+extern unsigned int forkguard_fail_nth; /* 0 for never; not atomic: there is only one CPU */
 
 static inline bool fails_now(void)
 {

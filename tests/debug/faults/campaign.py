@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Runs in user-mode Linux: whatever forkguard does, each allocation on the way fails once; with a
-module built with calls.h, each call that can.
+"""Runs in user-mode Linux. In every operation of forkguard, each allocation fails once; in a module
+built with calls.h, each call that can fail does.
 
-An operation is repeated with its first, second, third ... allocation failing, until it is through
-without a failure. Whatever has failed, the configuration is what it was before or what was asked
-for, and asking again works; a tunnel works again by itself. In the end nothing is lost, and no
-nonce was reused. Prints a line for each operation; arguments: the module, and fwg-audit.
+An operation is repeated with its first, second, third ... allocation failing, until none fails.
+After each failure, the configuration must be either as before or as requested, and a repeated
+request must succeed; a tunnel must recover on its own. At the end, no memory may be leaked, and no
+nonce may be reused. Prints a line for each operation. Arguments: the module, and fwg-audit.
 """
 
 import ctypes
@@ -27,13 +27,13 @@ NAME = "fwg1"
 CAPTURE = "/tmp/sent.pcap"
 KEYS = [bytes([number]) * 31 + b"\x40" for number in range(1, 8)]
 PSK = b"p" * 32
-CONTROL = 1 << 30  # the number of a key
+CONTROL = 1 << 30  # the number of the key that must be found
 INIT_MODULE, DELETE_MODULE = 175, 176
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
 class Campaign:
-    """Counts what failed, and what came of it."""
+    """Runs operations with faults, and counts the problems."""
 
     def __init__(self):
         if inject.Calls.FILE.exists():
@@ -44,11 +44,11 @@ class Campaign:
         self.problems = 0
 
     def run(self, name, operation, workers=False):
-        """Tries an operation until nothing fails in it. What it is made of:
+        """Repeats an operation until no fault is left. An operation has the methods
 
-        prepare()       what comes before, without failures
-        act()           what has to bear them
-        check(error)    the state afterwards, in a word; "bad..." when it is wrong
+        prepare()       the steps before, without faults
+        act()           the steps with a fault
+        check(error)    returns the state afterwards in a word, "bad..." if it is wrong
         """
         injector = self.workers if workers else self.here
         words = {}
@@ -72,7 +72,7 @@ class Campaign:
                 self.problems += 1
                 print(f"{name}, fault {number}: {word}", flush=True)
         told = ", ".join(f"{word}: {count}" for word, count in sorted(words.items()) if count)
-        # Not every operation has such a call in the module itself.
+        # Not every operation has a call in the module that can fail.
         good = number > 1 or isinstance(injector, inject.Calls)
         good &= not any(word.startswith("bad") for word in words)
         print(f"{'ok' if good else 'not ok'}: {name}: {number - 1} faults; {told}", flush=True)
@@ -80,13 +80,13 @@ class Campaign:
         return number - 1
 
     def verdict(self, name, good, told):
-        """Something that has to be so in the end."""
+        """Prints and counts the result of a check at the end."""
         self.problems += not good
         print(f"{'ok' if good else 'not ok'}: {name}: {told}", flush=True)
 
 
 def leaks():
-    """What kmemleak finds: nothing that is younger than 5 s, or that it has seen but once."""
+    """The leaks that kmemleak finds: objects that are older than 5 s, and in two scans."""
     file = inject.DEBUG / "kmemleak"
     time.sleep(6)
     for _ in range(2):
@@ -100,12 +100,12 @@ def exists(name):
 
 
 def is_up(name):
-    """Is it up?"""
+    """Is an interface up?"""
     return int(Path(f"/sys/class/net/{name}/flags").read_text(), 16) & netlink.UP
 
 
 class Operation:
-    """What a test of a configuration has in common: an interface that is made anew each time."""
+    """The base of operations: prepare() creates a new interface each time."""
 
     family, route = None, None
     up = False
@@ -124,14 +124,14 @@ class Operation:
             self.route.set_up(NAME)
 
     def act(self):
-        """To be overridden."""
+        """Subclasses override this."""
 
     def check(self, error):
-        """To be overridden."""
+        """Subclasses override this."""
 
 
 class Set(Operation):
-    """A message that configures."""
+    """Configures an interface with one message."""
 
     def __init__(self, *change, first=None, up=False):
         self.change, self.up = change, up
@@ -142,8 +142,8 @@ class Set(Operation):
         self.act()
         self.after = self.family.dump(NAME)
         assert self.before != self.after
-        # A message is applied whole, unless a new peer does not go into its table: that takes no
-        # memory of its own, and is let fail by calls.h alone.
+        # A message is applied whole, unless a new peer can't be added to its table. Only calls.h
+        # makes that fail, because it needs no allocation.
         self.partly = len(self.after[1]) if inject.Calls.FILE.exists() else 0
 
     def act(self):
@@ -164,14 +164,14 @@ class Set(Operation):
 
 
 class Secrets(Operation):
-    """An interface is given keys, and deleted."""
+    """Gives an interface keys, and deletes it."""
 
     first = []
     up = True
     number = 0
 
     def __init__(self):
-        self.refused = []   # numbers of those that were sent, and refused
+        self.refused = []   # numbers of keys that were sent and refused
 
     def act(self):
         keys.give(self.family, NAME, self.number, *(
@@ -192,7 +192,7 @@ class Secrets(Operation):
 
 
 class Make(Operation):
-    """An interface is made."""
+    """Creates an interface."""
 
     def prepare(self):
         if exists(NAME):
@@ -212,7 +212,7 @@ class Make(Operation):
 
 
 class Delete(Operation):
-    """An interface is deleted."""
+    """Deletes an interface."""
 
     up = True
 
@@ -226,7 +226,7 @@ class Delete(Operation):
 
 
 class Up(Operation):
-    """An interface is taken up, or down."""
+    """Takes an interface up or down."""
 
     def __init__(self, wanted):
         self.wanted, self.up = wanted, not wanted
@@ -241,7 +241,7 @@ class Up(Operation):
                 return "bad: no error, but not as asked"
             word = "as before"
             self.act()
-        # Port 2000 is bound when it is up, and only then.
+        # Port 2000 is bound if and only if the interface is up.
         bound = ":07D0 " in Path("/proc/net/udp").read_text()
         return word if bound == self.wanted else "bad: sockets"
 
@@ -265,7 +265,7 @@ class Dump(Operation):
         self.seen = self.family.dump(NAME)
 
     def check(self, error):
-        # What is left of a dump that failed is not for the next request.
+        # The rest of a failed dump must not answer the next request.
         self.family.__init__("forkguard")
         if self.seen not in (None, self.wanted):
             return "bad: told something else"
@@ -273,7 +273,7 @@ class Dump(Operation):
 
 
 class Reset(Operation):
-    """A forced reset, with somebody who wants to be told of it."""
+    """A forced reset, with a listener for its event."""
 
     def __init__(self, key=None):
         self.key = key
@@ -292,7 +292,7 @@ class Reset(Operation):
 
 
 class Load(Operation):
-    """The module is loaded."""
+    """Loads the module."""
 
     image = b""
 
@@ -321,7 +321,7 @@ def unload():
 
 
 class Talk(Operation):
-    """Something happens in a tunnel that works; afterwards it works, at once or soon."""
+    """Something happens in a working tunnel. Afterwards it must work, at once or soon."""
 
     def __init__(self, tunnel):
         self.tunnel = tunnel
@@ -335,7 +335,7 @@ class Talk(Operation):
 
 
 class Send(Talk):
-    """Packets are sealed and sent, or wait for a session."""
+    """Seals and sends packets, or has them wait for a session."""
 
     def __init__(self, tunnel, size=100, segment=0, session=True):
         super().__init__(tunnel)
@@ -351,7 +351,7 @@ class Send(Talk):
 
 
 class Receive(Talk):
-    """A packet comes in over the cable."""
+    """Receives a packet."""
 
     def __init__(self, tunnel, size=100):
         super().__init__(tunnel)
@@ -367,7 +367,7 @@ class Receive(Talk):
 
 
 class Initiate(Talk):
-    """A handshake is begun, after a reset."""
+    """Begins a handshake, after a reset."""
 
     def prepare(self):
         assert self.tunnel.works()
@@ -384,7 +384,7 @@ class Initiate(Talk):
 
 
 class Finish(Talk):
-    """A handshake is finished: the response comes in, and what workers do then."""
+    """Finishes a handshake: receives the response, and lets the workers process it."""
 
     def prepare(self):
         assert self.tunnel.works()
@@ -399,7 +399,7 @@ class Finish(Talk):
 
 
 class Respond(Talk):
-    """A handshake is answered that the other end has begun."""
+    """Answers a handshake that the other end has begun."""
 
     def prepare(self):
         assert self.tunnel.works()
@@ -417,9 +417,9 @@ class Respond(Talk):
 
 
 def main():
-    """All of them."""
+    """Runs all operations; returns the number of problems."""
     module, auditor = sys.argv[1:]
-    # Not to be read through a file system with failures of its own.
+    # Read now, without faults.
     Load.image = Path(module).read_bytes()
     Operation.family, Operation.route = netlink.Family("forkguard"), netlink.Route()
     campaign = Campaign()
@@ -447,8 +447,8 @@ def main():
     count = campaign.run("keys", secret)
     if os.path.exists("/dev/mem"):
         left = keys.found()
-        # Generic netlink wipes no message, and the module is not told of the one for whose
-        # attributes there was no memory, the first allocation once it is sent.
+        # Generic netlink does not wipe messages. If the first allocation after sending fails, that
+        # of the attributes, the module never gets the message, so its keys stay in memory.
         campaign.verdict("no key left", left <= set(secret.refused[:1]),
                          f"left: {sorted(left)} of {count}")
         secret.number = CONTROL

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Has the n-th allocation of a task fail, of this one or of the kernel's workers; or, in a module
-built with calls.h, the n-th call that can."""
+"""Makes the n-th allocation of a task fail: of this task, or of the kernel's workers. In a module
+built with calls.h, makes the n-th call fail that can."""
 
 import os
 from pathlib import Path
@@ -9,38 +9,38 @@ DEBUG = Path("/sys/kernel/debug")
 
 
 def setup():
-    """All allocations may fail, not only those that must not sleep, and not only big ones."""
+    """Lets all allocations fail, also those that may sleep, and small ones."""
     for name, value in (("failslab/ignore-gfp-wait", "N"), ("fail_page_alloc/ignore-gfp-wait", "N"),
                         ("fail_page_alloc/min-order", "0")):
         (DEBUG / name).write_text(value)
     for name in ("failslab", "fail_page_alloc"):
-        # The traces of what is injected are of no interest.
+        # No backtraces of injected faults.
         (DEBUG / name / "verbose").write_text("0")
 
 
 class Task:
-    """The injection into this task: what is done in a "with" of it may fail."""
+    """Injects a fault into a task, by default into this one."""
 
     def __init__(self, path="/proc/thread-self/fail-nth"):
         self.file = os.open(path, os.O_RDWR)
 
     def arm(self, number):
-        """From here on, 0 for never."""
+        """Makes the allocation with this number, counted from here, fail; 0 for none."""
         os.pwrite(self.file, str(number).encode(), 0)
 
     def left(self):
-        """How many allocations were left until the one to fail; 0 when it has."""
+        """How many allocations are left before the one that fails; 0 if it has failed."""
         return int(os.pread(self.file, 16, 0))
 
 
 class Here:
-    """Has the n-th allocation fail that this task makes."""
+    """Makes the n-th allocation of this task fail."""
 
     def __init__(self):
         self.task = Task()
 
     def arm(self, number):
-        """What follows may fail."""
+        """Makes the allocation with this number fail."""
         self.task.arm(number)
 
     def disarm(self):
@@ -51,13 +51,13 @@ class Here:
 
 
 class Workers:
-    """Has the n-th allocation fail that a worker of an unbound workqueue makes."""
+    """Makes the n-th allocation of a worker of an unbound workqueue fail."""
 
     def __init__(self):
         self.tasks = {}
 
     def arm(self, number):
-        """What workers are given from here on may fail."""
+        """Makes the allocation with this number fail in each worker that exists."""
         for folder in Path("/proc").glob("[0-9]*"):
             if folder.name not in self.tasks:
                 try:
@@ -84,13 +84,13 @@ class Workers:
 
 
 class Calls:
-    """Has the n-th call of the module fail, whoever makes it."""
+    """Makes the n-th call of the module fail, in any context."""
 
     FILE = Path("/sys/module/forkguard/parameters/fail_nth")
     number = 0  # also for a module that is about to be loaded
 
     def arm(self, number):
-        """What follows may fail."""
+        """Makes the call with this number fail."""
         Calls.number = number
         if self.FILE.exists():
             self.FILE.write_text(str(number))

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Keys that leave no trace in this program, and a look for them in all of the machine's memory.
+"""Gives the kernel keys that leave no trace in this program, and searches all memory for them.
 
-A key is a mark and its number, and else zero. The mark is nowhere but where the kernel was given
-it: here it is kept inverted, messages are filled in in place and wiped after use.
+A key consists of a mark, its number, and zeros. Only the kernel has the mark in memory: this
+program keeps it inverted, fills it into messages in place, and wipes them after use.
 """
 
 import os
@@ -13,7 +13,7 @@ import netlink
 from netlink import attribute
 
 HOLE = bytes(32)
-HOLES = re.compile(rb"\x24\0[\x02\x03]\0\0{32}")  # attributes for keys, to be filled in
+HOLES = re.compile(rb"\x24\0[\x02\x03]\0\0{32}")  # attributes in which to fill in keys
 INVERTED = os.urandom(20)
 HALF = len(INVERTED) // 2
 STEP = 4 << 20
@@ -21,12 +21,13 @@ PAGE = 4096
 
 
 def invert(data):
-    """To the mark, or from it."""
+    """Inverts the mark, or inverts it back."""
     return bytes(byte ^ 0xFF for byte in data)
 
 
 def give(family, name, number, *peers):
-    """Gives a device keys of that number: its own, and those of peers whose PSK is a HOLE."""
+    """Gives a device keys with that number: its private key, and the PSK of peers where it is a
+    HOLE."""
     payload = bytes((netlink.SET_DEVICE, 1, 0, 0)) + attribute(netlink.IFNAME, name) + \
         attribute(netlink.PRIVATE_KEY, HOLE) + attribute(netlink.PEERS, list(peers))
     family.sequence += 1
@@ -45,7 +46,7 @@ def give(family, name, number, *peers):
 
 
 def numbers_in(data):
-    """The numbers of the keys in data, without making a whole mark of them."""
+    """The numbers of the keys in data, found without putting a whole mark together."""
     for match in re.finditer(re.escape(invert(INVERTED[:HALF])), data):
         end = match.end() + HALF
         if invert(data[match.end():end]) == INVERTED[HALF:] and len(data) >= end + 4:
@@ -53,8 +54,8 @@ def numbers_in(data):
 
 
 def memory():
-    """Where all of memory is: the kernel's image, and what is beyond. Nothing is mapped between
-    them, where the program break would be, and for 4 MiB more."""
+    """The ranges of all memory: the kernel's image, and the memory beyond it. Between them, nothing
+    is mapped around the program break, and for 4 MiB more."""
     with open(os.environ["FORKGUARD_UML"] + "/linux", "rb") as file:
         image = file.read(4096)
     at, size, count = struct.unpack_from("=32xQ14xHH", image)
@@ -66,7 +67,7 @@ def memory():
 
 
 def found():
-    """The numbers of all keys that are in memory."""
+    """The numbers of all keys in memory."""
     numbers, seen = set(), 0
     file = os.open("/dev/mem", os.O_RDONLY)
     for at, end in memory():

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""forkguard here, stock WireGuard in a namespace, and all that goes between in our hands."""
+"""A tunnel between forkguard and stock WireGuard in a namespace; this program carries the packets.
+"""
 
 import ctypes
 import fcntl
@@ -24,7 +25,7 @@ _libc = ctypes.CDLL(None, use_errno=True)
 
 
 def enter(path):
-    """Into a network namespace."""
+    """Enters a network namespace."""
     with open(path, "rb") as file:
         if _libc.setns(file.fileno(), CLONE_NEWNET):
             raise OSError(ctypes.get_errno(), "setns")
@@ -38,7 +39,7 @@ def tun(name):
 
 
 def wg(word, text=""):
-    """A key by the tool wg."""
+    """Has wg make a key."""
     return subprocess.run(["wg", word], input=text, text=True, check=True, capture_output=True
                           ).stdout.strip()
 
@@ -50,21 +51,22 @@ def raw(key):
 
 
 class Capture:
-    """What is sent, for fwg-audit."""
+    """A capture of the packets sent, for fwg-audit."""
 
     def __init__(self, path):
         self.file = open(path, "wb")  # pylint: disable=consider-using-with
         self.file.write(captures.pcap_header(captures.RAW))
 
     def add(self, packet):
-        """One packet."""
+        """Adds a packet."""
         now = time.time()
         self.file.write(captures.pcap_record(packet, int(now), int(now % 1 * 1e6)))
         self.file.flush()
 
 
 class End:
-    """One end of the tunnel: a cable, an interface, and a socket inside of the tunnel."""
+    """One end of the tunnel: a TUN interface as a cable, the tunnel's interface, and a socket
+    inside the tunnel."""
 
     def __init__(self, number, kind, name, capture):
         self.number, self.name, self.capture = number, name, capture
@@ -84,7 +86,7 @@ class End:
                             endpoint=(OUTER[other.number], PORT), **options)
 
     def start(self, other):
-        """With the other end as its peer."""
+        """Starts the interface with the other end as its peer."""
         self.family.set(self.name, attribute(netlink.PRIVATE_KEY, self.private),
                         attribute(netlink.PORT, ("=H", PORT)),
                         attribute(netlink.PEERS, [self.peer(other)]))
@@ -95,12 +97,12 @@ class End:
         self.socket.setblocking(False)
 
     def send(self, data, segment=0):
-        """Sends data through the tunnel, if need be in segments."""
+        """Sends data through the tunnel, in segments of that size unless it is 0."""
         self.socket.setsockopt(socket.IPPROTO_UDP, GSO, segment)
         self.socket.sendto(data, (INNER[1 - self.number], 7))
 
     def received(self):
-        """What came through the tunnel since the last call."""
+        """The data that came through the tunnel since the last call."""
         found = []
         while True:
             try:
@@ -119,7 +121,7 @@ class End:
         return packet
 
     def deliver(self, packet):
-        """Has a packet come in over the cable."""
+        """Delivers a packet over the cable."""
         os.write(self.cable, packet)
 
 
@@ -131,7 +133,7 @@ def kind(packet):
 
 
 class Tunnel:
-    """Both ends, on a cable that carries what it is told to."""
+    """Both ends, on a cable over which this program delivers the packets."""
 
     def __init__(self, capture):
         subprocess.run(["ip", "netns", "add", "b"], check=True)
@@ -141,12 +143,13 @@ class Tunnel:
         self.stock.start(self.ours)
         enter("/proc/1/ns/net")
         self.ours.start(self.stock)
-        # Who listens has copies of packets, which then can't be changed in place.
+        # A listener shares the data of packets, which then can't be changed in place.
         self.tap = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))
         self.tap.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1)
 
     def wait(self, sender, wanted, seconds=PATIENCE):
-        """The next message of a type that an end sends; it is not delivered, all else is."""
+        """The next message of that type that the sender sends. It is not delivered; all other
+        packets are."""
         deadline = time.monotonic() + seconds
         other = self.stock if sender is self.ours else self.ours
         while time.monotonic() < deadline:
@@ -161,7 +164,7 @@ class Tunnel:
         return None
 
     def pump(self, done, seconds=PATIENCE):
-        """Delivers all until done() is true; returns what it is in the end."""
+        """Delivers all packets until done() is true or the time is up; returns its last value."""
         deadline = time.monotonic() + seconds
         while True:
             busy = True
@@ -178,11 +181,11 @@ class Tunnel:
             select.select([self.ours.cable, self.stock.cable], [], [], 0.5)
 
     def settle(self, seconds=0.3):
-        """Delivers all that comes in that time."""
+        """Delivers all packets for that time."""
         self.pump(lambda: False, seconds)
 
     def works(self):
-        """Goes data through, both ways? It may take a handshake."""
+        """Does data get through, both ways? It may take a handshake."""
         self.settle()
         for end, other in ((self.ours, self.stock), (self.stock, self.ours)):
             other.received()
