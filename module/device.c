@@ -111,6 +111,7 @@ static int fwg_segment(struct fwg_device *device, struct sk_buff *skb, struct sk
 		skb = skb_share_check(skb, GFP_ATOMIC);
 		if (unlikely(!skb)) {
 			fwg_drops_count(device, FORKGUARD_DROP_A_TX_NO_MEMORY);
+			DEV_STATS_INC(device->dev, tx_errors);
 			continue;
 		}
 		/* The route belongs to the inner packet. */

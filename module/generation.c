@@ -177,8 +177,8 @@ static void fwg_look_work_fn(struct work_struct *work)
 			   round_jiffies_relative(HZ));
 }
 
-/* Deferrable: a CPU that sleeps is not woken for it, and looks when it wakes. */
-static DECLARE_DEFERRABLE_WORK(look_work, fwg_look_work_fn);
+/* Not deferrable: nobody would look while the CPU with the timer sleeps. */
+static DECLARE_DELAYED_WORK(look_work, fwg_look_work_fn);
 
 /**
  * fwg_generation_watch() - watch the generation, because there are secrets

@@ -51,11 +51,13 @@ struct noise_source {
  * @NOISE_WIPED_NOTHING: nothing
  * @NOISE_WIPED_OLD: only sessions out of use, or sessions that already have a
  *	successor in the running generation
+ * @NOISE_WIPED_BEGUN: a session in use; the handshake for a successor has begun
  * @NOISE_WIPED_LIVE: a session in use, or a pending handshake
  */
 enum noise_wiped {
 	NOISE_WIPED_NOTHING,
 	NOISE_WIPED_OLD,
+	NOISE_WIPED_BEGUN,
 	NOISE_WIPED_LIVE,
 };
 

@@ -253,6 +253,8 @@ bool fwg_peer_reset(struct fwg_peer *peer, unsigned int *live)
 {
 	enum noise_wiped wiped = fwg_noise_peer_reset(peer->noise);
 
+	if (wiped == NOISE_WIPED_BEGUN)
+		fwg_timers_recovering(&peer->timers);
 	/* A clone may reach a peer that its origin could not. */
 	if (wiped == NOISE_WIPED_LIVE || fwg_timers_waiting(&peer->timers)) {
 		/* A clone may not have the source address of its origin. */

@@ -225,7 +225,7 @@ void fwg_timers_too_early(struct fwg_timers *timers)
 {
 	if (READ_ONCE(timers->hurry))
 		fwg_begin_soon(timers);
-	else
+	else if (!fwg_noise_peer_has_session(timers->noise))
 		fwg_timers_initiated(timers);
 }
 
@@ -336,6 +336,21 @@ void fwg_timers_recover(struct fwg_timers *timers, unsigned int others)
 	fwg_arm_earlier(timers, &timers->recover,
 			msecs_to_jiffies(RECOVERY_INTERVAL) + 1 + fwg_jitter(timers) +
 				(unsigned long)(others / RECOVERIES_AT_ONCE) * (HZ / 3));
+}
+
+/**
+ * fwg_timers_recovering() - a reset wiped a session in use, and a handshake has begun
+ * @timers: the timers of the peer
+ *
+ * If it is not answered, others follow for an hour, as after fwg_timers_recover().
+ */
+void fwg_timers_recovering(struct fwg_timers *timers)
+{
+	WRITE_ONCE(timers->recovery_rounds, 0);
+	/* Pairs with fwg_timers_handshake_complete(), which may come meanwhile. */
+	smp_store_mb(timers->recovering, true);
+	if (fwg_noise_peer_has_session(timers->noise))
+		WRITE_ONCE(timers->recovering, false);
 }
 
 /**

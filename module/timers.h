@@ -100,6 +100,7 @@ void fwg_timers_any_sent(struct fwg_timers *timers);
 void fwg_timers_any_received(struct fwg_timers *timers);
 
 void fwg_timers_recover(struct fwg_timers *timers, unsigned int others);
+void fwg_timers_recovering(struct fwg_timers *timers);
 bool fwg_timers_waiting(const struct fwg_timers *timers);
 
 #endif /* _FORKGUARD_TIMERS_H */

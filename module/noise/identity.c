@@ -390,7 +390,7 @@ enum noise_wiped fwg_noise_peer_reset(struct noise_peer *peer)
 {
 	enum noise_wiped wiped = NOISE_WIPED_NOTHING;
 	struct noise_session *session;
-	bool begun, unused;
+	bool replaced = false, unused;
 	enum slot i;
 
 	spin_lock_bh(&peer->lock);
@@ -400,7 +400,6 @@ enum noise_wiped fwg_noise_peer_reset(struct noise_peer *peer)
 		fwg_retire_pending(peer);
 		wiped = NOISE_WIPED_LIVE;
 	}
-	begun = peer->pending;
 	for (i = 0; i < SLOTS; i++) {
 		session = fwg_in_slot(peer, i);
 		if (!session)
@@ -410,7 +409,7 @@ enum noise_wiped fwg_noise_peer_reset(struct noise_peer *peer)
 			 * A session in SLOT_NEXT does not count: the initiator may have
 			 * accepted a sibling's response and never use ours.
 			 */
-			begun |= i == SLOT_CURRENT;
+			replaced |= i == SLOT_CURRENT;
 			continue;
 		}
 		unused = i == SLOT_PREVIOUS || i == SLOT_OLD ||
@@ -419,6 +418,10 @@ enum noise_wiped fwg_noise_peer_reset(struct noise_peer *peer)
 		RCU_INIT_POINTER(peer->slots[i], NULL);
 		fwg_session_retire(session);
 	}
+	if (replaced)
+		wiped = min(wiped, NOISE_WIPED_OLD);
+	else if (peer->pending)
+		wiped = min(wiped, NOISE_WIPED_BEGUN);
 	spin_unlock_bh(&peer->lock);
-	return begun ? min(wiped, NOISE_WIPED_OLD) : wiped;
+	return wiped;
 }

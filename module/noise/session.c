@@ -113,6 +113,7 @@ void fwg_establish(struct noise_peer *peer, struct noise_session *session,
 	struct noise_session *previous = fwg_in_slot(peer, SLOT_PREVIOUS);
 	struct noise_session *next = fwg_in_slot(peer, SLOT_NEXT);
 	struct noise_session *old = fwg_in_slot(peer, SLOT_OLD);
+	struct noise_session *latest = next ?: used;
 
 	session->remote_index = remote_index;
 	session->initiator = initiator;
@@ -132,10 +133,11 @@ void fwg_establish(struct noise_peer *peer, struct noise_session *session,
 		fwg_session_retire(next);
 		return;
 	}
-	peer->yields = next && session->crossed &&
-		       le32_to_cpu(next->remote_index) < le32_to_cpu(session->index);
+	/* Data of the peer's session may have come before the response to ours. */
+	peer->yields = session->crossed && latest && !latest->initiator &&
+		       le32_to_cpu(latest->remote_index) < le32_to_cpu(session->index);
 	rcu_assign_pointer(peer->slots[SLOT_OLD], next ? used : NULL);
-	rcu_assign_pointer(peer->slots[SLOT_PREVIOUS], next ?: used);
+	rcu_assign_pointer(peer->slots[SLOT_PREVIOUS], latest);
 	rcu_assign_pointer(peer->slots[SLOT_NEXT], NULL);
 	rcu_assign_pointer(peer->slots[SLOT_CURRENT], session);
 	fwg_session_retire(old);

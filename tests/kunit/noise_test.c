@@ -841,7 +841,7 @@ static void reset_spares_what_is_new(struct kunit *test)
 	set_id(2);
 	wait_a_second();
 	KUNIT_ASSERT_EQ(test, begin(&world), 0);
-	KUNIT_EXPECT_EQ(test, fwg_noise_peer_reset(world.a.peer), NOISE_WIPED_OLD);
+	KUNIT_EXPECT_EQ(test, fwg_noise_peer_reset(world.a.peer), NOISE_WIPED_BEGUN);
 	KUNIT_EXPECT_NULL(test, session_of(&world.a, SLOT_CURRENT));
 	KUNIT_EXPECT_EQ(test, answer(&world), 0);
 	KUNIT_EXPECT_EQ(test, finish(&world), 0);
@@ -1656,6 +1656,29 @@ static void crossing_handshakes_settle(struct kunit *test)
 	world_destroy(test, &world);
 }
 
+/* Data overtakes the response that was sent before it: they wait in different queues. */
+static void crossing_settles_if_data_comes_first(struct kunit *test)
+{
+	struct crossing crossing;
+	struct world world;
+	unsigned int round;
+
+	world_create(test, &world);
+	crossing_create(test, &crossing);
+	connect(test, &world);
+	for (round = 0; round < 16; round++) {
+		both_begin(test, &world, &crossing);
+		KUNIT_ASSERT_EQ(test, finish(&world), 0);
+		KUNIT_EXPECT_EQ(test, send_text(&world.a, crossing.from_a, "early"), 0);
+		KUNIT_EXPECT_EQ(test, receive_text(&world.b, crossing.from_a), 0);
+		KUNIT_ASSERT_EQ(test, side_finish(&world.b, crossing.response), 0);
+		both_talk(test, &world, &crossing);
+		both_talk(test, &world, &crossing);
+		expect_settled(test, &world);
+	}
+	world_destroy(test, &world);
+}
+
 /* A peer that gives up its own handshake when it answers ours, as stock WireGuard does. */
 static void session_stays_with_peer_that_gives_up(struct kunit *test)
 {
@@ -2085,6 +2108,7 @@ static struct kunit_case noise_cases[] = {
 	KUNIT_CASE(response_to_an_older_initiation_is_refused),
 	KUNIT_CASE(sessions_age),
 	KUNIT_CASE(crossing_handshakes_settle),
+	KUNIT_CASE(crossing_settles_if_data_comes_first),
 	KUNIT_CASE(session_stays_with_peer_that_gives_up),
 	KUNIT_CASE(machines_forked_together_settle),
 	KUNIT_CASE(responses_are_expected_a_few_times),

@@ -181,6 +181,15 @@ static void retransmission_is_due_before_the_answer(struct kunit *test)
 	tunnel_destroy(&t);
 }
 
+/* Give up the handshake that is under way. */
+static void give_up(struct tunnel *t)
+{
+	del_timer_sync(&t->peer->timers.recover);
+	atomic_set(&t->peer->timers.handshake_attempts, MAX_HANDSHAKE_ATTEMPTS + 1);
+	mod_timer(&t->peer->timers.retransmit_handshake, jiffies);
+	msleep(50);
+}
+
 /* A peer that never answers is asked less and less often, and then no more. */
 static void recovery_ends(struct kunit *test)
 {
@@ -192,10 +201,7 @@ static void recovery_ends(struct kunit *test)
 	tunnel_connect(test, &t);
 	fork_and_reset();
 	for (rounds = 0; rounds < 20; rounds++) {
-		del_timer_sync(&t.peer->timers.recover);
-		atomic_set(&t.peer->timers.handshake_attempts, MAX_HANDSHAKE_ATTEMPTS + 1);
-		mod_timer(&t.peer->timers.retransmit_handshake, jiffies);
-		msleep(50);
+		give_up(&t);
 		if (!timer_pending(&t.peer->timers.recover))
 			break;
 		left = t.peer->timers.recover.expires - jiffies;
@@ -213,6 +219,47 @@ static void recovery_ends(struct kunit *test)
 	tunnel_connect(test, &t);
 	fork_and_reset();
 	KUNIT_EXPECT_TRUE(test, timer_pending(&t.peer->timers.recover));
+	tunnel_destroy(&t);
+}
+
+/* R8: a handshake that begins before the reset comes is tried again for as long. */
+static void handshake_before_the_reset_recovers(struct kunit *test)
+{
+	struct tunnel t;
+
+	tunnel_create(test, &t);
+	tunnel_connect(test, &t);
+	fork_tunnel();
+	KUNIT_EXPECT_EQ(test, fwg_noise_initiate(t.peer->noise, t.initiation), 0);
+	fwg_device_reset(FORKGUARD_RESET_CAUSE_PACKET, true);
+	give_up(&t);
+	KUNIT_EXPECT_TRUE(test, timer_pending(&t.peer->timers.recover));
+
+	/* It is over with the next session, although the reset comes late. */
+	tunnel_connect(test, &t);
+	fwg_timers_handshake_complete(&t.peer->timers);
+	fork_tunnel();
+	tunnel_connect(test, &t);
+	fwg_device_reset(FORKGUARD_RESET_CAUSE_PACKET, true);
+	KUNIT_EXPECT_FALSE(test, t.peer->timers.recovering);
+	tunnel_destroy(&t);
+}
+
+/* The peer's handshake has given us a session: ours need not be tried again. */
+static void session_makes_initiation_needless(struct kunit *test)
+{
+	struct tunnel t;
+
+	tunnel_create(test, &t);
+	tunnel_connect(test, &t);
+	del_timer_sync(&t.peer->timers.retransmit_handshake);
+	WRITE_ONCE(t.peer->timers.hurry, false);
+	atomic64_set(&t.peer->timers.last_handshake_sent, -REKEY_TIMEOUT * (s64)NSEC_PER_SEC);
+	KUNIT_EXPECT_TRUE(test, fwg_send_queue_initiation(t.peer, false));
+	/* Before the worker runs. */
+	fwg_timers_responded(&t.peer->timers);
+	flush_work(&t.peer->initiation_work);
+	KUNIT_EXPECT_FALSE(test, timer_pending(&t.peer->timers.retransmit_handshake));
 	tunnel_destroy(&t);
 }
 
@@ -329,6 +376,8 @@ static struct kunit_case recovery_cases[] = {
 	KUNIT_CASE(sleep_costs_nothing),
 	KUNIT_CASE(retransmission_is_due_before_the_answer),
 	KUNIT_CASE(recovery_ends),
+	KUNIT_CASE(handshake_before_the_reset_recovers),
+	KUNIT_CASE(session_makes_initiation_needless),
 	KUNIT_CASE(recovery_is_spread),
 	KUNIT_CASE(expected_responses_need_no_cookie),
 	{},
