@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Fuzzes fwg-audit with one or two whole capture files, which the real libpcap
- * reads, and judges its report by comparing every message with every other. The
- * input's first byte chooses the memory, the form of the report and the order of
- * the files; the next two are the length of the first file.
+ * Fuzzes fwg-audit with one or two whole capture files, read by the real libpcap.
+ * The oracle compares every message with every other, and checks the report. The
+ * input's first byte selects the size of the memory, the form of the report and the
+ * order of the files; the next two bytes are the length of the first file.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,7 +21,7 @@
 #include "../../userspace/fwg-audit/pcapng.h"
 #include "harness.h"
 
-/* Included for messages_in(), the only place that knows what is in a frame, and its readings. */
+/* Included for messages_in(), which finds the messages in a frame, and struct reading. */
 #define capture_open fuzz_capture_open
 #define capture_read fuzz_capture_read
 const char *fuzz_capture_open(struct capture *capture);
@@ -34,20 +34,20 @@ const char *fuzz_capture_read(struct capture *capture, unsigned long long packet
 
 #define FILES 2
 #define CHOICE_MEMORY 0x07
-#define CHOICE_REPORT 0x38 /* none but of two, for they take long */
+#define CHOICE_REPORT 0x38 /* for most values no report, because reports take long */
 #define CHOICE_TEXT 0x08
 #define CHOICE_JSON 0x10
 #define CHOICE_SWAP 0x40
 #define CHOICE_STRICT 0x80
 
-/* An entry of a table takes 40 or 64 bytes; with so few, many passes are needed. */
+/* An entry of a table takes 40 or 64 bytes, so that many passes are needed. */
 #define MEMORY_LEAST (8 * 64)
 
 /* As in handshakes.c. */
 #define LIFETIME 240
 #define CHOICES 4
 
-/* fwg-audit leaves its memory to its end. */
+/* fwg-audit does not free its memory, so it is freed here after each run. */
 
 static void **kept;
 static size_t kept_count, kept_room;
@@ -110,7 +110,7 @@ int fuzz_vasprintf(char **text, const char *format, va_list arguments)
 	return len;
 }
 
-static uint8_t chance; /* the same in each run, so that a finding can be repeated */
+static uint8_t chance; /* the same in each run, so that findings are reproducible */
 
 ssize_t fuzz_getrandom(void *to, size_t len, unsigned int flags)
 {
@@ -120,7 +120,7 @@ ssize_t fuzz_getrandom(void *to, size_t len, unsigned int flags)
 	return len;
 }
 
-/* Files, in memory: called by their number, opened one after the other. */
+/* Files in memory. Their names are their numbers; they are opened one after the other. */
 
 static struct {
 	const uint8_t *data;
@@ -169,7 +169,7 @@ int fuzz_stat(const char *name, struct stat *st)
 
 FILE *fuzz_fdopen(int fd, const char *mode)
 {
-	static char buffer[2048]; /* costs less than one that stdio allocates */
+	static char buffer[2048]; /* faster than a buffer allocated by stdio */
 	FILE *file = fmemopen((void *)files[fd].data, files[fd].size, mode);
 
 	EXPECT(fd == opened && file);
@@ -186,7 +186,7 @@ ssize_t fuzz_pread(int fd, void *to, size_t size, off_t offset)
 	return size;
 }
 
-/* Nothing is decompressed. */
+/* Fails, so that nothing is decompressed. */
 int fuzz_pipe2(int ends[2], int flags)
 {
 	(void)ends;
@@ -203,12 +203,12 @@ int fuzz_fileno(FILE *file)
 
 /* The truth */
 
-/* To which session a message belongs. */
+/* The session to which a message belongs. */
 struct belonging {
 	enum {
-		UNKNOWN, /* of the file */
-		KNOWN, /* of the handshake */
-		ONE_OF_SEVERAL, /* of which the handshake is the newest */
+		UNKNOWN, /* the unknown session of the file */
+		KNOWN, /* the session of the handshake */
+		ONE_OF_SEVERAL, /* one of several, the newest of which is the handshake's */
 	} kind;
 	uint32_t file;
 	const uint8_t *handshake;
@@ -222,15 +222,15 @@ struct fact {
 	uint32_t file;
 	unsigned long long packet;
 	size_t offset;
-	const struct fact *first; /* of this nonce; itself if none was before */
-	bool distinct; /* no message before has this nonce and this text */
+	const struct fact *first; /* the first message with this nonce */
+	bool distinct; /* no earlier message has this nonce and this text */
 	struct belonging belonging;
 };
 
 static struct {
 	struct fact *facts;
 	size_t count, room;
-	unsigned int flaws; /* files and packets that are not judged as they should be */
+	unsigned int flaws; /* files and packets that can't be judged */
 	unsigned long long ephemerals, shared;
 } truth;
 
@@ -251,13 +251,13 @@ static void learn_message(struct reading *reading, const struct message *m)
 	};
 }
 
-/* What fwg-audit is about to see of a reading. */
+/* A reading, observed before fwg-audit sees the packets. */
 struct onlooker {
 	capture_visitor *visit;
 	struct reading *reading;
 };
 
-/* The frame is copied, so that it is an error to read but one byte beyond. */
+/* The frame is copied, so that reading even one byte beyond it is an error. */
 static bool learn_packet(void *context, const struct frame *frame)
 {
 	const struct onlooker *onlooker = context;
@@ -276,7 +276,7 @@ const char *fuzz_capture_open(struct capture *capture)
 	return error;
 }
 
-/* Looks on while a file is read for the first time. */
+/* Learns the packets while a file is read for the first time. */
 const char *fuzz_capture_read(struct capture *capture, unsigned long long packets,
 			      capture_visitor *visit, void *reading)
 {
@@ -290,7 +290,7 @@ const char *fuzz_capture_read(struct capture *capture, unsigned long long packet
 	return error;
 }
 
-/* As far as libpcap can read a pcapng file, there must be the same in it for us. */
+/* As far as libpcap can read a pcapng file, our reader must find the same frames. */
 static void expect_same_frames(const uint8_t *data, size_t size)
 {
 	struct pcapng ng = { .file = fmemopen((void *)data, size, "rb") };
@@ -328,7 +328,7 @@ static bool chooses(const struct fact *f)
 	return f->m.kind == INITIATION || f->m.kind == RESPONSE;
 }
 
-/* Whether the message is one of a session with this index or of a handshake that chose it. */
+/* Does a message belong to a session with this index, or to a handshake that chose it? */
 static bool concerns(const struct fact *f, uint32_t index)
 {
 	return chooses(f) ? f->m.sender == index : f->m.kind == TRANSPORT && f->m.receiver == index;
@@ -388,11 +388,11 @@ static void compare_with_all_before(struct fact *fact)
 		fact->distinct &= !same_text(&f->m, &fact->m);
 	}
 	truth.ephemerals += chooses(fact) && !here;
-	/* It is shared as soon as one of its messages is in another file than the first. */
+	/* An ephemeral key is shared when one of its messages is not in the file of the first. */
 	truth.shared += chooses(fact) && here && !others && fact->file != file;
 }
 
-/* Whether several sessions are known to have had the index. */
+/* Is it known that several sessions had the index? */
 static bool several(uint32_t index)
 {
 	const struct fact *chosen = NULL, *before = NULL;
@@ -413,7 +413,7 @@ static bool several(uint32_t index)
 	return false;
 }
 
-/* The last choices of the index in the file of @fact, before it. */
+/* The last choices of the index before @fact, in its file. */
 static size_t choices_before(const struct fact *fact, uint32_t index,
 			     const struct fact *choices[CHOICES])
 {
@@ -469,7 +469,7 @@ static void find_belonging(struct fact *fact)
 	}
 }
 
-/* Whether all unknown sessions with the index were over when a known one began. */
+/* Had all unknown sessions with the index ended when a known one began? */
 static bool unknown_are_over(uint32_t index)
 {
 	const struct fact *unknown = NULL, *choices[CHOICES], *some = NULL;
@@ -492,7 +492,7 @@ static bool unknown_are_over(uint32_t index)
 	return true;
 }
 
-/* What is known of a text by all messages that have it. */
+/* The session of a text, by all messages that have this text. */
 static struct belonging settled(const struct fact *fact)
 {
 	struct belonging result = fact->belonging;
@@ -502,7 +502,7 @@ static struct belonging settled(const struct fact *fact)
 		if (!same_nonce(&f->m, &fact->m) || !same_text(&f->m, &fact->m) ||
 		    !f->belonging.certain)
 			continue;
-		/* What was there before the first handshake is of no later one. */
+		/* A text from before the first handshake does not belong to a later one. */
 		if (!certain && result.kind == UNKNOWN && result.file == f->file)
 			return result;
 		if (certain && !same_session(certain, f))
@@ -519,7 +519,7 @@ static struct belonging settled(const struct fact *fact)
 
 /* The oracles */
 
-/* Takes the next of a list, which must be this. */
+/* The next entry of a list must be this one. */
 static void expect_next(const struct reuses *reuses, size_t *next, const struct fact *a,
 			const struct fact *b)
 {
@@ -537,7 +537,7 @@ static void expect_next(const struct reuses *reuses, size_t *next, const struct 
 	++*next;
 }
 
-/* Compares a further text of a nonce with those before; false if it is of another session. */
+/* Compares another text of a nonce with those before; false if it is of another session. */
 static bool expect_finding(const struct findings *findings, const struct fact *fact, size_t *reuses,
 			   size_t *doubts)
 {
@@ -580,7 +580,7 @@ static void expect_findings(const struct findings *findings)
 		if (fact->first == fact || !fact->distinct ||
 		    expect_finding(findings, fact, &reuses, &doubts))
 			continue;
-		/* For each index once. */
+		/* Once for each index. */
 		for (before = 0; before < i; before++)
 			if (belongings[before].kind == KINDS &&
 			    concerns(&truth.facts[before], fact->m.receiver))
@@ -632,7 +632,7 @@ static void expect_sessions(const struct audit *audit)
 	EXPECT(messages == transport && !sessions_unlisted(audit->sessions));
 }
 
-/* Did the table get too small for one share of the nonces? */
+/* Was the table too small for a share of the nonces? */
 static bool overflowed(const struct audit *audit)
 {
 	for (size_t i = 0; i < audit->complaints.count; i++)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Fuzzes the files of setconf, addconf and syncconf. */
+/* Fuzzes the configuration files of setconf, addconf and syncconf. */
 #include "../../userspace/fwg/config.h"
 
 #include "config_oracle.h"

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* The oracles of configurations: the kernel is told all, and showconf shows all. */
+/* The oracles of configurations: the kernel gets all of it, and showconf shows all of it. */
 #include "config_oracle.h"
 
 #include <stdlib.h>
@@ -14,7 +14,7 @@
 #include "config_world.h"
 #include "harness.h"
 
-/* The least that a message needs: header, name, interface, one peer with one allowed IP. */
+/* The minimum room of a message: header, name, interface, one peer with one allowed IP. */
 #define LEAST_ROOM (20 + 12 + 36 + 8 + 8 + 8 + 4 + 176)
 
 static void expect_same_endpoint(const union endpoint *a, const union endpoint *b)
@@ -45,7 +45,7 @@ static void expect_same_peer(const struct peer *a, const struct peer *b)
 
 	EXPECT(!memcmp(a->public_key, b->public_key, KEY_LEN));
 	EXPECT(a->remove == b->remove);
-	/* Of one that is to be removed, nothing else is told. */
+	/* For a peer to be removed, nothing else is sent. */
 	if (a->remove)
 		a = &nothing;
 	EXPECT(!memcmp(a->preshared_key, b->preshared_key, KEY_LEN));
@@ -54,7 +54,7 @@ static void expect_same_peer(const struct peer *a, const struct peer *b)
 	expect_same_ips(a->allowed_ips, b->allowed_ips);
 }
 
-/* Values, not how they were come by: what is absent is zero. */
+/* Compares values; an absent value is zero. */
 static void expect_same(const struct device *a, const struct device *b)
 {
 	const struct peer *p = a->peers, *q = b->peers;
@@ -67,7 +67,7 @@ static void expect_same(const struct device *a, const struct device *b)
 	EXPECT(!p && !q);
 }
 
-/* And how: what is not to be changed must not be mentioned. */
+/* Also compares which values are set: unchanged values must be absent. */
 static void expect_same_wishes(const struct device *a, const struct device *b)
 {
 	const struct peer *q = b->peers;
@@ -87,8 +87,8 @@ static void expect_same_wishes(const struct device *a, const struct device *b)
 }
 
 /*
- * The kernel's end: understands SET_DEVICE by the words of <linux/forkguard.h>,
- * independently of decode.c, which doesn't know what is only set.
+ * The kernel's side: decodes SET_DEVICE as <linux/forkguard.h> describes it,
+ * independently of decode.c, which does not know the attributes that are only set.
  */
 
 struct table {
@@ -113,7 +113,7 @@ static struct table table_of(const struct nlattr *nest)
 	return table;
 }
 
-/* Takes @type out of the table; was it there? */
+/* Takes @type out of the table. Returns whether it was there. */
 static bool take(struct table *table, unsigned int type, void *to, size_t len)
 {
 	const struct nlattr *attr = table->attr[type];
@@ -181,7 +181,7 @@ static void hear_peer(struct device *dev, const struct nlattr *nest)
 	ips = table.attr[FORKGUARD_PEER_A_ALLOWEDIPS];
 	table.attr[FORKGUARD_PEER_A_ALLOWEDIPS] = NULL;
 	if (flags == FORKGUARD_PEER_F_UPDATE_ONLY) {
-		/* More allowed IPs of the peer before, and nothing else. */
+		/* The message may only add allowed IPs to the peer before. */
 		peer = dev->last_peer;
 		EXPECT(peer && !memcmp(peer->public_key, key, KEY_LEN) && ips);
 	} else {
@@ -233,7 +233,7 @@ static void hear(struct device *dev, const struct nlmsghdr *nlh)
 			hear_peer(dev, peer);
 }
 
-/* The messages in which @dev is told, one after the other; free() them. */
+/* The messages that describe @dev, one after the other; free() them. */
 static struct bytes told(const struct device *dev, size_t room)
 {
 	static uint8_t message[NETLINK_BUFFER_SIZE] __attribute__((aligned(NLMSG_ALIGNTO)));
@@ -280,7 +280,7 @@ static bool takes_ips(const struct peer *peer)
 	return false;
 }
 
-/* Can a kernel have @dev? Not what is to be removed, nor a peer twice in a row. */
+/* Can a kernel have @dev? Not with things to be removed, nor with a peer twice in a row. */
 static bool can_be(const struct device *dev)
 {
 	for (const struct peer *peer = dev->peers; peer; peer = peer->next)
@@ -303,7 +303,7 @@ void expect_shown(const struct device *dev)
 	memcpy(text, output.text, output.len);
 	world.file = (struct bytes){ (const uint8_t *)text, output.len };
 	if (config_from_file(&again, "shown"))
-		finding("showconf prints what is not understood");
+		finding("setconf does not understand what showconf prints");
 	expect_same(dev, &again);
 	device_clear(&again);
 	free(text);

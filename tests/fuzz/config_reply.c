@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Fuzzes what fwg reads from the kernel: the first byte of the input chooses the
- * command, the rest is the answer to all that it asks.
+ * Fuzzes the kernel's answers to fwg: the first byte of the input selects the
+ * command, the rest is the answer to all its requests.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -13,7 +13,7 @@
 #include "config_world.h"
 #include "harness.h"
 
-/* The most words of a command, and the NULL at its end. */
+/* The maximum number of words in a command, with the NULL at its end. */
 #define WORDS 6
 
 typedef int command(int argc, char *argv[]);
@@ -69,7 +69,7 @@ __attribute__((constructor)) static void show_everything(void)
 	setenv("WG_COLOR_MODE", "always", 1);
 }
 
-/* What must be in the output of the program's --json, and in no other's. */
+/* With --json, the output must be JSON, of the expected number of lines. */
 static void expect_output(command *run, bool json, bool failed)
 {
 	unsigned int lines;
@@ -106,7 +106,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	};
 
 	failed = commands[choice].run(count, words);
-	/* Of several interfaces, one that fails does not keep the others from being shown. */
+	/* `show' of several interfaces shows the others if one fails. */
 	if (failed || commands[choice].run != cmd_show)
 		expect_complaint(failed);
 	expect_output(commands[choice].run, json, failed);

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Fuzzes the words of `fwg set`: each line of the input is one. */
+/* Fuzzes the words of `fwg set`: each line of the input is a word. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,7 +9,7 @@
 #include "config_world.h"
 #include "harness.h"
 
-/* As main() gets them: each as long as it is and no longer, NULL at the end. */
+/* The words as main() gets them, each in memory of its exact length, and NULL at the end. */
 static char **split(const uint8_t *data, size_t size, int *count)
 {
 	char *copy = strndup((const char *)data, size), *rest = copy, *word;

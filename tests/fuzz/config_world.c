@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Stands in for files, resolver and kernel. */
+/* Simulates files, resolver and kernel. */
 #include <errno.h>
 #include <fcntl.h>
 #include <netdb.h>
@@ -58,14 +58,14 @@ int fuzz_open(const char *path, int flags, ...)
 	return KEY_FD;
 }
 
-/* All are files, which may be empty. */
+/* Every descriptor is a regular file, which may be empty. */
 off_t fuzz_lseek(int fd, off_t offset, int whence)
 {
 	EXPECT(fd == KEY_FD && key_file.p && !offset && whence == SEEK_CUR);
 	return 0;
 }
 
-/* In pieces, as a pipe may give them. */
+/* Returns the data in pieces, as a pipe may do. */
 ssize_t fuzz_read(int fd, void *to, size_t len)
 {
 	EXPECT(fd == KEY_FD && key_file.p);
@@ -106,7 +106,7 @@ int fuzz_getaddrinfo(const char *host, const char *service, const struct addrinf
 	return getaddrinfo(host, service, &numbers, found);
 }
 
-/* Only for a resolver that fails for now. */
+/* May be called only after a temporary failure of the resolver. */
 int fuzz_nanosleep(const struct timespec *time, struct timespec *left)
 {
 	(void)left;
@@ -118,9 +118,9 @@ int fuzz_nanosleep(const struct timespec *time, struct timespec *left)
 #define PORTID 77
 
 static struct bytes rest; /* of the answer */
-static struct bytes buffer; /* into which a datagram was received last, beyond its end */
+static struct bytes buffer; /* the part of the last receive buffer beyond the datagram */
 
-/* What lies in the buffer behind the datagram was not received and must not be read. */
+/* The bytes after the datagram were not received and must not be read. */
 static void forbid(const uint8_t *p, size_t len)
 {
 	buffer = (struct bytes){ p, len };
@@ -154,7 +154,7 @@ int fuzz_mnl_socket_setsockopt(const struct mnl_socket *socket, int type, void *
 	(void)socket;
 	(void)data;
 	(void)len;
-	/* From then on events come unasked. */
+	/* From now on events arrive without a request. */
 	if (type == NETLINK_ADD_MEMBERSHIP)
 		rest = world.answer;
 	return 0;
@@ -213,7 +213,7 @@ ssize_t fuzz_mnl_socket_sendto(const struct mnl_socket *socket, const void *ques
 	return len;
 }
 
-/* An answer that has come to its end without saying so leaves an error. */
+/* If the answer ends without NLMSG_DONE, the next call returns an error. */
 ssize_t fuzz_mnl_socket_recvfrom(const struct mnl_socket *socket, void *to, size_t room)
 {
 	size_t len = rest.len;

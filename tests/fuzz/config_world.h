@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The world that fwg sees while it is fuzzed: one configuration file, key
- * files, a resolver that knows numbers only, and a kernel that gives the answer
- * it is told to give. fwg's sources are compiled with these functions in the
- * place of the C library's and libmnl's; see the Makefile.
+ * The simulated environment of fwg: one configuration file, key files, a resolver
+ * that knows only numbers, and a kernel that gives a prepared answer. fwg's sources
+ * are compiled with these functions in place of those of the C library and libmnl;
+ * see the Makefile.
  */
 #ifndef FUZZ_CONFIG_WORLD_H
 #define FUZZ_CONFIG_WORLD_H
@@ -19,17 +19,17 @@ struct bytes {
 };
 
 struct world {
-	/* What is in the file that is opened, whatever its name. */
+	/* The content of the configuration file, whatever its name. */
 	struct bytes file;
-	/* Netlink messages with which the kernel answers each question, or its events. */
+	/* The netlink messages in answer to each request, or the kernel's events. */
 	struct bytes answer;
-	bool all_at_once; /* the answer is one datagram, else each message is */
-	bool asks_family; /* the answer is to the question for the family as well */
+	bool all_at_once; /* the answer is one datagram; otherwise each message is one */
+	bool asks_family; /* the answer is also given to the request for the family */
 };
 
 extern struct world world;
 
-/* A file of this name holds its own name; with this letter at its head there is none. */
+/* The content of a key file is its name. A file whose name begins like this does not exist. */
 #define NO_SUCH_KEY_FILE '!'
 
 #define WORLD_FAMILY 0x21 /* forkguard's id */

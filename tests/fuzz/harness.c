@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Catches output, reports findings, judges JSON. */
+/* Catches output, reports findings, checks JSON. */
 #include "harness.h"
 
 #include <jansson.h>
@@ -73,7 +73,7 @@ noreturn void finding(const char *format, ...)
 	abort();
 }
 
-/* For jansson, whose memory need not be watched: that takes a third of the time. */
+/* Memory for jansson without the sanitizer, which would take a third of the time. */
 static struct {
 	uint8_t bytes[1 << 20] __attribute__((aligned(16)));
 	size_t used;

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* fuzz: device files, coverage, and what is wrong after a run; see fuzz.h. */
+/* fuzz: device files, coverage, and checks after a run; see fuzz.h. */
 
 #include "fuzz.h"
 
@@ -18,7 +18,7 @@
 #undef fwg_netlink_init
 #undef fwg_device_exit
 
-/* A run is over in well under a millisecond. One in which the clock ticks this often hangs. */
+/* A run takes far less than a millisecond. After this many ticks, it hangs. */
 #define HANG_TICKS 4
 #define HANG_TICK (5LL * NSEC_PER_SEC)
 
@@ -51,7 +51,7 @@ static void cover(u32 i)
 		counters[i]++;
 }
 
-/* The compiler has each basic block of the module begin with a call of this. */
+/* The compiler inserts a call of this at the start of each basic block of the module. */
 void notrace __sanitizer_cov_trace_pc(void)
 {
 	if (READ_ONCE(running))
@@ -60,8 +60,8 @@ void notrace __sanitizer_cov_trace_pc(void)
 EXPORT_SYMBOL_GPL(__sanitizer_cov_trace_pc);
 
 /**
- * fuzz_feature() - something was reached that is worth keeping an input for
- * @what: a number for it
+ * fuzz_feature() - the input has reached a feature, so it is worth keeping
+ * @what: the number of the feature
  */
 void fuzz_feature(u32 what)
 {
@@ -69,8 +69,8 @@ void fuzz_feature(u32 what)
 }
 
 /**
- * fuzz_count() - count something for the statistics
- * @what: a literal; each place in the source counts for itself
+ * fuzz_count() - count an event for the statistics
+ * @what: its name, a literal; each place in the source has a counter of its own
  */
 void fuzz_count(const char *what)
 {
@@ -86,10 +86,10 @@ void fuzz_count(const char *what)
 }
 
 /**
- * fuzz_fail() - a property does not hold
- * @property: which
- * @file: where it stands
- * @line: in that file
+ * fuzz_fail() - report that a property does not hold
+ * @property: the property
+ * @file: the source file that checks it
+ * @line: the line in that file
  */
 void fuzz_fail(const char *property, const char *file, int line)
 {
@@ -98,7 +98,7 @@ void fuzz_fail(const char *property, const char *file, int line)
 	failed = true;
 }
 
-/* What the kernel itself has complained of. */
+/* Has the kernel itself reported a bug? */
 static bool complained(void)
 {
 	return test_taint(TAINT_WARN) || test_taint(TAINT_BAD_PAGE) || test_taint(TAINT_DIE) ||
@@ -113,7 +113,7 @@ static enum hrtimer_restart on_watchdog(struct hrtimer *timer)
 	return HRTIMER_RESTART;
 }
 
-/* The process that has the input does not get to save it: its last words are the input. */
+/* After a panic the process can't save the input, so the kernel logs it. */
 static int on_panic(struct notifier_block *nb, unsigned long action, void *data)
 {
 	size_t at;
@@ -124,7 +124,7 @@ static int on_panic(struct notifier_block *nb, unsigned long action, void *data)
 	return NOTIFY_DONE;
 }
 
-/* The next in line ends user-mode Linux. */
+/* Highest priority, because the next notifier ends user-mode Linux. */
 static struct notifier_block panic_nb = { .notifier_call = on_panic, .priority = INT_MAX };
 
 static ssize_t fuzz_write(struct file *file, const char __user *buf, size_t len, loff_t *pos)
@@ -139,7 +139,7 @@ static ssize_t fuzz_write(struct file *file, const char __user *buf, size_t len,
 	WRITE_ONCE(running, true);
 	target->run(input, len);
 	WRITE_ONCE(running, false);
-	/* Freed by RCU: memory would run out, and what is used after it would not be seen. */
+	/* Let RCU free memory, lest it run out, and so that uses after free are found. */
 	if (!(++runs % 64))
 		rcu_barrier();
 	return failed || complained() ? -EIO : len;
@@ -199,7 +199,7 @@ static const struct file_operations fuzz_fops = {
 };
 
 /**
- * fuzz_init() - make the device files
+ * fuzz_init() - create the device files
  *
  * Context: process.
  * Return: 0 or a negative error.

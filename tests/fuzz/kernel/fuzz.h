@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * fuzz: how libFuzzer, a process in user-mode Linux, drives the module. Each
- * target is a device file: mapped, it is the counters of what was covered; each
- * write() is one input, run to its end before write() returns.
+ * fuzz: the interface between the module and libFuzzer, a process in user-mode Linux.
+ * Each target is a device file. mmap() of it maps the coverage counters; write() runs
+ * one input, and returns when that is done.
  *
- * Also included before module/main.c, which then begins and ends with it.
+ * Also included before module/main.c, so that the module's init and exit call it.
  */
 #ifndef _FORKGUARD_FUZZ_H
 #define _FORKGUARD_FUZZ_H
@@ -18,7 +18,7 @@
 
 #define FUZZ_INPUT_MAX 4096
 
-/* Counters of code come first, then those of what a target calls a feature. */
+/* The counters of code come first, then those of the targets' features. */
 #define FUZZ_CODE_BITS 14
 #define FUZZ_CODE_COUNTERS BIT(FUZZ_CODE_BITS)
 #define FUZZ_FEATURES 4096U
@@ -26,10 +26,10 @@
 
 /**
  * struct fuzz_target - something to fuzz
- * @name: of its device file
- * @begin: prepare for runs; an error ends it
- * @run: run an input, in a state that does not depend on the inputs before
- * @end: give up what @begin has made
+ * @name: the name of its device file
+ * @begin: prepare for runs; may fail
+ * @run: run an input, in a state that does not depend on earlier inputs
+ * @end: undo @begin
  */
 struct fuzz_target {
 	const char *name;
@@ -41,15 +41,15 @@ struct fuzz_target {
 extern const struct fuzz_target fuzz_packet, fuzz_netlink;
 
 /**
- * struct fuzz_input - what is left of an input
+ * struct fuzz_input - the rest of an input
  * @at: the next byte
- * @end: behind the last
+ * @end: the end, after the last byte
  */
 struct fuzz_input {
 	const u8 *at, *end;
 };
 
-/* The next byte of an input, 0 when there is none. */
+/* The next byte of an input, or 0 at its end. */
 static inline u8 fuzz_u8(struct fuzz_input *in)
 {
 	return in->at < in->end ? *in->at++ : 0;
@@ -62,7 +62,7 @@ static inline u16 fuzz_u16(struct fuzz_input *in)
 	return low | fuzz_u8(in) << 8;
 }
 
-/* Up to @len of the next bytes of an input; returns how many. */
+/* Copy up to @len of the next bytes of an input; returns how many. */
 static inline size_t fuzz_bytes(struct fuzz_input *in, u8 *out, size_t len)
 {
 	len = min_t(size_t, len, in->end - in->at);
@@ -75,7 +75,7 @@ void fuzz_feature(u32 what);
 void fuzz_count(const char *what);
 void fuzz_fail(const char *property, const char *file, int line);
 
-/* What must hold, whatever the input. */
+/* A property that must hold for every input. */
 #define FUZZ_EXPECT(property)                                     \
 	do {                                                      \
 		if (!(property))                                  \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * fuzz_calls: included before each file of module/noise/, whose draws and
- * Diffie-Hellmans then are those of noise.c.
+ * fuzz_calls: included before each file of module/noise/, to replace its draws and
+ * Diffie-Hellmans by those of noise.c.
  */
 #ifndef _FORKGUARD_FUZZ_CALLS_H
 #define _FORKGUARD_FUZZ_CALLS_H

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* fuzz_noise: what the fuzzer needs to see of the noise layer's inside, and to do to it. */
+/* fuzz_noise: the fuzzer's access to the internals of the noise layer. */
 #ifndef _FORKGUARD_FUZZ_NOISE_H
 #define _FORKGUARD_FUZZ_NOISE_H
 
@@ -8,14 +8,14 @@
 #define FUZZ_SLOTS 4
 
 /**
- * struct fuzz_noise_state - what a message may have changed of a peer
- * @index: of the session in each slot, or 0
- * @next: of the replay windows
- * @seen: the blocks of the replay windows, XORed
+ * struct fuzz_noise_state - the state of a peer that a message may change
+ * @index: index of the session in each slot, or 0
+ * @next: next of their replay windows
+ * @seen: the words of their replay windows, XORed
  * @pending: index of the handshake that we have begun, or 0
- * @timestamp: the latest of the peer
- * @cookie: the latest of the peer
- * @awaits_cookie: the latest message that may be answered by a cookie was not
+ * @timestamp: the peer's latest timestamp
+ * @cookie: the peer's latest cookie
+ * @awaits_cookie: the latest message has not been answered by a cookie reply
  */
 struct fuzz_noise_state {
 	u32 index[FUZZ_SLOTS];

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
-/* generation: the generation layer, with an entry for the fuzzer. */
+/* generation: the generation layer, with an entry point for the fuzzer. */
 
 #include "../../../module/generation.c"
 
 #include "fuzz.h"
 
 /**
- * fuzz_settle_resets() - wait until the reset that a check has begun is queued for all devices
+ * fuzz_settle_resets() - wait until a reset begun by a check is queued for all devices
  *
  * Context: process.
  */

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
  * harness: libFuzzer's engine, as a process in user-mode Linux, and the device
- * file of a target; see fuzz.h. The file is named by the variable FUZZ_DEVICE.
+ * file of a target; see fuzz.h. The variable FUZZ_DEVICE has the file's name.
  *
- * A system call costs 70 us there, hence one for each input, and a clock that
- * needs none.
+ * A system call costs 70 us there. So each input takes only one, and the clock
+ * takes none.
  */
 
 #define _GNU_SOURCE
@@ -24,7 +24,7 @@
 #define PAGE 4096
 #define NSEC 1000000000ull
 
-/* libFuzzer looks here for coverage that is not its own. */
+/* libFuzzer looks here for additional coverage. */
 __attribute__((section("__libfuzzer_extra_counters"), aligned(PAGE),
 	       used)) static uint8_t counters[COUNTERS];
 
@@ -38,7 +38,7 @@ static uint64_t now(clockid_t clock)
 	return time.tv_sec * NSEC + time.tv_nsec;
 }
 
-/* libFuzzer asks for the time twice a run. */
+/* libFuzzer calls this twice for each run. */
 int clock_gettime(clockid_t clock, struct timespec *time)
 {
 	static uint64_t start, start_cycles;
@@ -64,7 +64,7 @@ static void die(const char *what)
 	exit(1);
 }
 
-/* What the target has counted. */
+/* Prints the target's statistics. */
 static void tell(void)
 {
 	char text[4096];
@@ -91,7 +91,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len);
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
-	/* Not earlier: a process that merges corpora leaves the device to its children. */
+	/* Not earlier, because a process that merges corpora leaves the device to its children. */
 	if (!device) {
 		device = open_device();
 		atexit(tell);

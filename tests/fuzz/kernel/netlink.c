@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * netlink: the netlink layer and its target. An input is a program that makes
- * and sends messages, well-formed or not, on two sockets of the family: one for
- * commands, one for dumps, which thus go on while what they tell changes. It
- * goes the whole way, from the socket's sendmsg() on.
+ * netlink: the netlink layer and its target. An input is a program that makes and
+ * sends messages, well-formed or not, on two sockets of the family: one for commands
+ * and one for dumps, so that the configuration changes during dumps. Messages take
+ * the whole path, beginning with sendmsg() of the socket.
  *
- * What must hold: a command that is refused, or that only asks, changes
- * nothing; the device stays consistent; a dump tells what is there.
+ * Properties: a refused command and a query change nothing; the device stays
+ * consistent; a dump is complete and correct.
  */
 
 #include "../../../module/netlink.c"
@@ -29,7 +29,7 @@
 #define DEPTH 4
 #define KEYS 8
 
-/* Where in a message the program is. */
+/* The program's place in a message. */
 enum nest {
 	IN_DEVICE,
 	IN_PEERS,
@@ -38,10 +38,10 @@ enum nest {
 };
 
 /**
- * struct fuzz_digest - what a device is, or what a dump says that it is
- * @hash: of all that follows one another in a dump
- * @peers: how many
- * @allowedips: how many
+ * struct fuzz_digest - a digest of a device, or of the contents of a dump
+ * @hash: of all values, in their order in a dump
+ * @peers: number of peers
+ * @allowedips: number of allowed IPs
  */
 struct fuzz_digest {
 	u32 hash;
@@ -52,7 +52,7 @@ struct talk {
 	struct fwg_device *device;
 	struct socket *commands, *dumps;
 	bool dumping;
-	u8 keys[KEYS][NOISE_PUBLIC_KEY_LEN]; /* the public key of the one before, or not */
+	u8 keys[KEYS][NOISE_PUBLIC_KEY_LEN]; /* odd ones are public keys of those before */
 
 	u8 request[REQUEST_MAX];
 	size_t len;
@@ -60,7 +60,7 @@ struct talk {
 	unsigned int depth;
 	u8 reply[REPLY_MAX];
 
-	/* Of the dump that is being read. */
+	/* The dump that is being read. */
 	struct fuzz_digest told;
 	u8 told_peer[NOISE_PUBLIC_KEY_LEN];
 };
@@ -112,7 +112,7 @@ static unsigned int count_lengths(const struct allowedips_family *family)
 	return sum;
 }
 
-/* What the device is; all of it has to fit. */
+/* The device's digest. */
 static struct fuzz_digest look(void)
 {
 	struct fwg_device *device = talk->device;
@@ -139,7 +139,7 @@ static struct fuzz_digest look(void)
 	return sum;
 }
 
-/* A dump tells of an allowed IP, of a peer, of the device. */
+/* Read an allowed IP, a peer and the device from a dump. */
 static void hear_allowedip(const struct nlattr *nest)
 {
 	struct nlattr *attrs[FORKGUARD_ALLOWEDIP_A_MAX + 1];
@@ -217,8 +217,8 @@ static void hear_device(const struct nlmsghdr *nlh)
 }
 
 /*
- * Read what has come in answer, at most one buffer. Returns a positive number
- * when there may be more, otherwise 0 or the error that the kernel told.
+ * Read the answer, at most one buffer. Returns a positive number if there may be
+ * more; otherwise 0 or the kernel's error.
  */
 static int hear(struct socket *sock)
 {
@@ -250,7 +250,7 @@ static int hear_all(struct socket *sock)
 	while ((err = hear(sock)) > 0 && parts++ < DUMP_PARTS)
 		;
 	FUZZ_EXPECT(parts < DUMP_PARTS);
-	/* What is queued behind an error, or the end of a dump. */
+	/* Read messages after an error, or after the end of a dump. */
 	while (err && err != -EAGAIN && parts++ < DUMP_PARTS) {
 		last = err;
 		err = hear(sock);
@@ -343,7 +343,7 @@ static void put_number(struct fuzz_input *in, u16 type, size_t len)
 	put_attr(type, number, len);
 }
 
-/* Any attribute, or what only claims to be one. */
+/* Put any attribute, or bytes that need not be one. */
 static void put_anything(struct fuzz_input *in)
 {
 	u8 type = fuzz_u8(in), len = fuzz_u8(in), off = fuzz_u8(in), data[255] = {};
@@ -440,7 +440,7 @@ static void put_in_peer(struct fuzz_input *in, u8 what)
 	}
 }
 
-/* Make a part of a message that fits where it is, or one that does not. */
+/* Put a part of a message, valid at its place or not. */
 static void put_part(struct fuzz_input *in, u8 what)
 {
 	u8 addr[16] = {};
@@ -511,7 +511,7 @@ static void make_message(struct fuzz_input *in)
 	while (talk->depth)
 		close_nest();
 	if (head & 0x40 && !(head & 0x20)) {
-		/* Cut off, or padded. */
+		/* Cut off or pad the message. */
 		talk->len =
 			clamp_t(int, (int)talk->len + (s8)fuzz_u8(in), NLMSG_HDRLEN, REQUEST_MAX);
 	}
@@ -568,7 +568,7 @@ static void make_dump(void)
 	nlh->nlmsg_len = talk->len;
 }
 
-/* What a dump tells without a pause is what is there. */
+/* A dump without changes meanwhile must be correct. */
 static void dump_all(void)
 {
 	struct fuzz_digest is = look();
@@ -677,13 +677,13 @@ static struct socket *open_socket(void)
 
 	if (sock_create_kern(&init_net, AF_NETLINK, SOCK_RAW, NETLINK_GENERIC, &sock))
 		return NULL;
-	/* Who may what is asked of the file. */
+	/* Permission checks need the socket's file. */
 	file = sock_alloc_file(sock, O_CLOEXEC, NULL);
 	if (IS_ERR(file))
 		return NULL;
 	sock->ops->setsockopt(sock, SOL_NETLINK, NETLINK_EXT_ACK, KERNEL_SOCKPTR(&one),
 			      sizeof(one));
-	/* An error need not repeat what was asked. */
+	/* An error need not repeat the request. */
 	sock->ops->setsockopt(sock, SOL_NETLINK, NETLINK_CAP_ACK, KERNEL_SOCKPTR(&one),
 			      sizeof(one));
 	return sock;
@@ -726,7 +726,7 @@ static int begin_netlink(void)
 	for (i = 0; i < KEYS; i++) {
 		memset(talk->keys[i], i + 1, NOISE_PUBLIC_KEY_LEN);
 		curve25519_clamp_secret(talk->keys[i]);
-		/* Nobody talks to himself, so somebody has to try. */
+		/* A device can't be its own peer: the input must be able to try. */
 		if (i % 2 && !curve25519_generate_public(talk->keys[i], talk->keys[i - 1]))
 			talk->keys[i][0]++;
 	}

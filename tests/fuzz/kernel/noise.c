@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * noise: doors into the noise layer for the fuzzer; see fuzz_noise.h. What that
- * layer draws is the same in each run, so that an input always does the same and
- * most Diffie-Hellmans, which take far longer than all else here, have been
- * computed before: see fuzz_calls.h.
+ * noise: access to the noise layer for the fuzzer; see fuzz_noise.h. Draws are the same
+ * in each run; see fuzz_calls.h. So an input always does the same, and most
+ * Diffie-Hellmans, which take far longer than anything else, are already cached.
  */
 
 #include "fuzz_calls.h"
@@ -17,10 +16,10 @@
 static u32 draws;
 
 /**
- * fuzz_draw() - what fwg_generation_draw() draws
+ * fuzz_draw() - replaces fwg_generation_draw()
  * @stamp: not used
- * @out: where it goes
- * @len: how much
+ * @out: the bytes
+ * @len: how many
  */
 void fuzz_draw(const struct generation_stamp *stamp, void *out, size_t len)
 {
@@ -29,7 +28,7 @@ void fuzz_draw(const struct generation_stamp *stamp, void *out, size_t len)
 }
 
 /**
- * fuzz_noise_restart() - draw from here on what was drawn since the last call
+ * fuzz_noise_restart() - repeat the draws since the last call
  */
 void fuzz_noise_restart(void)
 {
@@ -37,7 +36,7 @@ void fuzz_noise_restart(void)
 }
 
 /**
- * fuzz_curve25519() - curve25519(), remembering its results
+ * fuzz_curve25519() - curve25519() with a cache of results
  * @out: the shared secret
  * @secret: the private key
  * @point: the public key
@@ -72,7 +71,7 @@ bool fuzz_curve25519(u8 out[CURVE25519_KEY_SIZE], const u8 secret[CURVE25519_KEY
 static_assert(FUZZ_SLOTS == SLOTS);
 
 /**
- * fuzz_noise_state() - what is to be seen of a peer
+ * fuzz_noise_state() - get the state of a peer
  * @peer: the peer
  * @state: filled in
  */
@@ -110,10 +109,10 @@ static void connect_one(struct noise_peer *peer, struct noise_session *session,
 }
 
 /**
- * fuzz_noise_connect() - a session, as a handshake leaves it, at no cost
- * @initiator: who can send with it at once
- * @responder: who has to hear of it first
- * @key: of the session, repeated
+ * fuzz_noise_connect() - establish a session without the cost of a handshake
+ * @initiator: can send with it at once
+ * @responder: has to receive a message first
+ * @key: the byte of which the session's keys consist
  *
  * Context: process.
  * Return: 0 or -ENOMEM.
@@ -139,7 +138,7 @@ int fuzz_noise_connect(struct noise_peer *initiator, struct noise_peer *responde
 }
 
 /**
- * fuzz_noise_forget() - forget which initiations have come
+ * fuzz_noise_forget() - forget the timestamps of received initiations
  * @peer: the peer
  */
 void fuzz_noise_forget(struct noise_peer *peer)
@@ -151,7 +150,7 @@ void fuzz_noise_forget(struct noise_peer *peer)
 }
 
 /**
- * fuzz_noise_unlimit() - the next initiation does not come too soon
+ * fuzz_noise_unlimit() - accept the next initiation at any time
  * @peer: the peer
  */
 void fuzz_noise_unlimit(struct noise_peer *peer)
@@ -162,9 +161,9 @@ void fuzz_noise_unlimit(struct noise_peer *peer)
 }
 
 /**
- * fuzz_noise_age() - make sessions older
- * @peer: of this peer
- * @seconds: how much
+ * fuzz_noise_age() - make the sessions of a peer older
+ * @peer: the peer
+ * @seconds: by how much
  */
 void fuzz_noise_age(struct noise_peer *peer, u64 seconds)
 {
@@ -182,9 +181,9 @@ void fuzz_noise_age(struct noise_peer *peer, u64 seconds)
 
 /**
  * fuzz_noise_seal() - encrypt a data message under any counter
- * @session: to be sent with this session
+ * @session: the session
  * @message: room for the header, the plaintext, and room for the tag; not on a stack
- * @len: of the plaintext
+ * @len: length of the plaintext
  * @counter: the counter
  */
 void fuzz_noise_seal(const struct noise_session *session, u8 *message, size_t len, u64 counter)
@@ -199,8 +198,8 @@ void fuzz_noise_seal(const struct noise_session *session, u8 *message, size_t le
 }
 
 /**
- * fuzz_noise_session() - a session by its slot
- * @peer: of this peer
+ * fuzz_noise_session() - get the session in a slot
+ * @peer: the peer
  * @slot: current, previous, next, old
  *
  * Context: RCU read-side critical section.

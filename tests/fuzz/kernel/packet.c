@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * packet: an input is a program for the other ends of a device, and for who
- * is between: make a genuine message, change it, deliver it, deliver it again,
- * reset, let time pass.
+ * packet: an input is a program for the peers of a device, and for an attacker on the
+ * path: it makes a genuine message, changes it, delivers it, delivers it again, resets,
+ * or lets time pass.
  */
 
 #include "packet.h"
@@ -17,7 +17,7 @@ static const u8 sources6[][16] = { { 0xfd, [15] = 2 },
 				   { 0xff, [15] = 1 },
 				   { 0x20, 1 } };
 
-/* Whoever knows the device's public key can. */
+/* Anybody who knows the device's public key can do this. */
 static void fix_mac(u8 how, u8 *payload, size_t len, enum kind kind)
 {
 	if (!(how & HOW_NO_MAC) && kind != DATA && len >= sizeof(struct message_response))
@@ -56,7 +56,7 @@ static struct delivery choose_delivery(struct fuzz_input *in)
 	return way;
 }
 
-/* Deliver a message, genuine or changed, in one way or another. */
+/* Deliver a message, genuine or changed, as the input says. */
 static void deliver(struct fuzz_input *in, struct message *message, bool fresh)
 {
 	struct delivery way = choose_delivery(in);
@@ -71,8 +71,8 @@ static void deliver(struct fuzz_input *in, struct message *message, bool fresh)
 }
 
 /*
- * Deliver a message many times over, each time with another byte changed, and
- * at the end as it is: nothing that came before keeps it from being accepted.
+ * Deliver a message many times, each time with another byte changed, and at the end
+ * unchanged: the changed ones must not prevent its acceptance.
  */
 static void bombard(struct fuzz_input *in, struct message *message)
 {
@@ -144,7 +144,7 @@ static void send_initiation_of(struct fuzz_input *in, u8 peer, bool many)
 	send_fresh(in, message, many);
 }
 
-/* Have the device begin a handshake; returns false when no initiation came out. */
+/* Have the device begin a handshake; returns false if it sends no initiation. */
 static bool call(u8 peer)
 {
 	struct fwg_peer *ours = world->ends[peer].ours;
@@ -218,7 +218,7 @@ static size_t make_inner(struct fuzz_input *in, u8 *inner)
 
 	memset(inner, 0, INNER_MAX);
 	switch (shape & 3) {
-	case 0: /* a keepalive, or what the input says */
+	case 0: /* a keepalive, or bytes of the input */
 		break;
 	case 1:
 	case 2:
@@ -351,7 +351,7 @@ static void pass_time(struct fuzz_input *in)
 		world->sessions[i].age += seconds;
 }
 
-/* A peer that is made anew has forgotten of when the last one was. */
+/* A peer that is created again has forgotten the last initiation's timestamp. */
 static void forget_initiations(u8 peer)
 {
 	int i;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * packet: what the parts of the target share: packet.c is the program,
- * packet_world.c the device and its other ends, packet_deliver.c the judge.
+ * packet: shared by the parts of the target. packet.c is the program, packet_world.c
+ * has the device and its peers, packet_deliver.c checks the results.
  */
 #ifndef _FORKGUARD_FUZZ_PACKET_H
 #define _FORKGUARD_FUZZ_PACKET_H
@@ -21,7 +21,7 @@
 #define TAKEN 32
 #define PREFIXES 7
 
-/* What takes more ticks than this is not judged: a timer may have run meanwhile. */
+/* A delivery that takes more ticks is not checked: a timer may have run meanwhile. */
 #define SLOW 4
 
 enum kind {
@@ -47,10 +47,10 @@ enum how {
 /**
  * struct delivery - how a message is delivered
  * @how: see &enum how
- * @source: where it comes from
+ * @source: selects its source address
  * @ds: DS field of the IP header
- * @linear: how much of the datagram is not in fragments
- * @udp_len: what the UDP header says
+ * @linear: length of the linear part of the datagram
+ * @udp_len: length in the UDP header
  */
 struct delivery {
 	u8 how, source, ds;
@@ -59,11 +59,11 @@ struct delivery {
 
 /**
  * struct message - a genuine message
- * @kind: which
- * @peer: from which peer
- * @era: of the peer when the device began the handshake that the message is from
- * @taken: has been accepted
- * @counter: of data
+ * @kind: its kind
+ * @peer: the peer that sends it
+ * @era: era of the peer when the device began the message's handshake
+ * @taken: it has been accepted
+ * @counter: counter of a data message
  * @inner_len: length of the plaintext
  * @len: length of the message
  * @inner: the plaintext
@@ -81,8 +81,8 @@ struct message {
 };
 
 /**
- * struct view - all that a message may change
- * @peers: what is known of each peer
+ * struct view - all state that a message may change
+ * @peers: state of each peer
  * @delivered: packets handed to the stack
  * @sent: messages sent
  */
@@ -97,33 +97,33 @@ struct view {
 };
 
 /**
- * struct world - the device under test, its other ends, and the model
+ * struct world - the device under test, its peers, and the model
  * @device: the device
- * @link: where it sends
- * @tap: sees what it sends
- * @private_key: of the device
- * @mac_keys: of messages to it
- * @identity: it has the key now
+ * @link: the interface over which it sends
+ * @tap: receives what it sends
+ * @private_key: the device's private key
+ * @mac_keys: MAC keys of messages to it
+ * @identity: the device has its private key at present
  * @forked: the machine was forked, and no reset has followed yet
  * @id: the generation ID
- * @saved_id: where the ID is when nobody fuzzes
+ * @saved_id: the pointer to the ID outside of fuzzing
  * @ends: the peers and, last, a stranger
  * @sessions: sessions that the device has had in this run
- * @num_sessions: how many
+ * @num_sessions: number of @sessions
  * @taken: the latest data messages that were accepted
  * @num_taken: how many there were
  * @kept: the latest genuine messages
  * @num_kept: how many there were
- * @initiation: the latest that the device has sent
- * @has_initiation: there is one
+ * @initiation: the latest initiation that the device has sent
+ * @has_initiation: @initiation is valid
  * @sent: messages that it has sent
  * @delivered: packets that it has delivered
- * @expected: what may be delivered now; its @len is 0 for nothing
- * @payload: what is delivered to the device now
- * @key: of the next session
- * @before: what was seen before that, not on the stack, which KASAN walks for
- *	each allocation
- * @after: and after
+ * @expected: the packet that may be delivered now; its @len is 0 for none
+ * @payload: the datagram that the device receives now
+ * @key: key of the next session
+ * @before: the state before that; not on the stack, because KASAN walks it at each
+ *	allocation
+ * @after: the state after that
  */
 struct world {
 	struct fwg_device *device;
@@ -135,11 +135,11 @@ struct world {
 	u64 id[2];
 	const u64 *saved_id;
 	struct {
-		struct fwg_peer *ours; /* as the device knows it; NULL for the stranger */
+		struct fwg_peer *ours; /* the device's peer; NULL for the stranger */
 		struct noise_local *local;
 		struct noise_peer *theirs;
 		u8 public_key[NOISE_PUBLIC_KEY_LEN];
-		unsigned int era; /* grows when all its sessions have ended */
+		unsigned int era; /* incremented when all its sessions end */
 		u64 counter;
 	} ends[PEERS + 1];
 
@@ -173,9 +173,9 @@ struct world {
 
 /**
  * struct prefix - an allowed IP
- * @peer: whose
+ * @peer: the peer to which it belongs
  * @family: AF_INET or AF_INET6
- * @cidr: how many bits
+ * @cidr: length in bits
  * @addr: the prefix
  */
 struct prefix {

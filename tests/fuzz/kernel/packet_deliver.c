@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * packet_deliver: gives messages to fwg_receive_message(), as a socket does, and
- * says what must become of them. This is the model: it knows which messages
- * were accepted before, which sessions have ended, and who may send what.
+ * packet_deliver: passes messages to fwg_receive_message(), as a socket does, and
+ * checks what becomes of them. This is the model: it knows which messages were
+ * accepted before, which sessions have ended, and what each peer may send.
  */
 
 #include "packet.h"
@@ -38,7 +38,7 @@ static int model_owner(int family, const u8 *addr)
 	return best ? best->peer : -1;
 }
 
-/* How many bytes of a plaintext are delivered when a peer sends it. */
+/* How many bytes of a plaintext are delivered if a peer sends it. */
 static size_t model_delivered(const u8 *inner, size_t len, int peer)
 {
 	size_t total;
@@ -92,8 +92,8 @@ static bool is_taken(u32 index, u64 counter)
 }
 
 /**
- * deliver_note_sessions() - remember sessions that are new
- * @view: in what was seen
+ * deliver_note_sessions() - remember new sessions
+ * @view: the state in which to look for them
  */
 void deliver_note_sessions(const struct view *view)
 {
@@ -124,7 +124,7 @@ static void stop_if_due(struct timer_list *timer)
 		del_timer(timer);
 }
 
-/* What a peer does by itself, it does not while a message is delivered. */
+/* A peer must do nothing on its own while a message is delivered. */
 static void stop_timers(struct fwg_peer *peer)
 {
 	stop_if_due(&peer->timers.retransmit_handshake);
@@ -136,7 +136,7 @@ static void stop_timers(struct fwg_peer *peer)
 }
 
 /**
- * deliver_settle() - wait until nothing is under way
+ * deliver_settle() - wait until all work is done
  */
 void deliver_settle(void)
 {
@@ -146,7 +146,7 @@ void deliver_settle(void)
 	/* Softirqs may have been left to their thread. */
 	while (local_softirq_pending())
 		schedule();
-	/* What a worker would do, done here: a switch of threads takes longer than that. */
+	/* Do the worker's work here: switching threads would take longer. */
 	if (cancel_work_sync(handshakes))
 		fwg_answer_work(handshakes);
 	for (i = 0; i < PEERS; i++)
@@ -161,7 +161,7 @@ enum verdict {
 	MUST_NOT
 };
 
-/* What is to become of a message that is delivered as it was made. */
+/* The expected result of a message that is delivered unchanged. */
 static enum verdict judge(const struct message *message, const struct view *view, bool fresh)
 {
 	const struct message_data *header = (const void *)message->bytes;
@@ -188,7 +188,7 @@ static enum verdict judge(const struct message *message, const struct view *view
 		if (world->sessions[session].era != era ||
 		    world->sessions[session].age >= REJECT_AFTER_TIME)
 			return MUST_NOT;
-		/* The window of a session that is about to be full may be a block larger. */
+		/* Older than the replay window. */
 		if (message->counter + 8192 - BITS_PER_LONG <
 		    view->peers[message->peer].noise.next[slot])
 			return MUST_NOT;
@@ -201,7 +201,7 @@ static enum verdict judge(const struct message *message, const struct view *view
 	}
 }
 
-/* Move what is behind @linear bytes to pages, or to other skbs. */
+/* Move all but the first @linear bytes to pages, or to other skbs. */
 static bool scatter(struct sk_buff *skb, unsigned int linear, bool list)
 {
 	unsigned int rest = skb->len - linear, done = 0, n, i;
@@ -259,7 +259,7 @@ static void put_address(u8 *addr, u8 choice, bool v6)
 	}
 }
 
-/* The datagram, with its transport header in front, as a socket gets it. */
+/* Make the datagram, beginning with its transport header, as a socket gets it. */
 static struct sk_buff *datagram(const u8 *payload, size_t len, const struct delivery *way)
 {
 	bool v6 = way->how & HOW_IPV6;
@@ -309,9 +309,9 @@ static struct sk_buff *datagram(const u8 *payload, size_t len, const struct deli
 }
 
 /*
- * Is what arrives the message that was sent, as far as anybody can tell? Of a
- * handshake message nothing vouches for the sender's index but the first MAC,
- * and the second MAC is of cookies, which nobody has to show.
+ * Is the payload the message, in all parts that are authenticated? In a handshake
+ * message only MAC1 protects the sender index, and MAC2, with a cookie, is not
+ * required.
  */
 static bool is_intact(const struct message *message, const u8 *payload, size_t len)
 {
@@ -336,12 +336,12 @@ static void inject(struct sk_buff *skb)
 	rcu_read_lock();
 	fwg_receive_message(&world->device->sockets, skb);
 	rcu_read_unlock();
-	/* Here GRO hands on what it has. */
+	/* Now GRO delivers its packets. */
 	local_bh_enable();
 	deliver_settle();
 }
 
-/* A message was accepted: it must not be again, nor another of its counter. */
+/* A message was accepted: neither it nor another with its counter may be accepted again. */
 static void take(struct message *message)
 {
 	const struct message_data *header = (const void *)message->bytes;
@@ -353,7 +353,7 @@ static void take(struct message *message)
 	world->taken[world->num_taken++ % TAKEN].counter = message->counter;
 }
 
-/* What an accepted message may do, and what it must. */
+/* Check what an accepted message may change, and what it must. */
 static void check_taken(const struct message *message, const struct delivery *way)
 {
 	const struct view *before = &world->before, *after = &world->after;
@@ -362,7 +362,7 @@ static void check_taken(const struct message *message, const struct delivery *wa
 	int other;
 
 	if (message->kind == COOKIE) {
-		/* Who sends it has seen a message of ours, and may be anybody. */
+		/* Its sender has seen a message of ours, but need not be the peer. */
 		FUZZ_EXPECT(!memcmp(endpoint, &before->peers[message->peer].endpoint,
 				    sizeof(*endpoint)));
 	} else {
@@ -380,7 +380,7 @@ static void check_taken(const struct message *message, const struct delivery *wa
 	FUZZ_EXPECT(after->delivered - before->delivered == !!delivered);
 }
 
-/* What must have become of a message, and what has. */
+/* Compare the result of a message with the expected one. */
 static void compare(struct message *message, const struct delivery *way, enum verdict verdict,
 		    bool in_time)
 {
@@ -418,7 +418,7 @@ static void compare(struct message *message, const struct delivery *way, enum ve
 		fuzz_count("packets delivered");
 }
 
-/* Somebody else's skb stays as it was. */
+/* A clone of the skb must be unchanged. */
 static void check_clone(struct sk_buff *clone, size_t len)
 {
 	static u8 copy[MESSAGE_MAX];
@@ -430,9 +430,9 @@ static void check_clone(struct sk_buff *clone, size_t len)
 }
 
 /**
- * deliver_payload() - deliver @world->payload, and see what becomes of it
- * @message: the message that it is, or was made of
- * @len: of the payload
+ * deliver_payload() - deliver @world->payload, and check the result
+ * @message: the message that it is, or from which it was made
+ * @len: length of the payload
  * @way: how it is delivered
  * @fresh: the message was made just now
  */

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * packet_world: the device under test, its other ends, and what is seen of it.
+ * packet_world: the device under test, its peers, and its observed state.
  *
- * The other ends are bare noise layers, one of them unknown to the device. What
- * the device sends is seen on fuzz0, a dummy interface, what it delivers by an
- * rx_handler.
+ * The peers are bare noise layers; one more, the stranger, is unknown to the device.
+ * Messages that the device sends are observed on fuzz0, a dummy interface; packets that
+ * it delivers, by an rx_handler.
  */
 
 #include "packet.h"
@@ -19,7 +19,7 @@
 
 struct world *world;
 
-/* Who may send what; the first is moved between peers. */
+/* The allowed IPs. The first one is moved between peers. */
 struct prefix world_prefixes[PREFIXES] = {
 	{ 1, AF_INET, 25, { 10, 0, 0, 128 } }, { 0, AF_INET, 24, { 10, 0, 0, 0 } },
 	{ 1, AF_INET, 24, { 10, 0, 1, 0 } },   { 2, AF_INET, 0, {} },
@@ -27,7 +27,7 @@ struct prefix world_prefixes[PREFIXES] = {
 	{ 1, AF_INET6, 15, { 0xfe } },
 };
 
-/* RFC 6040, figure 4, but that nothing is dropped. */
+/* RFC 6040, figure 4, except that nothing is dropped. */
 static u8 model_ecn(u8 inner, u8 outer)
 {
 	if (inner == INET_ECN_NOT_ECT)
@@ -37,7 +37,7 @@ static u8 model_ecn(u8 inner, u8 outer)
 	return inner == INET_ECN_ECT_0 && outer == INET_ECN_ECT_1 ? outer : inner;
 }
 
-/* What a packet that is @bytes has become, where it was marked: in its DS field and checksum. */
+/* Apply the congestion mark of the delivered packet to @bytes: in DS field and checksum. */
 static void model_mark(u8 *bytes, const u8 *delivered)
 {
 	const bool v4 = bytes[0] >> 4 == 4;
@@ -53,7 +53,7 @@ static void model_mark(u8 *bytes, const u8 *delivered)
 		memcpy(bytes + 10, delivered + 10, 2);
 }
 
-/* The plaintext of a message has come to the stack. */
+/* The stack gets the plaintext of a message. */
 static rx_handler_result_t on_delivered(struct sk_buff **pskb)
 {
 	struct sk_buff *skb = *pskb;
@@ -71,7 +71,7 @@ static rx_handler_result_t on_delivered(struct sk_buff **pskb)
 	return RX_HANDLER_CONSUMED;
 }
 
-/* The device sends. */
+/* The device sends a message. */
 static int on_sent(struct sk_buff *skb, struct net_device *dev, struct packet_type *type,
 		   struct net_device *orig_dev)
 {
@@ -93,7 +93,7 @@ static int on_sent(struct sk_buff *skb, struct net_device *dev, struct packet_ty
 }
 
 /**
- * world_look() - see all that a message may change
+ * world_look() - get all state that a message may change
  * @view: filled in
  */
 void world_look(struct view *view)
@@ -114,7 +114,7 @@ void world_look(struct view *view)
 }
 
 /**
- * world_end_era() - all sessions with a peer end
+ * world_end_era() - note that all sessions with a peer end
  * @peer: the peer, or the stranger for all
  */
 void world_end_era(u8 peer)
@@ -130,7 +130,7 @@ void world_end_era(u8 peer)
 /**
  * world_fork() - give the machine another generation ID
  *
- * @forked until a reset has followed, which a check of a message begins.
+ * Sets @forked until the reset, which the check of a message begins.
  */
 void world_fork(void)
 {
@@ -149,7 +149,7 @@ void world_settle_resets(void)
 }
 
 /**
- * world_notice_fork() - have the reset done that follows a fork
+ * world_notice_fork() - do the reset that follows a fork
  */
 void world_notice_fork(void)
 {
@@ -173,7 +173,7 @@ static int add_prefix(const struct prefix *prefix)
 }
 
 /**
- * world_move_prefix() - give the prefix that moves to a peer
+ * world_move_prefix() - give the moving prefix to a peer
  * @peer: the peer
  */
 void world_move_prefix(u8 peer)
@@ -187,7 +187,7 @@ void world_move_prefix(u8 peer)
 }
 
 /**
- * world_add_peer() - have the device know a peer, with its prefixes
+ * world_add_peer() - add a peer, with its prefixes, to the device
  * @peer: the peer
  *
  * Return: 0 or a negative error.
@@ -214,7 +214,7 @@ int world_add_peer(u8 peer)
 }
 
 /**
- * world_remove_peer() - have the device know a peer no more
+ * world_remove_peer() - remove a peer from the device
  * @peer: the peer
  */
 void world_remove_peer(u8 peer)
@@ -231,8 +231,8 @@ void world_remove_peer(u8 peer)
 }
 
 /**
- * world_set_identity() - give the device its private key, or take it
- * @identity: whether it has one from here on
+ * world_set_identity() - set or remove the device's private key
+ * @identity: true to set it
  */
 void world_set_identity(bool identity)
 {
@@ -249,9 +249,9 @@ void world_set_identity(bool identity)
 }
 
 /**
- * world_set_psk() - set the pre-shared key of a peer, on both sides
+ * world_set_psk() - set the preshared key of a peer, on both sides
  * @peer: the peer
- * @byte: of the key, repeated
+ * @byte: the byte of which the key consists
  */
 void world_set_psk(u8 peer, u8 byte)
 {
@@ -275,7 +275,7 @@ static void reset_end(u8 i)
 	fwg_noise_peer_clear(world->ends[i].theirs);
 	if (!ours)
 		return;
-	/* As if there had been no run before. */
+	/* Undo earlier runs. */
 	fwg_peer_quiesce(ours);
 	fuzz_noise_forget(ours->noise);
 	fuzz_noise_forget(world->ends[i].theirs);
@@ -290,7 +290,7 @@ static void reset_end(u8 i)
 }
 
 /**
- * world_restart() - as if there had been no run before
+ * world_restart() - restore the state before the first run
  */
 void world_restart(void)
 {
@@ -342,7 +342,7 @@ static int begin_end(u8 i, const u8 device_key[NOISE_PUBLIC_KEY_LEN])
 }
 
 /**
- * world_end() - give up what world_begin() has made
+ * world_end() - undo world_begin()
  */
 void world_end(void)
 {
@@ -415,7 +415,7 @@ static int begin_world(void)
 }
 
 /**
- * world_add_mac1() - finish a handshake message to the device
+ * world_add_mac1() - add MAC1 to a handshake message to the device
  * @msg: the message
  * @len: its length, with MACs
  */
@@ -428,9 +428,9 @@ void world_add_mac1(void *msg, size_t len)
 }
 
 /**
- * world_begin() - make the other ends, and have the device know them
+ * world_begin() - create the peers, and add them to the device
  *
- * The interfaces fwg0 and fuzz0 are there, and up.
+ * The interfaces fwg0 and fuzz0 exist and are up.
  *
  * Return: 0 or a negative error.
  */
