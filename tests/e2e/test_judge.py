@@ -61,6 +61,6 @@ def test_reuse(one, two, reused):
 
 
 def test_nobody_knows_the_session():
-    """A session whose keys nobody knows is an error; it is not judged by less."""
-    with pytest.raises(LabError, match="nobody knows"):
+    """Data in a session whose keys are unknown is an error, because it can't be judged."""
+    with pytest.raises(LabError, match="unknown session"):
         partner.Book().add([data(5, 7, TEXTS[0])], knows())

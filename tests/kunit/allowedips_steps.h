@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
  * allowedips_steps: included before module/allowedips.c when it is built for
- * KUnit. Each access to what readers and writers share becomes a step, before
- * which a test may have something happen.
+ * KUnit. Each access to data that readers and writers share becomes a step, before
+ * which a test can run code.
  */
 #ifndef _FORKGUARD_TEST_ALLOWEDIPS_STEPS_H
 #define _FORKGUARD_TEST_ALLOWEDIPS_STEPS_H

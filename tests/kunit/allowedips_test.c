@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Tests of allowedips: against a list that is searched from end to end. */
+/* Tests of allowedips, against a list that is searched completely. */
 
 #include "allowedips.h"
 #include "allowedips_steps.h"
@@ -19,10 +19,10 @@ struct prefix {
 	u8 addr[16];
 	u8 cidr;
 	int family;
-	int peer; /* -1 for a prefix that is gone */
+	int peer; /* -1 for a removed prefix */
 };
 
-/* Never looked into: peers are their lists of prefixes. */
+/* Peers are never dereferenced: a peer is the address of its list of prefixes. */
 struct oracle {
 	struct mutex lock; /* for writers */
 	struct allowedips ips;
@@ -74,7 +74,7 @@ static void draw_addr(struct oracle *o, u8 addr[16])
 		addr[i] = draw(o) & (i % 4 ? 0x81 : 0x03);
 }
 
-/* One change, from its beginning to its end. */
+/* A complete change. */
 static void give_one(struct kunit *test, struct oracle *o, int family, const u8 *addr, u8 cidr,
 		     int peer)
 {
@@ -119,7 +119,7 @@ static void oracle_add(struct kunit *test, struct oracle *o)
 	o->prefixes[o->n++] = p;
 }
 
-/* Of any peer: most of the time it is not that peer's, and stays. */
+/* Removes a random prefix of a random peer: mostly it is another peer's, and stays. */
 static void oracle_remove(struct oracle *o)
 {
 	const struct prefix p = o->prefixes[draw(o) % o->n];
@@ -181,7 +181,7 @@ static void oracle_destroy(struct kunit *test, struct oracle *o)
 	fwg_allowedips_destroy(&o->ips);
 }
 
-/* Random prefixes that come, move from peer to peer, and go. */
+/* Random prefixes are added, moved between peers, and removed. */
 static void random_against_brute_force(struct kunit *test)
 {
 	struct oracle *o = oracle_create(test);
@@ -261,7 +261,7 @@ static void longest_prefix_wins(struct kunit *test)
 	KUNIT_EXPECT_NULL(test, whose(o, "2001:db9::"));
 	KUNIT_EXPECT_PTR_EQ(test, whose(o, "2001:db8:ffff::1"), peer_at(o, 4));
 	KUNIT_EXPECT_PTR_EQ(test, whose(o, "2001:db8::1"), peer_at(o, 5));
-	/* A prefix has one peer: it moves. */
+	/* A prefix has one peer, so it moves. */
 	give(test, o, "192.0.2.0", 24, 6);
 	KUNIT_EXPECT_PTR_EQ(test, whose(o, "192.0.2.1"), peer_at(o, 6));
 	KUNIT_EXPECT_TRUE(test, list_empty(&o->peers[1]));
@@ -276,13 +276,13 @@ static void one_prefix_is_removed(struct kunit *test)
 	give(test, o, "10.1.0.0", 16, 1);
 	give(test, o, "10.1.2.0", 24, 1);
 	give(test, o, "2001:db8::1", 128, 1);
-	/* Nobody's, another's, and of another length. */
+	/* Unknown, of another peer, and of another length: nothing changes. */
 	take(test, o, "10.2.0.0", 16, 1);
 	take(test, o, "10.0.0.0", 8, 1);
 	take(test, o, "10.1.2.0", 25, 1);
 	take(test, o, "2001:db8::1", 127, 1);
 	KUNIT_EXPECT_EQ(test, atomic_read(&o->ips.table.nelems), 4);
-	/* What is longer stays, and what is shorter shines through. */
+	/* A longer prefix stays, and a shorter one matches now. */
 	take(test, o, "10.1.255.255", 16, 1);
 	KUNIT_EXPECT_PTR_EQ(test, whose(o, "10.1.2.3"), peer_at(o, 1));
 	KUNIT_EXPECT_PTR_EQ(test, whose(o, "10.1.3.3"), peer_at(o, 0));
@@ -291,7 +291,7 @@ static void one_prefix_is_removed(struct kunit *test)
 	take(test, o, "2001:db8::1", 128, 1);
 	KUNIT_EXPECT_NULL(test, whose(o, "2001:db8::1"));
 	KUNIT_EXPECT_TRUE(test, list_empty(&o->peers[1]));
-	/* Twice is once; and it can come back. */
+	/* Removing it again does nothing; and it can be added again. */
 	take(test, o, "2001:db8::1", 128, 1);
 	give(test, o, "2001:db8::1", 128, 2);
 	KUNIT_EXPECT_PTR_EQ(test, whose(o, "2001:db8::1"), peer_at(o, 2));
@@ -321,7 +321,7 @@ static void prefixes_nest(struct kunit *test)
 	oracle_destroy(test, o);
 }
 
-/* What is only reserved matches nothing, and goes with the change. */
+/* A prefix that is only reserved matches nothing, and ends with the change. */
 static void reserved_is_nobodys(struct kunit *test)
 {
 	struct oracle *o = oracle_create(test);
@@ -329,7 +329,7 @@ static void reserved_is_nobodys(struct kunit *test)
 	LIST_HEAD(aside);
 
 	give(test, o, "10.0.0.0", 8, 0);
-	/* So that prefixes of 16 bits are looked for. */
+	/* So that lookups include prefixes of 16 bits. */
 	give(test, o, "172.16.0.0", 16, 1);
 	mutex_lock(&o->lock);
 	KUNIT_EXPECT_EQ(test, fwg_allowedips_reserve(&o->ips, AF_INET, addr, 16, &aside), 0);
@@ -342,9 +342,9 @@ static void reserved_is_nobodys(struct kunit *test)
 }
 
 /*
- * The prefixes of peer 1 are replaced, while peer 0 has the default route and
- * must never be found: by others of the same peer, as one larger prefix, as two
- * smaller ones, by those of another peer.
+ * Replace the prefixes of peer 1: by the same, by one larger prefix, by two smaller
+ * ones, by those of another peer. Peer 0 has the default route, and must never be
+ * found.
  */
 struct replacement {
 	struct {
@@ -369,12 +369,12 @@ static struct {
 	struct oracle *o;
 	const struct replacement *change;
 	struct list_head aside;
-	int step, at; /* what happens, happens before step @at, or before each if that is -1 */
+	int step, at; /* the event is before step @at, or before each step if that is -1 */
 	void (*then)(void);
 	bool inside;
 } play;
 
-/* In the middle of whatever allowedips.c does. */
+/* Called before each step of allowedips.c. */
 void test_allowedips_step(void)
 {
 	if (!play.then || play.inside || (play.at >= 0 && play.step++ != play.at))
@@ -441,7 +441,7 @@ static void play_look(void)
 	KUNIT_EXPECT_TRUE(play.test, high == peer_at(play.o, 1) || high == peer_at(play.o, 2));
 }
 
-/* Somebody looks, whatever the writer is doing. */
+/* A lookup happens before each step of the writer. */
 static void replaced_in_one_step(struct kunit *test)
 {
 	int i;
@@ -460,7 +460,7 @@ static void replaced_in_one_step(struct kunit *test)
 	oracle_destroy(test, play.o);
 }
 
-/* All of the change happens in the middle of a lookup, at each of its steps. */
+/* The whole change happens during a lookup, before each of its steps in turn. */
 static void replaced_within_a_lookup(struct kunit *test)
 {
 	bool changed;

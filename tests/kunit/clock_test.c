@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* Tests of clock; included by module/clock.c, to see its inside. */
+/* Tests of clock; included by module/clock.c, whose static parts they use. */
 
 #include <kunit/test.h>
 
@@ -11,7 +11,7 @@ static time64_t lag(time64_t ahead, time64_t zone)
 	return fwg_put_right(now, 0, &rtc, zone).tv_sec - now.tv_sec;
 }
 
-/* R8: the RTC is believed when it is ahead, and not for its time zone. */
+/* R8: the clock follows the RTC if that is ahead, but not because of its time zone. */
 static void lag_is_what_the_rtc_knows(struct kunit *test)
 {
 	const time64_t hour = 3600;
@@ -24,12 +24,12 @@ static void lag_is_what_the_rtc_knows(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, lag(2 * hour + 20, 2 * hour), 20LL);
 	/* ... west of it: a lag of less than the zone goes unseen. */
 	KUNIT_EXPECT_EQ(test, lag(20 - 5 * hour, -5 * hour), 0LL);
-	/* The wall clock was wrong at the start, and both were put right. */
+	/* The wall clock was wrong at the start, and both were corrected. */
 	KUNIT_EXPECT_EQ(test, lag(0, -hour), 0LL);
 	KUNIT_EXPECT_EQ(test, lag(20, -hour), 20LL);
 }
 
-/* A lag that somebody else makes good is not made good twice. */
+/* A lag that was already corrected is not corrected again. */
 static void lag_is_made_good_once(struct kunit *test)
 {
 	struct rtc_reading rtc = { .seconds = 5000, .boottime = 100 * NSEC_PER_SEC, .valid = true };
@@ -38,14 +38,14 @@ static void lag_is_made_good_once(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fwg_put_right(now, rtc.boottime, &rtc, 0).tv_sec, 5000LL);
 	now.tv_sec = 5000;
 	KUNIT_EXPECT_EQ(test, fwg_put_right(now, rtc.boottime, &rtc, 0).tv_sec, 5000LL);
-	/* And the reading ages. */
+	/* The age of the reading counts. */
 	now.tv_sec = 1007;
 	KUNIT_EXPECT_EQ(test, fwg_put_right(now, 107 * NSEC_PER_SEC, &rtc, 0).tv_sec, 5007LL);
 	rtc.valid = false;
 	KUNIT_EXPECT_EQ(test, fwg_put_right(now, rtc.boottime, &rtc, 0).tv_sec, 1007LL);
 }
 
-/* A reading from before a fork is not asked. */
+/* A reading from before a fork is not used. */
 static void reading_ends_with_its_generation(struct kunit *test)
 {
 	struct rtc_reading rtc = { .stamp = fwg_generation_read(&generation_root) };
@@ -61,7 +61,7 @@ static void clock_goes_on(struct kunit *test)
 	time64_t before = ktime_get_real_seconds();
 	struct timespec64 first = fwg_clock_now(), second = fwg_clock_now();
 
-	/* However long it takes. */
+	/* Whatever time it takes. */
 	KUNIT_EXPECT_LE(test, before, first.tv_sec);
 	KUNIT_EXPECT_LE(test, timespec64_compare(&first, &second), 0);
 	KUNIT_EXPECT_LE(test, second.tv_sec, ktime_get_real_seconds() + 1);

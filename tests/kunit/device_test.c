@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tests of what a device and its peers do at a reset; included by
- * module/device.c, to see its inside. The other end is a bare noise layer.
+ * Tests of a device and its peers, and of their resets; included by module/device.c,
+ * whose static parts they use. The other end is a bare noise layer.
  */
 
 #include "device_test.h"
@@ -149,7 +149,7 @@ static void tunnel_stage(struct kunit *test, struct tunnel *t, unsigned int n)
 	spin_unlock_bh(&t->peer->staged.lock);
 }
 
-/* Nothing was added to the packets that wait, nothing taken from them. */
+/* Exactly these packets wait, and they are unchanged. */
 static void tunnel_expect_staged(struct kunit *test, struct tunnel *t, unsigned int n)
 {
 	struct sk_buff *skb;
@@ -168,7 +168,7 @@ static int on_wire(struct sock *sk, struct sk_buff *skb)
 	return 0;
 }
 
-/* From now on, what is sent to the other end gets there. */
+/* From now on the other end receives messages. */
 static void tunnel_listen(struct kunit *test, struct tunnel *t)
 {
 	struct udp_port_cfg port = {
@@ -187,7 +187,7 @@ static void tunnel_listen(struct kunit *test, struct tunnel *t)
 	fwg_path_set(&t->peer->path, &endpoint);
 }
 
-/* Send one packet, and have the message; the caller frees it. */
+/* Send a packet, and return its message, which the caller frees. */
 static struct sk_buff *tunnel_send(struct kunit *test, struct tunnel *t, struct sk_buff *skb)
 {
 	struct sk_buff_head packets;
@@ -204,7 +204,7 @@ static struct sk_buff *tunnel_send(struct kunit *test, struct tunnel *t, struct 
 	return skb;
 }
 
-/* What the other end finds in a message: its plaintext is what remains. */
+/* Open a message at the other end: the plaintext remains in the skb. */
 static void tunnel_open(struct kunit *test, struct tunnel *t, struct sk_buff *skb)
 {
 	struct message_data header;
@@ -227,7 +227,7 @@ static void tunnel_open(struct kunit *test, struct tunnel *t, struct sk_buff *sk
 	skb_trim(skb, skb->len - NOISE_TAG_LEN);
 }
 
-/* A packet as it comes to the interface, to an address of the peer's. */
+/* A packet as the interface gets it, to an address of the peer. */
 static struct sk_buff *inner_packet(struct kunit *test, struct tunnel *t)
 {
 	static const u8 ours[] = { 10, 0, 0, 2 };
@@ -274,7 +274,7 @@ static void fork_and_reset(void)
 	fwg_device_reset(FORKGUARD_RESET_CAUSE_PACKET, true);
 }
 
-/* R4: packets that meet a stale session, or a reset, wait for the next one. */
+/* R4: packets that meet a stale session, or a reset, wait for the next session. */
 static void packets_survive_a_fork(struct kunit *test)
 {
 	struct tunnel t;
@@ -298,7 +298,7 @@ static void packets_survive_a_fork(struct kunit *test)
 	tunnel_destroy(&t);
 }
 
-/* What waits is bounded: the oldest go. */
+/* The number of waiting packets is bounded: the oldest are dropped. */
 static void staged_packets_are_bounded(struct kunit *test)
 {
 	struct tunnel t;
@@ -314,7 +314,7 @@ static void staged_packets_are_bounded(struct kunit *test)
 	tunnel_destroy(&t);
 }
 
-/* R8: a peer that had a session gets a handshake, soon and without traffic. */
+/* R8: after a reset, a handshake begins with a peer that had a session, without traffic. */
 static void reset_recovers_by_itself(struct kunit *test)
 {
 	struct tunnel t;
@@ -338,7 +338,7 @@ static void reset_recovers_by_itself(struct kunit *test)
 	tunnel_destroy(&t);
 }
 
-/* R8: a reset that finds a peer given up, and tried again but slowly, does not wait so long. */
+/* R8: a peer that did not answer is tried at long intervals; a reset tries it again soon. */
 static void reset_hurries_who_gave_up(struct kunit *test)
 {
 	unsigned long slowly = jiffies + REKEY_AFTER_TIME * HZ;
@@ -353,13 +353,13 @@ static void reset_hurries_who_gave_up(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test, timer_pending(&t.peer->timers.recover));
 	KUNIT_EXPECT_TRUE(test, time_before(t.peer->timers.recover.expires, jiffies + HZ));
 
-	/* The user's choice ends it. */
+	/* The user can end it. */
 	fwg_timers_stop(&t.peer->timers);
 	KUNIT_EXPECT_FALSE(test, t.peer->timers.recovering);
 	tunnel_destroy(&t);
 }
 
-/* R8: what a reset has begun is not ended by a handshake that it wiped. */
+/* R8: a handshake that a reset has wiped does not end the recovery after the reset. */
 static void wiped_handshake_is_not_complete(struct kunit *test)
 {
 	struct tunnel t;
@@ -379,7 +379,7 @@ static void wiped_handshake_is_not_complete(struct kunit *test)
 	tunnel_destroy(&t);
 }
 
-/* R6: a reset waits for no configuration: it needs neither rtnl nor device lock. */
+/* R6: a reset does not wait for configuration: it needs neither rtnl nor device lock. */
 static void reset_needs_no_lock(struct kunit *test)
 {
 	struct tunnel t;
@@ -397,7 +397,7 @@ static void reset_needs_no_lock(struct kunit *test)
 	tunnel_destroy(&t);
 }
 
-/* R7: what was reset is counted once, with its cause, where it belongs. */
+/* R7: a reset is counted once, with its cause, for the devices that it concerns. */
 static void reset_is_recorded(struct kunit *test)
 {
 	struct tunnel t, other;
@@ -416,7 +416,7 @@ static void reset_is_recorded(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, t.device->last_reset.count, 3ULL);
 	KUNIT_EXPECT_EQ(test, other.device->last_reset.count, 1ULL);
 	KUNIT_EXPECT_EQ(test, other.device->last_reset.cause, FORKGUARD_RESET_CAUSE_NOTIFIER);
-	/* Once for each generation, whoever asks. */
+	/* Once for each generation, whatever the number of requests. */
 	fwg_device_reset(FORKGUARD_RESET_CAUSE_PACKET, true);
 	KUNIT_EXPECT_EQ(test, t.device->last_reset.count, 3ULL);
 	tunnel_destroy(&other);
@@ -424,9 +424,8 @@ static void reset_is_recorded(struct kunit *test)
 }
 
 /*
- * Padding is zero, and ends with the MTU. Stock WireGuard divided by an MTU of
- * zero, and, until 7.1, padded with what was in memory when a packet had no room
- * for headers.
+ * Padding is zero, and ends at the MTU. Stock WireGuard divided by an MTU of zero,
+ * and, until 7.1, padded with uninitialized memory if a packet had no room for headers.
  */
 static void padding_gives_nothing_away(struct kunit *test)
 {
@@ -451,7 +450,7 @@ static void padding_gives_nothing_away(struct kunit *test)
 		skb = alloc_skb(room + len + 64, GFP_KERNEL);
 		KUNIT_ASSERT_NOT_NULL(test, skb);
 		skb_reserve(skb, room);
-		/* What is behind the packet is a secret. */
+		/* The memory after the packet has a secret. */
 		memset(skb->data, 's', skb_tailroom(skb));
 		memset(skb_put(skb, len), 'x', len);
 		skb->dev = t.device->dev;
@@ -469,8 +468,8 @@ static void padding_gives_nothing_away(struct kunit *test)
 }
 
 /*
- * What is known of the inner packet is not told by the outer one, except its flow,
- * and when it may leave, by which clock: stock WireGuard lost the flow until 5.8.
+ * Of the inner packet's metadata, the outer one keeps only the flow, the time at which
+ * to send it and that time's clock. Stock WireGuard lost the flow until 5.8.
  */
 static void scrubbed_packet_keeps_flow_and_time(struct kunit *test)
 {
@@ -510,7 +509,7 @@ static void scrubbed_packet_keeps_flow_and_time(struct kunit *test)
 #endif
 	kfree_skb(skb);
 
-	/* And so it is done, by who sends. */
+	/* Sending does so. */
 	tunnel_listen(test, &t);
 	tunnel_connect(test, &t);
 	skb = inner_packet(test, &t);
@@ -524,7 +523,7 @@ static void scrubbed_packet_keeps_flow_and_time(struct kunit *test)
 	tunnel_destroy(&t);
 }
 
-/* What is written to the interface directly is what its first byte says. */
+/* The first byte of a packet written directly to the interface determines its protocol. */
 static void protocol_is_what_the_packet_says(struct kunit *test)
 {
 	static const struct {
@@ -569,7 +568,7 @@ static void protocol_is_what_the_packet_says(struct kunit *test)
 	tunnel_destroy(&t);
 }
 
-/* What leaves a tunnel through lwtunnel has a dst that is no route: stock, until 5.18, read on. */
+/* A packet of lwtunnel has a dst that is no route: stock WireGuard, until 5.18, read beyond it. */
 static void metadata_is_no_route(struct kunit *test)
 {
 	struct metadata_dst *metadata = metadata_dst_alloc(0, METADATA_IP_TUNNEL, GFP_KERNEL);
@@ -588,7 +587,7 @@ static void metadata_is_no_route(struct kunit *test)
 	tunnel_destroy(&t);
 }
 
-/* What has waited in vain was dropped, and is counted so. */
+/* Packets that have waited in vain are dropped and counted. */
 static void dropped_packets_are_counted(struct kunit *test)
 {
 	struct net_device *dev;
@@ -613,7 +612,7 @@ static void dropped_packets_are_counted(struct kunit *test)
 	tunnel_destroy(&t);
 }
 
-/* Whitepaper, 6.3: three times the age at which they end, keys are no more, traffic or not. */
+/* Whitepaper, 6.3: after three times REJECT_AFTER_TIME keys are wiped, also with traffic. */
 static void old_sessions_are_wiped(struct kunit *test)
 {
 	struct timer_list *timer;
@@ -639,9 +638,9 @@ static void old_sessions_are_wiped(struct kunit *test)
 }
 
 /*
- * A peer that is removed while an initiation of its waits to be answered, and one
- * of ours to be sent. Stock WireGuard, until 5.9, took such a peer from its tables
- * without their locks.
+ * A peer is removed while an initiation of it waits to be answered, and one of ours
+ * to be sent. Stock WireGuard, until 5.9, removed such a peer from its tables without
+ * their locks.
  */
 static void removed_peer_begins_nothing(struct kunit *test)
 {
@@ -661,7 +660,7 @@ static void removed_peer_begins_nothing(struct kunit *test)
 
 	KUNIT_EXPECT_TRUE(test, fwg_peer_hold(t.peer));
 	mutex_lock(&t.device->lock);
-	/* The workers of this kernel don't run before we sleep. */
+	/* On this kernel, workers do not run before we sleep. */
 	KUNIT_EXPECT_EQ(test, kernel_sendmsg(t.socket, &msg, &vec, 1, vec.iov_len),
 			(int)vec.iov_len);
 	KUNIT_EXPECT_EQ(test, skb_queue_len(&t.device->handshakes), 1U);
@@ -681,7 +680,7 @@ static void removed_peer_begins_nothing(struct kunit *test)
 	tunnel_destroy(&t);
 }
 
-/* What anybody can send is counted by its reason, and is no error of the interface. */
+/* Messages that anybody can send are counted by reason, and are no errors of the interface. */
 static void strangers_are_no_errors(struct kunit *test)
 {
 	static const struct {
@@ -730,7 +729,7 @@ static void strangers_are_no_errors(struct kunit *test)
 	tunnel_destroy(&t);
 }
 
-/* The other end learns that we have the session, and sends with it from now on. */
+/* The other end learns that we have the session, and may now send in it. */
 static void tunnel_confirm(struct kunit *test, struct tunnel *t)
 {
 	struct sk_buff *skb = tunnel_send(test, t, inner_packet(test, t));
@@ -746,7 +745,7 @@ static void tunnel_confirm(struct kunit *test, struct tunnel *t)
 	kfree_skb(skb);
 }
 
-/* The other end sends us @len bytes of @inner, authentic whatever they are. */
+/* The other end sends us @len bytes of @inner, in an authentic message. */
 static void tunnel_deliver(struct kunit *test, struct tunnel *t, const void *inner, size_t len)
 {
 	struct sockaddr_in to = {
@@ -778,7 +777,7 @@ static void tunnel_deliver(struct kunit *test, struct tunnel *t, const void *inn
 			(int)vec.iov_len);
 }
 
-/* What is authentic and no packet that its sender may send is an error, of the kind as in stock. */
+/* An authentic message without a valid packet is an error, of the same kind as in stock. */
 static void authentic_mistakes_are_errors(struct kunit *test)
 {
 	static const struct {
@@ -822,7 +821,7 @@ static void authentic_mistakes_are_errors(struct kunit *test)
 	tunnel_destroy(&t);
 }
 
-/* A packet that has no way is counted by its reason. */
+/* A packet that can't be sent is counted by reason. */
 static void packets_without_way_are_counted(struct kunit *test)
 {
 	struct endpoint nowhere = {
@@ -857,8 +856,8 @@ static int device_test_init(struct kunit *test)
 }
 
 /*
- * The namespace of the sockets may go away at the same time as an interface that is
- * elsewhere, and down: fwg_net_pre_exit() need not find that.
+ * The namespace of the sockets may go away while an interface in another namespace,
+ * which is down, is being removed: fwg_net_pre_exit() may miss that interface.
  */
 static void interface_that_is_down_holds_no_route(struct kunit *test)
 {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What tests of other layers need of device's. */
+/* Functions of the tests of device for other tests. */
 #ifndef _FORKGUARD_TEST_DEVICE_H
 #define _FORKGUARD_TEST_DEVICE_H
 

@@ -9,7 +9,7 @@
 #include <linux/delay.h>
 #include <linux/irqflags.h>
 
-/* A limit for what is to happen soon; only a fault reaches it. */
+/* A time limit, reached only after a fault. */
 #define LONG_ENOUGH (20 * HZ)
 
 static u64 generation_test_id[2];
@@ -37,7 +37,7 @@ generation_reset_fn test_swap_reset(generation_reset_fn reset)
 }
 
 /**
- * test_settle_resets() - have no reset follow from what has happened so far
+ * test_settle_resets() - make sure that earlier changes cause no further reset
  */
 void test_settle_resets(void)
 {
@@ -60,9 +60,9 @@ static void set_generation(u64 id)
 }
 
 /*
- * On a machine of its own, for tests in userspace, a number written to this module
- * parameter is the generation ID. The first one is the ID that the machine always
- * had; each other one is a fork, which nobody is notified of.
+ * For tests in userspace, on a machine without an ID: a number written to this module
+ * parameter becomes the generation ID. The first one counts as the ID that the machine
+ * always had; each other one is a fork, without a notification.
  */
 static int set_test_generation(const char *value, const struct kernel_param *param)
 {
@@ -138,7 +138,7 @@ static void returned_id_makes_current_until_the_reset(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, fwg_generation_is_current(&generation_root, &stamp));
 }
 
-/* R2: with one RNG state, clones draw different bytes; all of the stamp counts. */
+/* R2: with one RNG state, clones draw different bytes. They depend on the whole stamp. */
 static void clones_draw_different_bytes(struct kunit *test)
 {
 	struct generation_stamp stamp = {}, other = {};
@@ -157,18 +157,18 @@ static void clones_draw_different_bytes(struct kunit *test)
 		fwg_generation_draw(&other, b, sizeof(b));
 		KUNIT_EXPECT_NE(test, memcmp(a, b, sizeof(a)), 0);
 	}
-	/* One image that is woken twice has one stamp: the time of day differs. */
+	/* If one image is woken twice, the stamps are equal, but the time of day differs. */
 	test_fix_nature();
 	test_set_outside(1);
 	fwg_generation_draw(&stamp, b, sizeof(b));
 	KUNIT_EXPECT_NE(test, memcmp(a, b, sizeof(a)), 0);
-	/* And the RNG counts: two draws with one stamp differ. */
+	/* Draws depend on the RNG: two with one stamp differ. */
 	fwg_generation_draw(&other, a, sizeof(a));
 	KUNIT_EXPECT_NE(test, memcmp(a, b, sizeof(a)), 0);
 	test_free_nature();
 }
 
-/* R7: one reset for each generation, whoever notices it first, and how often. */
+/* R7: one reset for each generation, however it is noticed, and how often. */
 static void resets_once_a_generation(struct kunit *test)
 {
 	u64 before = fwg_generation_forks();
@@ -198,7 +198,7 @@ static void resets_once_a_generation(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, fwg_generation_forks(), before + 2);
 }
 
-/* R7: to read a new stamp is to notice the fork, even if no check ever fails. */
+/* R7: reading a new stamp notices the fork, even if no check ever fails. */
 static void reading_a_new_stamp_is_a_notice(struct kunit *test)
 {
 	u64 before = fwg_generation_forks();
@@ -252,7 +252,7 @@ static void slow_reset(enum forkguard_reset_cause cause, bool wait)
 	seen.resets++;
 }
 
-/* R6: the epoch moves at once, whoever else is being reset. */
+/* R6: the epoch advances at once, also during another reset. */
 static void epoch_waits_for_no_reset(struct kunit *test)
 {
 	struct generation_scope scope = { .parent = &generation_root };
@@ -280,7 +280,7 @@ static void epoch_waits_for_no_reset(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, seen.resets, 2U);
 }
 
-/* R10: an idle machine notices a fork by itself, as long as there is something to watch for. */
+/* R10: an idle machine notices a fork on its own, as long as there are secrets to watch for. */
 static void idle_machine_looks_by_itself(struct kunit *test)
 {
 	u64 before = fwg_generation_forks();
@@ -300,14 +300,14 @@ static void idle_machine_looks_by_itself(struct kunit *test)
 	fwg_generation_unwatch();
 	KUNIT_EXPECT_FALSE(test, delayed_work_pending(&look_work));
 
-	/* Nor is there anything to look at without an ID. */
+	/* Without an ID there is nothing to look at. */
 	generation_id = no_id;
 	fwg_generation_watch();
 	KUNIT_EXPECT_FALSE(test, delayed_work_pending(&look_work));
 	fwg_generation_unwatch();
 }
 
-/* R7: from before the machine sleeps until it is awake no stamp is current. */
+/* R7: from before the machine sleeps until it is awake, no stamp is current. */
 static void image_holds_nothing_of_use(struct kunit *test)
 {
 	static const unsigned long actions[][2] = {
@@ -336,7 +336,7 @@ static void image_holds_nothing_of_use(struct kunit *test)
 	}
 }
 
-/* A tag names the generation to readers with one salt, and does not reveal the ID. */
+/* A tag identifies the generation for readers with one salt, and does not reveal the ID. */
 static void tag_names_the_generation(struct kunit *test)
 {
 	static const u8 salt[GENERATION_SALT_LEN] = { 1 }, other_salt[GENERATION_SALT_LEN] = { 2 };

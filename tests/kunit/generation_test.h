@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What tests of other layers need of generation's. */
+/* Functions of the tests of generation for other tests. */
 #ifndef _FORKGUARD_TEST_GENERATION_H
 #define _FORKGUARD_TEST_GENERATION_H
 

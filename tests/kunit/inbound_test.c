@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tests of the queues of packets that go to the stack; included by
- * module/inbound.c, to see their inside.
+ * Tests of the queues of packets to the stack; included by module/inbound.c, whose
+ * static parts they use.
  */
 
 #include <kunit/test.h>
@@ -9,7 +9,7 @@
 #include <linux/if_ether.h>
 #include <linux/rtnetlink.h>
 
-/* For experiments, by IEEE 802: nobody else takes such a packet. */
+/* Reserved by IEEE 802 for experiments: no other handler takes such packets. */
 #define TEST_PROTOCOL ETH_P_802_EX1
 
 struct world {
@@ -18,7 +18,7 @@ struct world {
 	struct packet_type stack;
 	u32 next, delivered; /* numbers of packets */
 	unsigned int out_of_order;
-	u32 add_at; /* another packet, when this one is delivered */
+	u32 add_at; /* when this packet is delivered, add another one */
 };
 
 static struct world *world;
@@ -76,7 +76,7 @@ static void threaded(struct kunit *test, bool yes)
 	rtnl_unlock();
 }
 
-/* What waits is bounded: the latest packets have to go. The others stay in order. */
+/* The number of waiting packets is bounded: the latest are dropped. The others stay in order. */
 static void packets_are_bounded_and_in_order(struct kunit *test)
 {
 	unsigned int i, added = 0;
@@ -91,7 +91,7 @@ static void packets_are_bounded_and_in_order(struct kunit *test)
 	expect_all_delivered(test);
 }
 
-/* A packet that is added while the poll hands on the last ones is handed on as well. */
+/* A packet that is added while the poll hands on the last ones is handed on, too. */
 static void poll_misses_no_packet(struct kunit *test)
 {
 	unsigned int i;
@@ -108,8 +108,8 @@ static void poll_misses_no_packet(struct kunit *test)
 }
 
 /*
- * With threaded NAPI a thread polls, anywhere, while packets are added here. With
- * more than one CPU, the queue of gro_cells lost its count that way, and got stuck.
+ * With threaded NAPI, a thread polls on any CPU while packets are added on this one.
+ * On more than one CPU, the queue of gro_cells got a wrong count that way, and stalled.
  */
 static void thread_misses_no_packet(struct kunit *test)
 {
@@ -117,7 +117,7 @@ static void thread_misses_no_packet(struct kunit *test)
 
 	threaded(test, true);
 	for (i = 0; i < 20000; i++) {
-		/* The one is to be added while the other is taken. */
+		/* Add one packet while another is taken. */
 		test_add(test);
 		if (i % 8)
 			cpu_relax();
@@ -134,7 +134,7 @@ static void thread_misses_no_packet(struct kunit *test)
 	threaded(test, false);
 }
 
-/* Closed queues hand on nothing, and hold nothing. */
+/* Closed queues hand on nothing, and are empty. */
 static void closed_queues_are_empty(struct kunit *test)
 {
 	struct fwg_inbound_queue *queue;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* nature: random bytes and clocks that a test has in its hand; see noise_test.c. */
+/* nature: random bytes and clocks that a test controls; see noise_test.c. */
 #ifndef _FORKGUARD_TEST_NATURE_H
 #define _FORKGUARD_TEST_NATURE_H
 
@@ -18,7 +18,7 @@ struct timespec64 test_clock_now(void);
 u64 test_boottime_ns(void);
 u64 test_outside(u64 value);
 
-/* Those of fwg_generation_draw(). */
+/* The sources of fwg_generation_draw(). */
 #ifdef TEST_FIX_DRAWS
 #undef random_get_entropy
 #define random_get_entropy() test_outside(random_get_entropy_fallback())

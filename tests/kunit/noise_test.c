@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tests of noise. They see its inside by its private headers.
+ * Tests of noise. They include its private headers.
  *
- * A fork is simulated by living one life several times over: with the same
- * random bytes and the same clock, all is the same up to a chosen step. There
- * the clones get generation IDs of their own, and go their own ways.
+ * A fork is simulated by running one sequence of operations, a life, several times:
+ * with the same random bytes and the same clock, all runs are the same up to a chosen
+ * step. There each clone gets its own generation ID, and then they differ.
  */
 
 #include "clock.h"
@@ -29,7 +29,7 @@ static u64 test_id[2];
 static const u64 *real_id;
 static generation_reset_fn real_reset;
 
-/* What a test makes happen, and before which step. */
+/* The event of a test, and the step before which it happens. */
 static struct {
 	unsigned int count; /* steps so far */
 	unsigned int at; /* the step before which it happens; 0 for never */
@@ -41,9 +41,9 @@ static struct {
 /* The random bytes and the clocks of a test. */
 static struct {
 	bool fixed;
-	u64 outside; /* what no snapshot has: cycles, the time of day */
+	u64 outside; /* not part of a snapshot: cycles, the time of day */
 	u32 drawn;
-	bool unseeded; /* until somebody waits for random bytes */
+	bool unseeded; /* until wait_for_random_bytes() is called */
 	u32 early; /* draws before that */
 	struct timespec64 now;
 	u64 boottime; /* ns */
@@ -212,7 +212,7 @@ static void world_destroy(struct kunit *test, struct world *world)
 	kunit_kfree(test, world->data);
 }
 
-/* Time passes between handshakes: their rate is limited. */
+/* Let time pass between handshakes, because their rate is limited. */
 static void wait_a_second(void)
 {
 	nature.now.tv_sec++;
@@ -256,7 +256,7 @@ static int finish(struct world *world)
 
 static const struct noise_source source_of_a = { .port = cpu_to_be16(51820) };
 
-/* The responder, under load, answers with a cookie instead. */
+/* The responder, under load, answers with a cookie reply. */
 static int give_cookie(struct world *world)
 {
 	fwg_noise_add_macs(world->a.peer, world->initiation, sizeof(*world->initiation));
@@ -325,7 +325,7 @@ static int receive_text(struct side *to, u8 *data)
 	return err;
 }
 
-/* A session that both have used. */
+/* Make a session that both sides have used. */
 static void connect(struct kunit *test, struct world *world)
 {
 	wait_a_second();
@@ -344,7 +344,7 @@ static struct noise_session *session_of(struct side *side, enum slot slot)
 	return rcu_dereference_protected(side->peer->slots[slot], true);
 }
 
-/* What handshakes that cross need beside a world: those of the world are of a's. */
+/* The messages of crossing handshakes that a world lacks: it has those of a's handshake. */
 struct crossing {
 	struct message_initiation *initiation;
 	struct message_response *response;
@@ -361,7 +361,7 @@ static void crossing_create(struct kunit *test, struct crossing *crossing)
 	KUNIT_ASSERT_TRUE(test, crossing->from_a && crossing->from_b);
 }
 
-/* Both begin, both answer, both finish. */
+/* Both sides begin, both answer, both finish. */
 static void both_begin(struct kunit *test, struct world *world, struct crossing *crossing)
 {
 	wait_a_second();
@@ -377,7 +377,7 @@ static void both_finish(struct kunit *test, struct world *world, struct crossing
 	KUNIT_ASSERT_EQ(test, side_finish(&world->b, crossing->response), 0);
 }
 
-/* Each sends something, and then each receives it. */
+/* Both sides send data, then both receive it. */
 static void both_talk(struct kunit *test, struct world *world, struct crossing *crossing)
 {
 	KUNIT_EXPECT_EQ(test, send_text(&world->a, crossing->from_a, "to b"), 0);
@@ -407,19 +407,19 @@ enum life_limit {
 	ROUNDS = 3
 };
 
-/* What has gone over the wire: for handshakes, without MACs. */
+/* A message that was sent; of handshakes, without MACs. */
 struct output {
-	u8 key[NOISE_PUBLIC_KEY_LEN]; /* must not come twice with other bytes */
+	u8 key[NOISE_PUBLIC_KEY_LEN]; /* must not occur twice with different bytes */
 	u8 bytes[sizeof(struct message_initiation)];
 };
 
-/* What was secret and in use, and in which generation. */
+/* A secret, and the generation in which it was used. */
 struct secret {
 	u64 id;
 	u8 bytes[NOISE_SYMMETRIC_KEY_LEN];
 };
 
-/* One of the lives that a machine may have after a fork. */
+/* One of the lives of a machine that is forked. */
 struct life {
 	char name;
 	u64 id; /* generation ID after the fork */
@@ -427,7 +427,7 @@ struct life {
 	unsigned int outputs, secrets;
 	struct output output[MAX_OUTPUTS];
 	struct secret secret[MAX_SECRETS];
-	unsigned int rounds[ROUNDS]; /* steps until the end of each */
+	unsigned int rounds[ROUNDS]; /* steps until the end of each round */
 	struct noise_session *sealing;
 	u8 other[DATA_LEN]; /* a packet that another CPU is sealing */
 };
@@ -461,8 +461,8 @@ static void note_data(const u8 *data)
 }
 
 /*
- * The machine is forked here. In one of the clones another CPU, which had
- * passed the cheap check with a packet of its own, is the first to go on.
+ * The machine is forked here. In one of the clones another CPU, which has passed the
+ * cheap check with a packet of its own, continues first.
  */
 static void fork_happens(void)
 {
@@ -487,7 +487,7 @@ static void fork_happens(void)
 		note_data(living->other);
 }
 
-/* The fork came in the course of an operation, not before its first step. */
+/* Did the fork happen during an operation, not before its first step? */
 static bool forked_within(bool forked_before, unsigned int first_step)
 {
 	return living->forked && !forked_before && steps.count > first_step;
@@ -573,7 +573,7 @@ static void live_round(struct kunit *test, struct world *world, bool must_work)
 	int tries;
 
 	for (tries = 0; tries < 2 && !ok; tries++) {
-		/* In one of the clones the reset comes late, in the other soon. */
+		/* The reset is late in one of the clones, and early in the other. */
 		if (living->forked && living->name == 'B') {
 			fwg_noise_peer_reset(world->a.peer);
 			fwg_noise_peer_reset(world->b.peer);
@@ -587,7 +587,7 @@ static void live_round(struct kunit *test, struct world *world, bool must_work)
 	KUNIT_EXPECT_TRUE_MSG(test, ok || !must_work, "no talk after a fork");
 }
 
-/* Live a life that is forked before @step. */
+/* Run a life with a fork before @step. */
 static void live(struct kunit *test, struct life *life, char name, u64 id, unsigned int step)
 {
 	struct world world;
@@ -609,13 +609,13 @@ static void live(struct kunit *test, struct life *life, char name, u64 id, unsig
 	}
 	happens_at(0, NULL);
 
-	/* A reset that comes very late wipes nothing that is new (R7). */
+	/* A very late reset wipes nothing new (R7). */
 	KUNIT_EXPECT_LE(test, fwg_noise_peer_reset(world.a.peer), NOISE_WIPED_OLD);
 	KUNIT_EXPECT_NOT_NULL(test, session_of(&world.a, SLOT_CURRENT));
 	world_destroy(test, &world);
 }
 
-/* What relatives may not do: other bytes under one key, one secret in two generations. */
+/* Forbidden in related machines: different bytes under one key, one secret in two generations. */
 static void audit(struct kunit *test, const struct life *x, const struct life *y, unsigned int step)
 {
 	unsigned int i, j;
@@ -636,7 +636,7 @@ static void audit(struct kunit *test, const struct life *x, const struct life *y
 					   x->name, y->name);
 }
 
-/* R1, R2, R3, R5, R7: fork before every step of a life, rekeying included. */
+/* R1, R2, R3, R5, R7: fork before every step of a life, including rekeying. */
 static void forks_everywhere(struct kunit *test)
 {
 	struct life *original = kunit_kzalloc(test, sizeof(*original), GFP_KERNEL);
@@ -662,7 +662,7 @@ static void forks_everywhere(struct kunit *test)
 
 /* ---- one rule at a time ---- */
 
-/* A machine that boots has no keys that can be guessed. */
+/* A booting machine draws no keys that can be guessed. */
 static void drawing_waits_for_randomness(struct kunit *test)
 {
 	struct world world;
@@ -676,7 +676,7 @@ static void drawing_waits_for_randomness(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, answer(&world), 0);
 	KUNIT_EXPECT_EQ(test, nature.early, 0U);
 
-	/* It would have been noticed. */
+	/* An early draw would be counted. */
 	nature.unseeded = true;
 	test_random_bytes(&byte, 1);
 	nature.unseeded = false;
@@ -698,7 +698,7 @@ static void fork_ends_handshake(struct kunit *test)
 	world_destroy(test, &world);
 }
 
-/* R5: nothing is accepted under a stale key, not even if the fork comes late. */
+/* R5: nothing is accepted under a stale key, not even if the fork is late. */
 static void stale_key_opens_nothing(struct kunit *test)
 {
 	struct world world;
@@ -734,7 +734,7 @@ static void fork_while_opening(struct kunit *test)
 	}
 }
 
-/* R4: a session that is known to be stale leaves the plaintext as it was. */
+/* R4: a session that is known to be stale leaves the plaintext unchanged. */
 static void stale_session_spares_plaintext(struct kunit *test)
 {
 	struct world world;
@@ -747,7 +747,7 @@ static void stale_session_spares_plaintext(struct kunit *test)
 	world_destroy(test, &world);
 }
 
-/* R3: what is refused is wiped. */
+/* R3: refused ciphertext is wiped. */
 static void refused_ciphertext_is_wiped(struct kunit *test)
 {
 	struct message_data *header;
@@ -791,7 +791,7 @@ static void reset_wipes_everything(struct kunit *test)
 	connect(test, &world);
 	cross(test, &world, &crossing);
 	peer = world.b.peer;
-	/* Both sessions of the crossing, the one before, one not confirmed, and a handshake. */
+	/* Two sessions of the crossing, the one before, an unconfirmed one, and a handshake. */
 	wait_a_second();
 	KUNIT_ASSERT_EQ(test, begin(&world), 0);
 	KUNIT_ASSERT_EQ(test, answer(&world), 0);
@@ -831,7 +831,7 @@ static void reset_wipes_everything(struct kunit *test)
 	world_destroy(test, &world);
 }
 
-/* R7: what has begun in the running generation survives a late reset. */
+/* R7: secrets of the running generation survive a late reset. */
 static void reset_spares_what_is_new(struct kunit *test)
 {
 	struct world world;
@@ -856,8 +856,8 @@ static void sessions_end(void)
 }
 
 /*
- * R6: a session that ends, without any fork, while a packet is being sealed
- * seals it with the key it had or not at all; never with what is left of it.
+ * R6: if a session ends, without a fork, while a packet is being sealed, the packet is
+ * sealed with the session's key or not at all; never with a wiped key.
  */
 static void ending_session_seals_as_before_or_nothing(struct kunit *test)
 {
@@ -952,7 +952,7 @@ static void forced_reset_is_of_its_scope(struct kunit *test)
 	world_destroy(test, &world);
 }
 
-/* R8: the timestamps of our initiations only grow, whatever the clock does. */
+/* R8: the timestamps of our initiations always increase, whatever the clock does. */
 static void timestamps_never_go_back(struct kunit *test)
 {
 	static const time64_t clock[] = { 1000, 1001, 1001, 5, 1000, 2000, 0 };
@@ -979,7 +979,7 @@ static void timestamps_never_go_back(struct kunit *test)
 	world_destroy(test, &world);
 }
 
-/* ... and tell nothing of how long this machine takes to compute something. */
+/* ... and do not reveal how long computations take on this machine. */
 static void timestamps_are_coarse(struct kunit *test)
 {
 	static const long nsec[] = { 17000000, 33000000 };
@@ -1000,7 +1000,7 @@ static void timestamps_are_coarse(struct kunit *test)
 
 #define STACK_LEN 6144
 
-/* Is it among what the functions called before have left on the stack? */
+/* Have functions that were called before left these bytes on the stack? */
 static noinline __no_sanitize_address bool stack_has(const u8 *what, size_t len)
 {
 	u8 *below = __builtin_alloca(STACK_LEN);
@@ -1051,10 +1051,10 @@ static noinline __no_sanitize_address void paint_stack(void)
 		WRITE_ONCE(below[i], 0xa5);
 }
 
-/* KCSAN's own calls use some of what was wiped. */
+/* KCSAN's own calls use some of the wiped stack. */
 #define WIPED_LEN (IS_ENABLED(CONFIG_KCSAN) ? 512 : 1024)
 
-/* How many frames of fwg_wipe_stack() are there in the stack that was painted before? */
+/* How many frames of fwg_wipe_stack() are in the stack that was painted before? */
 static noinline __no_sanitize_address unsigned int wiped_stack(void)
 {
 	const u8 *below = __builtin_alloca(STACK_LEN);
@@ -1070,8 +1070,8 @@ static noinline __no_sanitize_address unsigned int wiped_stack(void)
 }
 
 /*
- * R9: nor what keys and key stream can be computed from, where the kernel's
- * crypto leaves that.
+ * R9: nor data from which keys or key stream can be computed, which the kernel's
+ * crypto leaves.
  */
 static void stack_below_is_wiped(struct kunit *test)
 {
@@ -1094,7 +1094,7 @@ static void stack_below_is_wiped(struct kunit *test)
 static noinline __no_sanitize_address size_t stack_used(void)
 {
 	const u8 *below = __builtin_alloca(STACK_LEN);
-	size_t unused = 128; /* this frame may lie a little lower than what was painted */
+	size_t unused = 128; /* this frame may be a little lower than the painted stack */
 
 	OPTIMIZER_HIDE_VAR(below);
 	while (unused < STACK_LEN && below[unused] == 0xa5)
@@ -1102,7 +1102,7 @@ static noinline __no_sanitize_address size_t stack_used(void)
 	return STACK_LEN - unused;
 }
 
-/* What fwg_noise_seal() and the like call, on a message that is not on the stack. */
+/* The crypto calls of fwg_noise_seal() and others; the message is not on the stack. */
 struct crypto_call {
 	const char *name;
 	enum stack_kib wiped; /* after it */
@@ -1120,7 +1120,7 @@ static bool depth_of_sealing(u8 *message)
 	return (chacha20poly1305_encrypt_sg_inplace)(&sg, DEPTH_TEXT_LEN, NULL, 0, 0, depth_key);
 }
 
-/* What is opened was sealed before, which goes no deeper. */
+/* Sealing the message first uses no more stack than opening it. */
 static bool depth_of_opening(u8 *message)
 {
 	struct scatterlist sg;
@@ -1163,7 +1163,7 @@ static const struct crypto_call crypto_calls[] = {
 	{ "a response", HANDSHAKE_STACK_KIB, depth_of_response },
 };
 
-/* R9: the kernel's crypto goes no deeper than what is wiped after it. */
+/* R9: the kernel's crypto uses no more stack than is wiped after it. */
 static void stack_is_wiped_deep_enough(struct kunit *test)
 {
 	u8 *message = kunit_kzalloc(test, DEPTH_TEXT_LEN + NOISE_TAG_LEN, GFP_KERNEL);
@@ -1185,7 +1185,7 @@ static void stack_is_wiped_deep_enough(struct kunit *test)
 	}
 }
 
-/* The key stream of a message must not be there either. */
+/* R9: nor is the key stream of a message left on the stack. */
 static void key_stream_is_wiped(struct kunit *test)
 {
 	static const u8 zeros[TEXT_LEN];
@@ -1241,7 +1241,7 @@ static void interrupt_prepare(struct kunit *test, struct world *world, unsigned 
 	KUNIT_ASSERT_TRUE(test, interrupt.seen && interrupt.data);
 }
 
-/* No two packets get one nonce, wherever one interrupts the other. */
+/* No two packets get one nonce, at whatever step one interrupts the other. */
 static void nonce_is_unique_when_interrupted(struct kunit *test)
 {
 	struct world world;
@@ -1270,7 +1270,7 @@ static enum hrtimer_restart on_timer(struct hrtimer *timer)
 	return HRTIMER_RESTART;
 }
 
-/* ... nor when a timer interrupts wherever it likes. */
+/* ... nor if a timer interrupts at random. */
 static void nonce_is_unique_under_load(struct kunit *test)
 {
 	unsigned long end = jiffies + 10 * HZ;
@@ -1289,12 +1289,12 @@ static void nonce_is_unique_under_load(struct kunit *test)
 		struct scatterlist sg;
 
 		sg_init_one(&sg, header + 1, NOISE_TAG_LEN);
-		/* With BHs enabled, so as to be interrupted. */
+		/* BHs are enabled, so that the timer can interrupt. */
 		rcu_read_lock();
 		KUNIT_ASSERT_EQ(test, fwg_noise_seal(interrupt.session, &sg, 0, header), 0);
 		rcu_read_unlock();
 		note_nonce(nonce_of(world.data));
-		/* Lest softirqs are left to a thread that waits for us. */
+		/* Otherwise softirqs may be left to a thread, which would wait for us. */
 		cond_resched();
 	}
 	hrtimer_cancel(&timer);
@@ -1305,7 +1305,7 @@ static void nonce_is_unique_under_load(struct kunit *test)
 	world_destroy(test, &world);
 }
 
-/* A session ends before its counter could wrap, however often it is tried. */
+/* A session ends before its counter can wrap, however often it is used. */
 static void nonce_never_wraps(struct kunit *test)
 {
 	struct noise_session *session;
@@ -1332,7 +1332,7 @@ static void let_one_pass(void)
 	(atomic64_fetch_add_unless)(&interrupt.session->nonce, 1, REJECT_AFTER_MESSAGES);
 }
 
-/* The last nonce goes to one of two that both have seen it free. */
+/* Two packets both find the last nonce free: only one gets it. */
 static void last_nonce_is_given_once(struct kunit *test)
 {
 	struct world world;
@@ -1345,7 +1345,7 @@ static void last_nonce_is_given_once(struct kunit *test)
 	happens_at(3, let_one_pass);
 	KUNIT_EXPECT_EQ(test, seal_text(interrupt.session, world.data, "too late"), -EAGAIN);
 	happens_at(0, NULL);
-	/* Many that come too late do not push it over the edge. */
+	/* The counter stays at the limit, whatever the number of late packets. */
 	KUNIT_EXPECT_EQ(test, (u64)(atomic64_read)(&interrupt.session->nonce),
 			REJECT_AFTER_MESSAGES);
 	world_destroy(test, &world);
@@ -1362,7 +1362,7 @@ static void vector_data(struct kunit *test, const u8 key[NOISE_SYMMETRIC_KEY_LEN
 	KUNIT_EXPECT_EQ(test, memcmp(out, message, len + NOISE_TAG_LEN), 0);
 }
 
-/* Our handshake is Noise's, by a published vector. */
+/* Our handshake agrees with a published test vector of Noise. */
 static void noise_vector(struct kunit *test)
 {
 	const size_t e = NOISE_PUBLIC_KEY_LEN, s = e + NOISE_PUBLIC_KEY_LEN + NOISE_TAG_LEN;
@@ -1445,7 +1445,7 @@ static const u8 low_order[][NOISE_PUBLIC_KEY_LEN] = {
 	{ 0xee, [1 ... 30] = 0xff, 0x7f },
 };
 
-/* A public key of low order gives no session, wherever it comes from. */
+/* A public key of low order gives no session, in any role. */
 static void low_order_keys_give_no_session(struct kunit *test)
 {
 	u8 point[NOISE_PUBLIC_KEY_LEN];
@@ -1475,7 +1475,7 @@ static void low_order_keys_give_no_session(struct kunit *test)
 	world_destroy(test, &world);
 }
 
-/* A flipped bit anywhere under authentication is noticed. */
+/* A flipped bit in any authenticated part is detected. */
 static void tampering_is_noticed(struct kunit *test)
 {
 	u8 *original = kunit_kzalloc(test, sizeof(struct message_initiation), GFP_KERNEL);
@@ -1521,7 +1521,7 @@ static void tampering_is_noticed(struct kunit *test)
 	world_destroy(test, &world);
 }
 
-/* An initiation counts once, in order, and not too often. */
+/* An initiation is accepted once, in order, and at a limited rate. */
 static void initiations_are_not_replayed(struct kunit *test)
 {
 	struct message_initiation *old = kunit_kzalloc(test, sizeof(*old), GFP_KERNEL);
@@ -1544,7 +1544,7 @@ static void initiations_are_not_replayed(struct kunit *test)
 	world_destroy(test, &world);
 }
 
-/* A response ends the handshake that it answers, and that one only. */
+/* A response finishes only the handshake that it answers. */
 static void response_to_an_older_initiation_is_refused(struct kunit *test)
 {
 	struct world world;
@@ -1561,7 +1561,7 @@ static void response_to_an_older_initiation_is_refused(struct kunit *test)
 	world_destroy(test, &world);
 }
 
-/* Sessions are as old as they may get, and the one before the last is gone. */
+/* Sessions end at the age limit, and at most the previous one is kept. */
 static void sessions_age(struct kunit *test)
 {
 	struct noise_session *session;
@@ -1579,7 +1579,7 @@ static void sessions_age(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, receive_text(&world.b, world.data), -ESTALE);
 	KUNIT_EXPECT_EQ(test, send_text(&world.a, world.data, "too old"), -EAGAIN);
 
-	/* The responder sends with nothing that the initiator has not used. */
+	/* The responder does not send in a session that the initiator has not used. */
 	wait_a_second();
 	KUNIT_ASSERT_EQ(test, begin(&world), 0);
 	KUNIT_ASSERT_EQ(test, answer(&world), 0);
@@ -1596,7 +1596,7 @@ static void sessions_age(struct kunit *test)
 
 /* ---- handshakes that cross ---- */
 
-/* Both ends send with one session, which one of them initiated. */
+/* Both ends send in one session, which one of them initiated. */
 static void expect_settled(struct kunit *test, struct world *world)
 {
 	struct noise_session *a = session_of(&world->a, SLOT_CURRENT);
@@ -1609,7 +1609,7 @@ static void expect_settled(struct kunit *test, struct world *world)
 	KUNIT_EXPECT_EQ(test, fwg_noise_session_old_to_send(b), b->initiator);
 }
 
-/* The initiator rekeys, with data in flight. */
+/* The initiator of the session rekeys, with data in flight. */
 static void rekey(struct kunit *test, struct world *world, struct crossing *crossing)
 {
 	bool is_a = session_of(&world->a, SLOT_CURRENT)->initiator;
@@ -1651,7 +1651,7 @@ static void crossing_handshakes_settle(struct kunit *test)
 		KUNIT_EXPECT_NULL(test, session_of(&world.a, SLOT_OLD));
 		KUNIT_EXPECT_NULL(test, session_of(&world.b, SLOT_OLD));
 	}
-	/* It is a matter of chance who wins. */
+	/* Which end wins is random. */
 	KUNIT_EXPECT_TRUE(test, won > 0 && won < round);
 	world_destroy(test, &world);
 }
@@ -1679,7 +1679,7 @@ static void crossing_settles_if_data_comes_first(struct kunit *test)
 	world_destroy(test, &world);
 }
 
-/* A peer that gives up its own handshake when it answers ours, as stock WireGuard does. */
+/* A peer that abandons its own handshake when it answers ours, as stock WireGuard does. */
 static void session_stays_with_peer_that_gives_up(struct kunit *test)
 {
 	struct noise_session *session;
@@ -1694,7 +1694,7 @@ static void session_stays_with_peer_that_gives_up(struct kunit *test)
 		both_begin(test, &world, &crossing);
 		KUNIT_ASSERT_EQ(test, finish(&world), 0);
 		session = session_of(&world.a, SLOT_CURRENT);
-		/* What was sent before the other end knew. */
+		/* Data sent before the other end had the session. */
 		KUNIT_EXPECT_EQ(test, send_text(&world.b, crossing.from_b, "in flight"), 0);
 		KUNIT_EXPECT_EQ(test, receive_text(&world.a, crossing.from_b), 0);
 		both_talk(test, &world, &crossing);
@@ -1706,7 +1706,7 @@ static void session_stays_with_peer_that_gives_up(struct kunit *test)
 	world_destroy(test, &world);
 }
 
-/* Two machines that are forked together begin anew at the same time. */
+/* Two machines that are forked together begin handshakes at the same time. */
 static void machines_forked_together_settle(struct kunit *test)
 {
 	struct crossing crossing;
@@ -1718,7 +1718,7 @@ static void machines_forked_together_settle(struct kunit *test)
 	connect(test, &world);
 	for (id = 2; id < 10; id++) {
 		set_id(id);
-		/* In every other generation, the reset comes late. */
+		/* In every other generation, the reset is late. */
 		if (id % 2) {
 			KUNIT_EXPECT_EQ(test, fwg_noise_peer_reset(world.a.peer), NOISE_WIPED_LIVE);
 			KUNIT_EXPECT_EQ(test, fwg_noise_peer_reset(world.b.peer), NOISE_WIPED_LIVE);
@@ -1737,9 +1737,9 @@ static void machines_forked_together_settle(struct kunit *test)
 	world_destroy(test, &world);
 }
 
-/* ---- what a handshake costs ---- */
+/* ---- the cost of handshakes ---- */
 
-/* A few responses for each handshake that has begun, and none for any other. */
+/* A few responses are expected for each pending handshake, and none for others. */
 static void responses_are_expected_a_few_times(struct kunit *test)
 {
 	struct message_response response = {};
@@ -1793,7 +1793,7 @@ static void nothing_is_computed_before_sleep(struct kunit *test)
 	world_destroy(test, &world);
 }
 
-/* How many Diffie-Hellmans does a handshake take each end? */
+/* Check how many Diffie-Hellmans a handshake takes at each end. */
 static void expect_diffie_hellmans(struct kunit *test, struct world *world, unsigned int initiator,
 				   unsigned int responder)
 {
@@ -1809,7 +1809,7 @@ static void expect_diffie_hellmans(struct kunit *test, struct world *world, unsi
 	KUNIT_EXPECT_EQ(test, steps.diffie_hellmans, 2U);
 }
 
-/* That of the static keys is computed once a peer, and wiped with either key. */
+/* That of the static keys is computed once for each peer, and wiped with either key. */
 static void static_keys_are_combined_once(struct kunit *test)
 {
 	u8 other[NOISE_PUBLIC_KEY_LEN] = { 'o' }, shared[NOISE_PUBLIC_KEY_LEN];
@@ -1827,7 +1827,7 @@ static void static_keys_are_combined_once(struct kunit *test)
 	KUNIT_EXPECT_TRUE(test,
 			  contains(world.b.peer, sizeof(*world.b.peer), shared, sizeof(shared)));
 
-	/* With another key it is of no use, ... */
+	/* With another key it is not used, ... */
 	fwg_noise_local_set_private_key(world.a.local, other);
 	wait_a_second();
 	KUNIT_ASSERT_EQ(test, begin(&world), 0);
@@ -1852,7 +1852,7 @@ static void key_changes(void)
 	static const u8 other[NOISE_PUBLIC_KEY_LEN] = { 'o' };
 
 	if (in_softirq()) {
-		/* Not while the handshake holds a lock. */
+		/* The handshake holds a lock: try at the next step. */
 		steps.at = steps.count + 1;
 		return;
 	}
@@ -1899,7 +1899,7 @@ static bool shows_cookie(struct world *world, const struct noise_source *source)
 				    source);
 }
 
-/* A cookie is good for who has got it, where he has got it, for two minutes. */
+/* A cookie is valid for the source address that received it, for two minutes. */
 static void cookies_prove_the_source(struct kunit *test)
 {
 	struct noise_source elsewhere = source_of_a;
@@ -1914,7 +1914,7 @@ static void cookies_prove_the_source(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, take_cookie(&world), 0);
 	KUNIT_EXPECT_TRUE(test, shows_cookie(&world, &source_of_a));
 
-	/* The message that it comes with is what counts. */
+	/* The MACs are those of this message only. */
 	world.initiation->ephemeral[0]++;
 	KUNIT_EXPECT_FALSE(test, fwg_noise_mac1_valid(world.b.local, world.initiation,
 						      sizeof(*world.initiation)));
@@ -1935,7 +1935,7 @@ static void cookies_prove_the_source(struct kunit *test)
 	world_destroy(test, &world);
 }
 
-/* The secret of cookies does not live longer than they. */
+/* The cookie secret lives no longer than the cookies. */
 static void cookies_go_out_of_date(struct kunit *test)
 {
 	u8 secret[NOISE_HASH_LEN];
@@ -1950,7 +1950,7 @@ static void cookies_go_out_of_date(struct kunit *test)
 	KUNIT_ASSERT_EQ(test, give_cookie(&world), 0);
 	KUNIT_EXPECT_TRUE(test,
 			  !memcmp(secret, world.b.local->cookie_secret.secret, sizeof(secret)));
-	/* The initiator has got it late. */
+	/* The initiator received it late. */
 	KUNIT_ASSERT_EQ(test, take_cookie(&world), 0);
 	KUNIT_EXPECT_TRUE(test, shows_cookie(&world, &source_of_a));
 	nature.boottime++;
@@ -1961,7 +1961,7 @@ static void cookies_go_out_of_date(struct kunit *test)
 	world_destroy(test, &world);
 }
 
-/* Nobody else can give a cookie, nor the same one twice. */
+/* Nobody else can send a cookie reply, and none is accepted twice. */
 static void cookie_replies_are_authentic(struct kunit *test)
 {
 	struct message_cookie *good;
@@ -1986,7 +1986,7 @@ static void cookie_replies_are_authentic(struct kunit *test)
 	KUNIT_EXPECT_EQ(test, take_cookie(&world), 0);
 	KUNIT_EXPECT_EQ(test, take_cookie(&world), -ENOENT);
 
-	/* It answers the message before. */
+	/* The reply answers the previous message. */
 	world.initiation->ephemeral[0]++;
 	fwg_noise_add_macs(world.a.peer, world.initiation, sizeof(*world.initiation));
 	KUNIT_EXPECT_EQ(test, take_cookie(&world), -EBADMSG);
@@ -1994,7 +1994,7 @@ static void cookie_replies_are_authentic(struct kunit *test)
 	world_destroy(test, &world);
 }
 
-/* R1, R3, R5, R6: what is of a cookie ends with the generation. */
+/* R1, R3, R5, R6: cookies and their secret end with the generation. */
 static void fork_ends_cookies(struct kunit *test)
 {
 	u8 secret[NOISE_HASH_LEN], cookie[MESSAGE_MAC_LEN];
@@ -2024,7 +2024,7 @@ static void fork_ends_cookies(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test,
 			   contains(world.b.local, sizeof(*world.b.local), secret, sizeof(secret)));
 
-	/* What is new outlives a reset that comes late. */
+	/* New cookies survive a late reset. */
 	KUNIT_ASSERT_EQ(test, begin(&world), 0);
 	KUNIT_ASSERT_EQ(test, give_cookie(&world), 0);
 	KUNIT_ASSERT_EQ(test, take_cookie(&world), 0);
@@ -2032,7 +2032,7 @@ static void fork_ends_cookies(struct kunit *test)
 	fwg_noise_local_reset(world.b.local);
 	KUNIT_EXPECT_TRUE(test, shows_cookie(&world, &source_of_a));
 
-	/* A reply that was begun before a fork is given to nobody. */
+	/* A reply that was begun before a fork is not sent. */
 	for (step = 1;; step++) {
 		set_id(10 + step);
 		memset(world.cookie, 0xff, sizeof(*world.cookie));

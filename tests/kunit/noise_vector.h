@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * The vector of cacophony (a Haskell implementation of Noise) for
- * Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s: keys as given, and the payload and
- * ciphertext of each message; the first two are the handshake. Its handshake
- * hash is left out: it is not what these messages hash to, by an independent
- * computation too, and the tunnel has no use for it.
+ * The test vector of cacophony (a Haskell implementation of Noise) for
+ * Noise_IKpsk2_25519_ChaChaPoly_BLAKE2s: the keys, and the payload and ciphertext of
+ * each message; the first two are the handshake. Its handshake hash is omitted: an
+ * independent computation, too, gives another hash for these messages, and the tunnel
+ * does not use it.
  */
 #ifndef _FORKGUARD_TEST_NOISE_VECTOR_H
 #define _FORKGUARD_TEST_NOISE_VECTOR_H

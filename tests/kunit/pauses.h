@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * pauses: included before module/reset.c when it is built for KUnit, so that a
- * test may have something happen whenever a walk over the peers pauses.
+ * pauses: included before module/reset.c when it is built for KUnit, so that a test
+ * can run code whenever a walk over the peers pauses.
  */
 #ifndef _FORKGUARD_TEST_PAUSES_H
 #define _FORKGUARD_TEST_PAUSES_H

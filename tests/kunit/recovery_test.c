@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tests of how a peer comes back after a reset (R8, R12); included by
- * module/device.c behind device_test.c, whose tunnel they use.
+ * Tests of recovery after a reset (R8, R12); included by module/device.c after
+ * device_test.c, whose tunnel they use.
  */
 
-/* The longest time that passes until a wiped session is followed by an initiation. */
+/* The longest time from wiping a session to an initiation. */
 #define RECOVERY_MSECS (RECOVERY_INTERVAL + MSEC_PER_SEC / 3 + 200)
 
-/* How many initiations have come to the other end. */
+/* How many initiations the other end has received. */
 static unsigned int initiations_on_wire(void)
 {
 	unsigned int n = 0;
@@ -20,7 +20,7 @@ static unsigned int initiations_on_wire(void)
 	return n;
 }
 
-/* What the other end begins, as it comes from @from. */
+/* The device receives an initiation of the other end from @from. */
 static void tunnel_receive_initiation(struct kunit *test, struct tunnel *t,
 				      const struct endpoint *from)
 {
@@ -53,7 +53,7 @@ static const struct endpoint elsewhere = {
 
 /*
  * R12: an initiation that was recorded after the snapshot is new to a clone. It is
- * answered where it came from, but the clone goes on talking to the peer.
+ * answered, but the clone still sends to the peer's endpoint.
  */
 static void replayed_initiation_moves_nobody(struct kunit *test)
 {
@@ -83,7 +83,7 @@ static void replayed_initiation_moves_nobody(struct kunit *test)
 	}
 }
 
-/* Whoever speaks first tells where it is. */
+/* An unknown endpoint is learnt from the first initiation. */
 static void first_initiation_tells_endpoint(struct kunit *test)
 {
 	static const struct endpoint nowhere;
@@ -107,7 +107,7 @@ static void early_initiation_is_not_lost(struct kunit *test)
 	tunnel_connect(test, &t);
 	msleep(100);
 	fork_and_reset();
-	/* The timer has gone off ... */
+	/* The timer has expired ... */
 	del_timer_sync(&t.peer->timers.recover);
 	KUNIT_EXPECT_TRUE(test, fwg_send_queue_initiation(t.peer, false));
 	/* ... and before the worker runs, an initiation of the peer is answered. */
@@ -119,7 +119,7 @@ static void early_initiation_is_not_lost(struct kunit *test)
 	tunnel_destroy(&t);
 }
 
-/* A machine that is about to sleep does not try again and again, but recovers at once after. */
+/* A machine that is about to sleep does not keep trying, and recovers at once afterwards. */
 static void sleep_costs_nothing(struct kunit *test)
 {
 	unsigned int i, attempts = 0;
@@ -139,7 +139,7 @@ static void sleep_costs_nothing(struct kunit *test)
 		attempts += now != last;
 		last = now;
 	}
-	/* One for each reset that has come, not one every 40 ms. */
+	/* One attempt for each reset, not one every 40 ms. */
 	KUNIT_EXPECT_LE(test, attempts, 4U);
 	skb_queue_purge(&wire);
 	WRITE_ONCE(generation_frozen, false);
@@ -161,8 +161,9 @@ static int note_timer(struct sock *sk, struct sk_buff *skb)
 }
 
 /*
- * An answer that comes at once finds the timer that it has to stop. Otherwise a
- * second handshake follows the first after five seconds.
+ * The retransmission timer is armed before the initiation is sent, so that an
+ * immediate response stops it. Otherwise a second handshake would follow after five
+ * seconds.
  */
 static void retransmission_is_due_before_the_answer(struct kunit *test)
 {
@@ -190,7 +191,7 @@ static void give_up(struct tunnel *t)
 	msleep(50);
 }
 
-/* A peer that never answers is asked less and less often, and then no more. */
+/* A peer that never answers is tried less and less often, and in the end no more. */
 static void recovery_ends(struct kunit *test)
 {
 	unsigned long left, last = 0;
@@ -208,14 +209,14 @@ static void recovery_ends(struct kunit *test)
 		KUNIT_EXPECT_GE(test, left, max(last, (REKEY_AFTER_TIME - 1UL) * HZ));
 		last = left;
 	}
-	/* For an hour or so. */
+	/* For about an hour. */
 	KUNIT_EXPECT_GE(test, rounds, 4U);
 	KUNIT_EXPECT_LE(test, rounds, 8U);
 	KUNIT_EXPECT_GE(test, last, 1000UL * HZ);
 	KUNIT_EXPECT_LE(test, last, 4000UL * HZ);
 	KUNIT_EXPECT_FALSE(test, t.peer->timers.recovering);
 
-	/* The next fork begins anew. */
+	/* After the next fork, recovery begins again. */
 	tunnel_connect(test, &t);
 	fork_and_reset();
 	KUNIT_EXPECT_TRUE(test, timer_pending(&t.peer->timers.recover));
@@ -284,7 +285,7 @@ static void recovery_is_spread(struct kunit *test)
 	tunnel_destroy(&t);
 }
 
-/* A message as it waits to be answered; it comes from the other end. */
+/* A message of the other end, as it waits to be answered. */
 static struct sk_buff *tunnel_message(struct kunit *test, struct tunnel *t, const void *msg,
 				      size_t len)
 {
@@ -297,7 +298,7 @@ static struct sk_buff *tunnel_message(struct kunit *test, struct tunnel *t, cons
 	return skb;
 }
 
-/* A response of the other end to an initiation that is pending. */
+/* The other end responds to a pending initiation. */
 static void tunnel_respond(struct kunit *test, struct tunnel *t)
 {
 	struct fwg_peer *owner;
@@ -308,7 +309,7 @@ static void tunnel_respond(struct kunit *test, struct tunnel *t)
 	t->response->type = cpu_to_le32(MESSAGE_RESPONSE);
 }
 
-/* How many cookies the other end has got. */
+/* How many cookie replies the other end has received. */
 static unsigned int cookies_on_wire(void)
 {
 	unsigned int n = 0;
@@ -322,8 +323,8 @@ static unsigned int cookies_on_wire(void)
 }
 
 /*
- * A hub that recovers is answered by all its peers at once. It takes their
- * responses under load without asking for cookies, but not any number of them.
+ * All peers of a recovering hub answer at once. Under load, it accepts their responses
+ * without cookies, but not any number of them.
  */
 static void expected_responses_need_no_cookie(struct kunit *test)
 {
@@ -344,7 +345,7 @@ static void expected_responses_need_no_cookie(struct kunit *test)
 	msleep(100);
 	KUNIT_EXPECT_EQ(test, cookies_on_wire(), 0U);
 
-	/* Nobody expects this one. */
+	/* An unexpected response. */
 	forged = *t.response;
 	forged.receiver_index ^= cpu_to_le32(1);
 	t.device->last_overload = ktime_get_coarse_boottime_ns();
@@ -353,7 +354,7 @@ static void expected_responses_need_no_cookie(struct kunit *test)
 	msleep(100);
 	KUNIT_EXPECT_EQ(test, cookies_on_wire(), 1U);
 
-	/* Whoever has seen an initiation can forge responses, to no end. */
+	/* A host that has seen an initiation can forge any number of responses. */
 	tunnel_respond(test, &t);
 	skb_queue_purge(&wire);
 	t.device->last_overload = ktime_get_coarse_boottime_ns();

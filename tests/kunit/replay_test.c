@@ -46,7 +46,7 @@ static void window_edges(struct kunit *test)
 	KUNIT_EXPECT_FALSE(test, accept(window, limit - 1));
 }
 
-/* Whatever order: accepted is what is in the window and was not before. */
+/* In any order, exactly the counters in the window that are new are accepted. */
 static void window_agrees_with_memory(struct kunit *test)
 {
 	const u32 all = 1 << 22;
@@ -60,7 +60,7 @@ static void window_agrees_with_memory(struct kunit *test)
 	for (i = 1; i < 200000; i++) {
 		u32 r = hash_32(i, 32);
 
-		/* Mostly near the top, at times far ahead or behind. */
+		/* Mostly near the top, sometimes far ahead or behind. */
 		if (i % 1000 == 0)
 			counter = top + r % (3 * REPLAY_BITS);
 		else if (i % 7 == 0)

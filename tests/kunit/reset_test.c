@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Tests of reset; included by module/reset.c, whose static parts they use. What is
- * to happen during a walk over the peers happens at a pause; see pauses.h.
+ * Tests of reset; included by module/reset.c, whose static parts they use. Events
+ * during a walk over the peers happen at its pauses; see pauses.h.
  */
 
 #include "device.h"
@@ -14,7 +14,7 @@
 #include <linux/kthread.h>
 #include <linux/rtnetlink.h>
 
-/* A limit for what is to happen soon; only a fault reaches it. */
+/* A time limit, reached only after a fault. */
 #define LONG_ENOUGH (20 * HZ)
 
 /* The peer at which a walk pauses first. */
@@ -24,7 +24,7 @@ static u64 reset_test_id[2];
 static const u64 *saved_id;
 static generation_reset_fn saved_reset;
 
-/* @at_pause is called at the next pause, once. */
+/* @at_pause is called once, at the next pause. */
 static struct {
 	void (*at_pause)(struct kunit *test, struct fwg_device *device);
 	struct kunit *test;
@@ -33,7 +33,7 @@ static struct {
 } walk;
 
 /**
- * test_pause() - a walk pauses
+ * test_pause() - called when a walk pauses
  */
 void test_pause(void)
 {
@@ -101,7 +101,7 @@ static void begin_handshake(struct kunit *test, struct fwg_peer *peer)
 	KUNIT_EXPECT_EQ(test, fwg_noise_initiate(peer->noise, msg), 0);
 }
 
-/* A device with peers, some of which have a secret: the first, and those around a pause. */
+/* A device with peers. The first peer, and those around a pause, have secrets. */
 static struct fwg_device *create_device(struct kunit *test, unsigned int peers)
 {
 	struct fwg_device *device = test_device_create(test);
@@ -109,7 +109,7 @@ static struct fwg_device *create_device(struct kunit *test, unsigned int peers)
 	struct fwg_peer *peer;
 	unsigned int i;
 
-	/* A device that is down begins no handshakes by itself. */
+	/* A device that is down begins no handshakes on its own. */
 	close_device(device);
 	get_random_bytes(key, sizeof(key));
 	fwg_noise_local_set_private_key(device->noise, key);
@@ -131,7 +131,7 @@ static struct fwg_peer *first_peer(struct fwg_device *device)
 	return list_first_entry(&device->peers, struct fwg_peer, list);
 }
 
-/* How many peers have a stale secret still. */
+/* How many peers still have a stale secret. */
 static unsigned int count_stale(struct fwg_device *device)
 {
 	struct fwg_peer *peer;
@@ -153,7 +153,7 @@ static void set_pause(struct kunit *test, struct fwg_device *device,
 	walk.at_pause = at_pause;
 }
 
-/* R6: wiping goes in bounded steps, between which others run and RCU readers end. */
+/* R6: wiping is done in bounded steps, between which other threads run and grace periods end. */
 static void walk_goes_in_steps(struct kunit *test)
 {
 	struct fwg_device *device = create_device(test, 3 * RESET_STEP + 1);
@@ -196,7 +196,7 @@ static void remove_peers(struct fwg_device *device)
 	fwg_allowedips_release(&device->allowedips, &ips);
 	fwg_peer_finish_removal(&removed);
 	mutex_unlock(&device->lock);
-	/* All of them are freed, except one that the walk holds. */
+	/* All peers are freed, except one that the walk holds. */
 	rcu_barrier();
 }
 
@@ -209,7 +209,7 @@ static void remove_peers_at_pause(struct kunit *test, struct fwg_device *device)
 	KUNIT_EXPECT_TRUE(test, end_aside(aside));
 }
 
-/* Peers may be removed during a walk, the one at which it pauses included. */
+/* Peers may be removed during a walk, including the one at which it pauses. */
 static void peers_go_during_a_walk(struct kunit *test)
 {
 	struct fwg_device *device;
@@ -253,7 +253,7 @@ static void devices_go_during_a_reset(struct kunit *test)
 	destroy_device(last);
 }
 
-/* R6: all is stale at once, even while somebody else is wiping the same device. */
+/* R6: all secrets are stale at once, even during another reset of the same device. */
 static void stale_before_wiped(struct kunit *test)
 {
 	struct fwg_device *device = create_device(test, 1);
@@ -283,7 +283,7 @@ static void reset_neighbour(struct kunit *test, struct fwg_device *device)
 	KUNIT_EXPECT_EQ(test, fwg_reset_last(device).count, 0ULL);
 }
 
-/* R6: the reset of a device waits for no walk over the peers of another. */
+/* R6: the reset of a device does not wait for a walk over the peers of another. */
 static void devices_wait_for_themselves_only(struct kunit *test)
 {
 	struct fwg_device *device = create_device(test, 2 * RESET_STEP);
@@ -292,7 +292,7 @@ static void devices_wait_for_themselves_only(struct kunit *test)
 	set_pause(test, device, reset_neighbour);
 	fwg_reset_force_device(device);
 	KUNIT_EXPECT_PTR_EQ(test, walk.at_pause, NULL);
-	/* In case that it did wait. */
+	/* In case it waited. */
 	KUNIT_EXPECT_TRUE(test, end_aside(&neighbour_going));
 	KUNIT_EXPECT_EQ(test, fwg_reset_last(device).count, 1ULL);
 	destroy_device(neighbour);
@@ -311,7 +311,7 @@ static void reset_in_a_loop(struct fwg_device *device)
 	}
 }
 
-/* R6: nor for one that is reset again and again, when all are reset. */
+/* R6: a reset of all devices does not wait for one that is reset again and again. */
 static void loop_of_resets_delays_nobody(struct kunit *test)
 {
 	struct fwg_device *device = create_device(test, 2 * RESET_STEP);
@@ -357,7 +357,7 @@ static void more_resets_come(struct kunit *test, struct fwg_device *device)
 	KUNIT_EXPECT_EQ(test, fwg_generation_epoch(scope), epoch + i);
 }
 
-/* R7: a reset that comes during a walk gets one of its own, shared with all that wait. */
+/* R7: a reset during a walk gets another walk, shared by all that wait. */
 static void waiting_resets_are_one(struct kunit *test)
 {
 	struct fwg_device *device = create_device(test, 2 * RESET_STEP);
@@ -369,13 +369,13 @@ static void waiting_resets_are_one(struct kunit *test)
 		KUNIT_EXPECT_TRUE(test, end_aside(&waiting[i]));
 	KUNIT_EXPECT_EQ(test, fwg_reset_last(device).count, 2ULL);
 	KUNIT_EXPECT_EQ(test, count_stale(device), 0U);
-	/* And each that comes later is one, though nothing is stale. */
+	/* Each later reset counts as one, although nothing is stale. */
 	fwg_reset_force_device(device);
 	KUNIT_EXPECT_EQ(test, fwg_reset_last(device).count, 3ULL);
 	destroy_device(device);
 }
 
-/* R7: with no notification, a fork that a new handshake meets first is noticed for all. */
+/* R7: without a notification, a new handshake notices a fork, and everything is reset. */
 static void new_handshake_notices_a_fork(struct kunit *test)
 {
 	struct fwg_device *device = create_device(test, 3);

@@ -2,8 +2,8 @@
 /*
  * steps: included before each file of module/noise/ when it is built for KUnit.
  * Each call that reads the generation, draws, computes a hash, a key or a
- * ciphertext, or touches a counter becomes a step, before which a test may have
- * something happen: a fork of the machine, an interrupt.
+ * ciphertext, or accesses a counter becomes a step, before which a test can run code:
+ * a fork of the machine, an interrupt.
  */
 #ifndef _FORKGUARD_TEST_STEPS_H
 #define _FORKGUARD_TEST_STEPS_H

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Makes captures: the packets around WireGuard's messages, and capture files."""
+"""Makes captures: packets with WireGuard messages, and capture files."""
 
 import struct
 
@@ -26,7 +26,8 @@ def ipv4(payload, protocol=17, options=b"", fragment=0, total=None, version=4, h
 
 
 def ipv6(payload, protocol=17, extensions=(), total=None, hosts=V6):
-    """Extensions are pairs of a header's number and its bytes but the first, the next header."""
+    """An IPv6 packet. Extensions are pairs of a header's number and its bytes after the first one,
+    the next header."""
     numbers = [number for number, _ in extensions] + [protocol]
     body = b"".join(bytes([following]) + rest
                     for (_, rest), following in zip(extensions, numbers[1:])) + payload
@@ -53,22 +54,22 @@ def pppoe(packet, code=0, length=None):
 
 
 def frame(message, back=False, hosts=V4, ports=PORTS):
-    """A message from the first host to the second, or back."""
+    """A frame with a message from the first host to the second, or back."""
     step = -1 if back else 1
     return ethernet(ipv4(udp(message, ports=ports[::step]), hosts=hosts[::step]))
 
 
-# Capture files. A frame is bytes, a pair of the captured bytes and the length on the wire, or an At.
+# Capture files. A frame is bytes, a pair of captured bytes and length on the wire, or an At.
 
 class At(tuple):
-    """A frame and the second at which it was captured; without it, that is its number."""
+    """A frame and the second at which it was captured. For other frames, that is their number."""
 
     def __new__(cls, second, data):
         return super().__new__(cls, (second, data))
 
 
 def parts(number, item):
-    """Of a frame: second, captured bytes, length on the wire."""
+    """The second, the captured bytes and the length on the wire of a frame."""
     second = number
     if isinstance(item, At):
         second, item = item
@@ -102,14 +103,14 @@ def section(order="<"):
 
 
 def interface(link=ETHERNET, order="<", snaplen=262144, resolution=None):
-    """@resolution: the byte that says how fine its clock is."""
+    """An interface description. @resolution: the byte for the resolution of its clock."""
     options = b"" if resolution is None else \
         struct.pack(order + "HHBxxxHH", 9, 1, resolution, 0, 0)
     return block(1, struct.pack(order + "HHI", link, 0, snaplen) + options, order)
 
 
 def enhanced(item, number=0, order="<", of=0, units=1000000):
-    """@of: the interface; @units: those of its clock in a second."""
+    """An enhanced packet. @of: the interface; @units: units of its clock in a second."""
     second, data, length = parts(number, item)
     ticks = second * units
     return block(6, struct.pack(order + "IIIII", of, ticks >> 32, ticks & 0xffffffff, len(data),

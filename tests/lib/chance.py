@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What tests choose at random follows from the commit: one commit is tested alike everywhere, and
-the next one differently. FORKGUARD_SEED, which is printed, repeats the choices of another commit."""
+"""Random choices of tests depend on the commit: a commit is tested in the same way everywhere, and
+the next one differently. FORKGUARD_SEED, which is printed, repeats the choices of another commit.
+"""
 
 import os
 import random
@@ -9,7 +10,7 @@ import history
 
 
 def seed():
-    """The id of HEAD's tree, or 0 where there is no repository."""
+    """The id of HEAD's tree, or 0 if there is no repository."""
     try:
         return os.environ.get("FORKGUARD_SEED") or history.head_tree()
     except history.NoHistory:
@@ -17,12 +18,12 @@ def seed():
 
 
 def generator(purpose):
-    """A random.Random for one purpose. What it depends on is printed."""
+    """A random.Random for one purpose. Prints its seed."""
     chosen = seed()
     print(f"{purpose}: FORKGUARD_SEED={chosen}", flush=True)
     return random.Random(f"{purpose} {chosen}")
 
 
 def number(purpose):
-    """A number of 32 bits, for programs that want a seed of their own."""
+    """A 32-bit number, for programs that need a seed of their own."""
     return generator(purpose).getrandbits(32)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What git knows of this tree."""
+"""Information from git about this tree."""
 
 import os
 import subprocess
@@ -14,7 +14,7 @@ class NoHistory(Exception):
 
 
 def git(*words, top=TOP, **environment):
-    """What a git command prints."""
+    """The output of a git command."""
     try:
         done = subprocess.run(["git", *words], cwd=top, env=os.environ | environment, text=True,
                               stdin=subprocess.DEVNULL, capture_output=True, check=False)
@@ -26,7 +26,7 @@ def git(*words, top=TOP, **environment):
 
 
 def head_tree():
-    """The id of the tree that HEAD has."""
+    """The id of HEAD's tree."""
     return git("rev-parse", "--short=12", "HEAD^{tree}")
 
 

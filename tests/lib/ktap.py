@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Reads the results of KUnit suites from a kernel's log, and trusts nothing.
+"""Reads the results of KUnit suites from a kernel's log, and checks that they are complete.
 
-A suite is sound only if it announced a plan, gave one result for each test of it in order, and
-closed with a result that agrees.
+A suite is complete only if it announced a plan, gave a result for each test of the plan in order,
+and ended with a result that agrees.
 """
 
 import re
@@ -15,7 +15,7 @@ RESULT = re.compile(r"^(ok|not ok) (\d+)(?: -)? (\S+)(?: # (SKIP)\b.*)?$")
 
 @dataclass
 class Suite:
-    """One suite: what it planned, what became of its tests, and whether it ended."""
+    """One suite: its plan, the results of its tests, and whether it ended."""
 
     name: str
     planned: int = -1
@@ -42,7 +42,7 @@ class Suite:
 
 
 def parse(log):
-    """Returns the suites that ran according to the text LOG."""
+    """Returns the suites in the text LOG."""
     suites, current = [], None
     for line in log.splitlines():
         indent, text = LINE.match(line).groups()
@@ -65,7 +65,7 @@ def parse(log):
 
 
 def problems(suites, expected):
-    """What is wrong with SUITES beyond failed tests, if those named in EXPECTED should run."""
+    """The problems of SUITES besides failed tests. EXPECTED: the names of those that must run."""
     found = []
     for suite in suites:
         found += [f"suite {suite.name}: {problem}" for problem in suite.problems]

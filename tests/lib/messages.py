@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""WireGuard's messages: their numbers, and bytes that have the form of one."""
+"""WireGuard messages: their types, and bytes in their form."""
 
 import struct
 
 INITIATION, RESPONSE, COOKIE, TRANSPORT = 1, 2, 3, 4
-KEEPALIVE_LEN = 32  # of a transport message without data
+KEEPALIVE_LEN = 32  # a transport message without data
 
 
 def transport(receiver, counter, text=bytes(16)):

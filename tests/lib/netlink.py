@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""As much netlink as it takes to have single messages fail: one request is one send()."""
+"""Netlink for tests in which single messages fail: a request is one send()."""
 
 import os
 import socket
@@ -26,7 +26,7 @@ class NetlinkError(OSError):
 
 
 def attribute(kind, data):
-    """One attribute; data: bytes, a string, a number with its format, or a list: a nest."""
+    """An attribute. data: bytes, a string, a number with its format, or a list for a nest."""
     if isinstance(data, list):
         kind, data = kind | NESTED, b"".join(data)
     elif isinstance(data, str):
@@ -53,13 +53,13 @@ class Netlink:
         self.sequence = 0
 
     def send(self, kind, flags, payload):
-        """Sends a request; what it does is done when this returns."""
+        """Sends a request; the kernel has processed it when this returns."""
         self.sequence += 1
         header = struct.pack("=IHHII", 16 + len(payload), kind, flags | REQUEST, self.sequence, 0)
         self.socket.send(header + payload)
 
     def answers(self):
-        """The payloads of the answers to the last request, to its end."""
+        """All payloads in answer to the last request."""
         while True:
             data = self.socket.recv(65536)
             while data:
@@ -77,7 +77,7 @@ class Netlink:
                     return
 
     def request(self, kind, flags, payload):
-        """A request with an answer that is a list."""
+        """Sends a request; returns its answers as a list."""
         self.send(kind, flags, payload)
         return list(self.answers())
 
@@ -94,16 +94,16 @@ class Route(Netlink):
         self.request(NEWLINK, ACK | CREATE | EXCL, bytes(16) + attribute(3, name) + info)
 
     def delete_link(self, name):
-        """Deletes one."""
+        """Deletes an interface."""
         self.request(DELLINK, ACK, bytes(16) + attribute(3, name))
 
     def set_up(self, name, up=True):
-        """Takes one up or down."""
+        """Takes an interface up or down."""
         change = struct.pack("=BxHiII", 0, 0, 0, UP if up else 0, UP)
         self.request(NEWLINK, ACK, change + attribute(3, name))
 
     def add_address(self, name, address, length):
-        """Gives one an IPv4 address."""
+        """Gives an interface an IPv4 address."""
         header = struct.pack("=BBBBi", socket.AF_INET, length, 0, 0, socket.if_nametoindex(name))
         packed = socket.inet_aton(address)
         self.request(NEWADDR, ACK | CREATE | EXCL, header + attribute(2, packed) +
@@ -144,7 +144,7 @@ class Family(Netlink):
         self.number = struct.unpack("=H", dict(parse(answer[4:]))[1])[0]
 
     def command(self, command, flags, *attributes):
-        """A request; its answers without their headers."""
+        """Sends a request; returns its answers without their headers."""
         payload = bytes((command, 1, 0, 0)) + b"".join(attributes)
         return [answer[4:] for answer in self.request(self.number, flags, payload)]
 

@@ -15,13 +15,13 @@ SUITE = re.compile(r"struct kunit_suite \w+ = \{[^}]*?\.name = \"([^\"]+)\"")
 
 @dataclass
 class Outcome:
-    """What a run showed: the suites, and what was wrong beyond failed tests."""
+    """The outcome of a run: the suites, and problems besides failed tests."""
 
     suites: list
     problems: list
 
     def tests(self):
-        """All tests as pairs of a name, as suite.test, and a result."""
+        """All tests, as pairs of a name, suite.test, and a result."""
         for suite in self.suites:
             for name, result in suite.tests.items():
                 yield f"{suite.name}.{name}", result

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Copies of the module's source, to break."""
+"""Copies of the module's source, for planting bugs."""
 
 import filecmp
 import shutil
@@ -12,11 +12,11 @@ PATCH = ("patch", "-p1", "-F0", "--batch", "--forward", "--no-backup-if-mismatch
 
 
 class TreeError(Exception):
-    """A patch that does not fit, or a source that does not build."""
+    """A patch does not apply, or the source does not build."""
 
 
 def command(complaint, *words):
-    """Runs a command and returns what it prints."""
+    """Runs a command and returns its output."""
     done = subprocess.run([str(word) for word in words], stdin=subprocess.DEVNULL,
                           capture_output=True, text=True, check=False)
     if done.returncode:
@@ -25,13 +25,13 @@ def command(complaint, *words):
 
 
 def sources(parts=PARTS):
-    """What a module is made of: {name in the tree: path}."""
+    """The sources of the module: {name in the tree: path}."""
     return {path.relative_to(TOP): path for path in [TOP / "Kbuild"] + [
         path for part in parts for path in sorted((TOP / part).rglob("*.[ch]"))]}
 
 
 class Tree:
-    """One copy, with its own objects, so that little is rebuilt. WANTED is what is in it, like
+    """A copy with its own objects, so that little is rebuilt. WANTED: its files, in the form of
     sources()."""
 
     def __init__(self, path, wanted=None):
@@ -44,7 +44,7 @@ class Tree:
         self.restore()
 
     def restore(self):
-        """Makes it as it was before it was broken, touching only what differs."""
+        """Undoes all patches, touching only files that differ."""
         for folder in {name.parent for name in self._wanted if name.suffix in (".c", ".h")}:
             for path in (self.path / folder).glob("*.[ch]"):
                 if path.relative_to(self.path) not in self._wanted:
@@ -56,11 +56,11 @@ class Tree:
                 shutil.copyfile(source, copy)
 
     def apply(self, patch, *options):
-        """Breaks it; OPTIONS are those of patch(1)."""
+        """Applies a patch. OPTIONS are those of patch(1)."""
         complaint = f"{Path(patch).name} does not apply"
         command(complaint, *PATCH, *options, "-d", self.path, "-i", patch)
 
     def build(self, kernel, *variables):
-        """Builds the module, warnings or not, for what module.sh knows; returns its path."""
+        """Builds the module for a kernel of module.sh, even with warnings; returns its path."""
         return command("does not build", self.path / "scripts/module.sh", kernel, "KCFLAGS=",
                        *variables)

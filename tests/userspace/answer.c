@@ -1,12 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Preloaded into fwg or wg, answers in the kernel's place. In the folder WORLD the file NAME holds
- * what a dump of the interface NAME contains: the attributes of each message, after their length.
- * The file "generation" holds the answer to FORKGUARD_CMD_GET_GENERATION in the same way, and
- * "heard" gets the attributes by which an interface is set. A number in "refuse" is the error with
- * which they are refused. LINKS names the interfaces, separated by /, NOW is the time. A host called
- * "later" is resolved at the 41st attempt, other names except localhost are not, and waiting takes
- * no time.
+ * Preloaded into fwg or wg, answers in place of the kernel. It uses files in the folder WORLD:
+ *
+ *	NAME		a dump of the interface NAME: for each message, the length of its
+ *			attributes and the attributes
+ *	generation	the answer to FORKGUARD_CMD_GET_GENERATION, in the same form
+ *	heard		gets the attributes by which an interface is set
+ *	refuse		the number of the error with which they are refused
+ *
+ * The variable LINKS has the interfaces, separated by /; NOW is the time. The host "later" is
+ * resolved at the 41st attempt, other names except localhost are not. Waiting takes no time.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -69,7 +72,7 @@ static void end(uint16_t type, int error)
 	}
 }
 
-/* Without a buffer, in which secrets would remain. */
+/* Opens a file without a buffer, in which secrets would remain. */
 static FILE *file_of(const char *name, const char *mode)
 {
 	char path[4096];
@@ -180,7 +183,7 @@ ssize_t sendto(int fd, const void *message, size_t len, int flags, const struct 
 	return len;
 }
 
-/* One message at a time. */
+/* Returns one message at a time. */
 ssize_t recvmsg(int fd, struct msghdr *msg, int flags)
 {
 	const struct nlmsghdr *nlh = (const void *)(answer + told);
@@ -216,7 +219,7 @@ int getaddrinfo(const char *host, const char *service, const struct addrinfo *hi
 	struct addrinfo numeric = *hints;
 	static int asked;
 
-	/* Nobody on the network is asked. */
+	/* Do not ask the network. */
 	numeric.ai_flags |= AI_NUMERICHOST;
 	if (host && !strcmp(host, "later"))
 		return asked++ < 40 ? EAI_AGAIN : resolve("192.0.2.1", service, hints, found);

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Preloaded into fwg, ends it with status 66 when it frees memory in which there is a secret. The
- * file SECRETS holds what to look for, 16 bytes each.
+ * Preloaded into fwg, ends it with status 66 if it frees memory that has a secret. The file SECRETS
+ * has the secrets, 16 bytes each.
  */
 #define _GNU_SOURCE
 #include <fcntl.h>
@@ -39,7 +39,7 @@ void free(void *p)
 	__libc_free(p);
 }
 
-/* It may move what is there, and free the place where it was. */
+/* realloc() may move the data, and free the old memory. */
 void *realloc(void *p, size_t new_size)
 {
 	look_into(p);

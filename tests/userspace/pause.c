@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Preloaded into fwg, stops it in the middle of a dump: makes the file "paused" and goes on when
- * there is a file "go".
+ * Preloaded into fwg, pauses it in the middle of a dump: creates the file "paused" and continues
+ * when the file "go" exists.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -9,7 +9,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Before it come the two of the question for the family and the dump's first. */
+/* After the two messages in answer to the request for the family, and the dump's first. */
 #define PAUSE_BEFORE_MESSAGE 4
 
 ssize_t recvmsg(int fd, struct msghdr *msg, int flags)

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Preloaded into fwg, makes wrong what it tells the kernel, for fwg itself only says what is right:
- * the prefix of 10.66.66.66 is 99 bits long, and the peer that begins with 0c 30 c3 has no key.
+ * Preloaded into fwg, makes its messages to the kernel invalid, because fwg sends only valid ones:
+ * the prefix of 10.66.66.66 gets a length of 99 bits, and the peer whose key begins with 0c 30 c3
+ * gets no key.
  */
 #define _GNU_SOURCE
 #include <dlfcn.h>
@@ -16,10 +17,10 @@ ssize_t sendto(int fd, const void *message, size_t len, int flags, const struct 
 	char *address = memmem(message, len, "\x0a\x42\x42\x42", 4);
 	char *key = memmem(message, len, "\x0c\x30\xc3", 3);
 
-	/* Behind the address comes the length, behind the header of an attribute. */
+	/* After the address, the header of an attribute and the length follow. */
 	if (address)
 		address[8] = 99;
-	/* The type stands before the key. */
+	/* The type is before the key. */
 	if (key)
 		key[-2] = 2;
 	return send(fd, message, len, flags, to, to_len);

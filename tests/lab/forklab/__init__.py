@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The lab: boots guests under QEMU, forks them and judges what they sent."""
+"""The lab: boots guests under QEMU, forks them and judges the messages that they send."""
 
 import os
 import sys
@@ -10,11 +10,11 @@ if _LIB not in sys.path:
 
 
 class LabError(Exception):
-    """An error that one line explains."""
+    """An error with a message of one line."""
 
 
 class EmulatorError(LabError):
-    """QEMU has ended, and forkguard was not the cause."""
+    """QEMU has ended, and not because of forkguard."""
 
 
 class Interrupted(LabError):

@@ -16,11 +16,11 @@ PROGRAM = os.path.join(REPO, "build", "fwg-audit")
 @dataclasses.dataclass(frozen=True)
 class Verdict:
     judged: int         # messages
-    reuses: tuple       # those certain, as fwg-audit lists them
-    reused: int         # all of them, and doubtful ones
+    reuses: tuple       # certain ones, as fwg-audit lists them
+    reused: int         # the number of certain and doubtful ones
 
     def count(self, *kinds):
-        """How many reuses are certain."""
+        """The number of certain reuses, of these kinds if any are given."""
         return sum(reuse["kind"] in kinds for reuse in self.reuses)
 
 
@@ -42,8 +42,8 @@ def judge(captures):
 
 
 def shared_ephemerals(clones):
-    """Counts the ephemeral keys that handshake messages of two or more
-    machines have in common. clones: the messages of each machine."""
+    """Counts the ephemeral keys that occur in handshake messages of two or more
+    machines. clones: the messages of each machine."""
     owners = collections.defaultdict(set)
     for name, messages in clones.items():
         for message in messages:

@@ -22,7 +22,7 @@ MUTANTS = {
 
 
 def source_files():
-    """The files that forkguard.ko is built from."""
+    """The source files of forkguard.ko."""
     return [str(path) for path in
             tree.sources(("module", "include")).values()]
 

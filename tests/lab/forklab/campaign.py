@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The sweep, in batches. A batch is the life of one guest that is forked a few
-dozen times. Finished batches are on record, so a campaign can be interrupted
-and resumed."""
+"""The sweep, in batches. In a batch, one guest is forked a few dozen times.
+Finished batches are recorded, so a campaign can be interrupted and resumed."""
 
 import collections
 import contextlib
@@ -22,14 +21,14 @@ from .kit import KERNELS, LAB, REPO
 from .session import session
 
 LIMIT = 1800            # seconds for a batch
-CONTROLLED = 2          # repeats in which there are controls
-PASSES = 5              # over a trail, until it has been forked at each stride
+CONTROLLED = 2          # how many repeats have controls
+PASSES = 5              # passes over a trail until all its strides were forked
 OURS, STOCK = "forkguard", "wireguard"
 UNSEALED, UNCHECKED, UNDRAWN, LATE, UNFINISHED = broken.MUTANTS
 RACE = "race: two CPUs about to take a nonce"
-# Names of the points at which each control is forked begin so; at this share of
-# them its nonces must be reused. Which they are is chance, for the time until
-# the notifier is short, and some points' steps lead past what is missing.
+# For each control: the prefixes of the names of the points at which it is forked,
+# and the share of these points at which its nonces must be reused. It can't be all:
+# the time until the notifier is short, and some points come after the missing check.
 CONTROLS = {
     UNSEALED: ((), 0),
     UNCHECKED: (("data",), 1 / 3),
@@ -47,7 +46,7 @@ CONTROLS = {
 class Batch:
     kernel: str
     system: str
-    number: int         # of those that are otherwise alike
+    number: int         # tells batches apart that are otherwise alike
     points: tuple = ()
     races: int = 0
     trail: str = ""
@@ -106,8 +105,8 @@ def _of_points(kernel, system, number):
 
 
 def sample():
-    """A few forks of each kind, which depend on the commit. Stock WireGuard is
-    forked often enough by the scenes."""
+    """A few forks of each kind; the commit determines which. Stock WireGuard is
+    not among them: the scenes fork it often enough."""
     rand = chance.generator("sweep")
     kernel = rand.choice(KERNELS)
 
@@ -125,16 +124,16 @@ def sample():
 
 
 def forks_in(batch):
-    """About how many forks a batch makes."""
+    """The approximate number of forks in a batch."""
     if batch.trail:
         return points.TRAILS[batch.trail].length // batch.stride
     return len(batch.points) + batch.races
 
 
 def play(batch, report):
-    """Plays a batch and calls report with each Result. Returns how many
-    messages and reuses there were among all relatives together, and what the
-    kernels complained of."""
+    """Plays a batch and calls report with each Result. Returns the numbers of
+    messages and reuses in all machines together, and the complaints of the
+    kernels."""
     module = broken.module(batch.system, batch.kernel) \
         if batch.system in broken.MUTANTS else None
     ways = [p.way for p in batch.points]
@@ -159,8 +158,8 @@ def play(batch, report):
                                    trail.length // 4)
             return subject.end()
         except (LabError, OSError) as error:
-            # Whoever was under a debugger can't tell why that is gone. It is
-            # told before QEMU has ended.
+            # The debugger's connection breaks before QEMU has ended: wait for
+            # the reason.
             time.sleep(1)
             for guest in guests(folder):
                 if not guest.alive:
@@ -169,7 +168,7 @@ def play(batch, report):
 
 
 def version():
-    """A hash of forkguard and of everything else that a result depends on."""
+    """A hash of forkguard and of all other code on which results depend."""
     files = broken.source_files() + broken.patch_files()
     files += [os.path.join(LAB, "forklab", name + ".py") for name in
               ("audit", "campaign", "company", "fork", "gdbstub", "guest",
@@ -188,8 +187,8 @@ def version():
 
 
 class Record:
-    """The results so far, in a file. All are of one version: the first result
-    of a new version sets the old ones aside."""
+    """A file with the results so far. All are of one version: the first result
+    of a new version moves the old ones to another file."""
 
     def __init__(self, path):
         self._path = path
@@ -235,9 +234,9 @@ class Record:
 
 
 def run(batches, record, say):
-    """Plays the batches that are not on record. A batch that fails because of
-    the emulator or the debugger is played once more, unless a nonce was reused
-    before. Returns why batches failed."""
+    """Plays the batches that are not recorded yet. A batch that fails because of
+    the emulator or the debugger is repeated once, unless a nonce was reused
+    before. Returns the reasons of failures."""
     failed = []
     todo = [b for b in batches if b.name not in record.done]
     forks_left = sum(map(forks_in, todo))
@@ -300,7 +299,7 @@ def table(record):
 
 
 def faults(batches, record):
-    """Why the record fails or shows nothing; empty if it passed."""
+    """Why the recorded campaign failed or is inconclusive; empty if it passed."""
     found = []
     for name, line in record.done.items():
         if line["system"] != OURS:

@@ -28,7 +28,7 @@ def parser():
     main = argparse.ArgumentParser(
         prog="lab", description="Forks guests and judges what they send.")
     commands = main.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="what scenes there are")
+    commands.add_parser("list", help="list the scenes")
     run = commands.add_parser("run", help="play one scene",
                               formatter_class=argparse.
                               ArgumentDefaultsHelpFormatter)

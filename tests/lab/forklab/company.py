@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The peer of a guest that is forked again and again, and the judge of what
-the guest and its clones have sent.
+"""The peer of a guest that is forked again and again. It also judges the messages
+that the guest and its clones send.
 
-Either it is a stock WireGuard peer, which is not forked. The clones' cables
-then lead nowhere, so each key they use is one that they share or one that they
-drew alone; fwg-audit judges. Or it is a partner: each clone gets a copy of it
-to share sessions with, and the partner judges by the keys, which it knows.
+There are two kinds. A stock WireGuard peer is not forked. The clones' cables then
+lead nowhere, so each key of a clone is from before the fork or drawn by the clone
+alone; fwg-audit judges. A partner is copied for each clone, so that clones share
+sessions with it. It knows the keys, and judges by them.
 """
 
 import contextlib
@@ -18,11 +18,11 @@ from .guest import Cable, Guest, Machine, settle
 from .partner import Book, Partner
 
 PEER_RATE = 100         # packets a second
-SWITCH = 0.0005         # seconds: a partner that computes keeps nobody waiting
+SWITCH = 0.0005         # seconds between switches of threads, because partners compute long
 
 
 class Follower:
-    """Follows what a clone sends. partner: its partner, or None."""
+    """Follows the messages of a clone. partner: its partner, or None."""
 
     def __init__(self, clone, partner):
         self.partner = partner
@@ -34,7 +34,7 @@ class Follower:
 
     @property
     def silent(self):
-        """Has it begun no handshake?"""
+        """Has the clone begun no handshake?"""
         return not any(m.kind == pcap.INITIATION for m in self.sent)
 
     @property
@@ -52,13 +52,13 @@ class StockPeer:
         self.plug = self._cable.plug(0)
         self._folder = folder
         self._subject = None
-        self._captures = []     # of all relatives
+        self._captures = []     # of all machines so far
         self._guest = Guest("peer", Machine(kit.load(kernel, "wireguard"), 1,
                                             memory, mac=2),
                             [self._cable.plug(1)], folder)
 
     def settle_in(self, subject, one, two, commands):
-        """Configures this end; commands: more of them."""
+        """Configures this end. commands: further commands to run."""
         self._subject = subject
         self.adopt([subject])
         self._guest.wait_ready()
@@ -66,27 +66,27 @@ class StockPeer:
                         two.bring_up(one, one.endpoint()))
 
     def begin(self, one, two):
-        """Talks, and begins handshakes all the time."""
+        """Sends data, and keeps beginning handshakes."""
         self._guest.run(f"traffic -r {PEER_RATE} {one.v4} &")
         self._guest.run(f"while sleep 0.8; do {two.forget_sessions(one)}; "
                         "done >/dev/null 2>&1 &")
 
     def provoke(self):
-        """Before each fork."""
+        """Called before each fork."""
 
     def adopt(self, guests):
-        """What they send is judged with the rest, in the end."""
+        """Includes the captures of these guests in the judgment at the end."""
         self._captures += [c for g in guests for c in g.captures]
 
     def follow(self, clones, plugs):
-        """Clones that are about to run, on these plugs."""
+        """Returns followers of clones that are about to run, on these plugs."""
         del plugs
         self.adopt(clones)
         return [Follower(clone, None) for clone in clones]
 
     def judge(self, fork):
-        """Of a fork and its past: how many messages, and reuses."""
-        # What the peer sends is captured although the subject stands.
+        """Returns the numbers of messages and reuses in a fork and its past."""
+        # The peer's packets are captured although the subject is stopped.
         self._guest.stop()
         settle([c.path for c in self._subject.captures])
         verdict = audit.judge(fork.captures)
@@ -97,7 +97,7 @@ class StockPeer:
         pass
 
     def end(self):
-        """Of all relatives together."""
+        """Judges all machines together."""
         self._guest.kill()
         verdict = audit.judge(self._captures)
         return verdict.judged, verdict.reused
@@ -111,9 +111,9 @@ class OwnPeer:
         sys.setswitchinterval(SWITCH)
         self.plug = Cable().plug(0)
         self._partner = self._reader = None
-        self._book = Book()     # of the subject
-        self._followers = []    # of all clones
-        self._running = []      # partners
+        self._book = Book()     # the subject's messages
+        self._followers = []    # followers of all clones
+        self._running = []      # partners whose threads run
 
     def settle_in(self, subject, one, two, _):
         [capture] = subject.captures
@@ -165,7 +165,7 @@ class OwnPeer:
         return self._together(self._book, self._followers)
 
     def close(self):
-        """Whatever has happened, no thread is left."""
+        """Ends all threads, also after an error."""
         for partner in self._running:
             with contextlib.suppress(LabError):
                 partner.end()

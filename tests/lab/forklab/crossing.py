@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Two guests on forkguard whose handshakes cross: no packet is lost, and from
-then on only one of them begins.
+"""Two guests on forkguard whose handshakes cross: no packet is lost, and afterwards
+only one of them begins handshakes.
 
-The cable delays messages longer than recovery after a reset is spread, and both
-ends are reset at once, so each begins before it hears from the other.
+Both ends are reset at once, and the cable delays messages by more than the jitter of
+recovery. So each end begins before it hears from the other.
 tests/userspace/test_crossing.py plays the same without waiting.
 """
 
@@ -38,14 +38,14 @@ class Pair:
         self.guests[0].run(f"ping -c 1 -W 20 {self.ends[1].v4}")
 
     def both(self, command, timeout=60):
-        """Runs a command of each end, at once; returns what they print."""
+        """Runs a command at each end, at the same time; returns their outputs."""
         with concurrent.futures.ThreadPoolExecutor() as pool:
             return list(pool.map(
                 lambda pair: pair[0].run(command(*pair[1:]), timeout),
                 zip(self.guests, self.ends, self.ends[::-1])))
 
     def initiations(self):
-        """How many each end has sent."""
+        """How many initiations each end has sent."""
         return [sum(m.sent and m.kind == pcap.INITIATION
                     for m in pcap.Reader(guest.captures[0]).messages())
                 for guest in self.guests]

@@ -8,16 +8,16 @@ import time
 from . import LabError, tunnel
 from .hub import RECOVERY, idle_address
 
-STREAM_RATE = 50    # packets/s of the numbered stream that is watched
+STREAM_RATE = 50    # packets/s of the numbered stream
 WAITING = 100       # packets that wait for a session; the bound is 128
 BURST = 250         # resets
 DUMPS = 5
 QUIET = 13          # seconds; KEEPALIVE_TIMEOUT is 10
-LEAK = 16           # bytes a reset: less could not be told from noise
+LEAK = 16           # bytes a reset: less can't be distinguished from noise
 
 
 class Findings:
-    """The measurements of a scene, and what was wrong."""
+    """The measurements of a scene, and its failures."""
 
     def __init__(self, say):
         self.lines = []
@@ -129,7 +129,7 @@ def peers(hub, seconds=10):
     hub.talk(talking)
     only_live(hub, found, "before the resets")
 
-    # Keepalives that are due would begin sessions as well.
+    # Wait, because keepalives that are due would also begin sessions.
     time.sleep(QUIET)
     begun = now(hub)
     done = hub.reset(1)
@@ -166,7 +166,7 @@ def peers(hub, seconds=10):
     hub.hush()
     found.expect(hub.config() == config, "the configuration has changed")
 
-    # What is asked of the idle peers can be answered with no.
+    # Show that the count would include an initiation to an idle peer.
     hub.guest.run(f"ping -c 1 -W 1 {idle_address(0)}; true")
     found.expect(hub.matching("transfer", "$2 + $3 > 0") == live + 1,
                  "an initiation to an idle peer did not show")

@@ -2,11 +2,11 @@
 """Searches the memory of a forked machine for secrets from before the fork.
 
 The guest's peer is part of the lab (see peer), so it knows every secret that
-both ends share and all intermediate values. Only the guest knows its ephemeral
-private key. It is found in the guest's memory while a handshake is pending,
-near the chaining key, as the number that belongs to the public key that was
-sent; or a debugger reads it when it has just been drawn. Memory means all of
-the guest's RAM and the registers of its CPUs.
+both ends share, and all intermediate values. Only the guest knows its ephemeral
+private key. While a handshake is pending, that key is found near the chaining key
+in the guest's memory, by its public key, which was sent; or a debugger reads it
+when it was just drawn. Memory means all of the guest's RAM and the registers of
+its CPUs.
 """
 
 import collections
@@ -24,8 +24,8 @@ from .kit import LAB, cache, load
 from .primitives import x25519
 
 PATIENCE = 60           # seconds
-STALE = 1               # seconds for a clone that handshakes only if it must
-NEAR = 256              # bytes from the chaining key to the ephemeral key
+STALE = 1               # seconds that a clone runs if it need not begin a handshake
+NEAR = 256              # maximum distance of chaining key and ephemeral key, bytes
 RATE = 100              # packets a second, each way
 # States of a guest.
 BEFORE = "before"
@@ -46,12 +46,12 @@ class Hit:
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """What was found in a guest while it was stopped."""
+    """The result of searching a guest's memory."""
     event: str
     state: str
     hits: tuple
-    pieces: int     # of 8 bytes, that were looked for
-    secrets: int    # ... in this many secrets
+    pieces: int     # how many pieces of 8 bytes were searched for
+    secrets: int    # the secrets to which they belong
     delay: float    # seconds since the clone began to run
 
     def count(self, kind):
@@ -131,12 +131,13 @@ class Case:
         return self.looks
 
     def _look(self, event, state, secrets, since=None):
-        """At a guest, which stays stopped. since: when it began to run."""
+        """Searches a guest's memory. The guest stays stopped. since: when it began to
+        run."""
         self._guest.stop()
         delay = time.monotonic() - since if since else 0
         registers = os.path.join(self._folder, "registers")
         with open(registers, "wb") as out:
-            # As they would lie in memory.
+            # In the byte order of memory.
             for value in REGISTER.findall(self._guest.registers()):
                 out.write(bytes.fromhex(value.replace(" ", ""))[::-1]
                           + bytes(16))
@@ -151,13 +152,13 @@ class Case:
                      or "nothing"))
 
     def _fork(self, event):
-        """Looks at the guest, and at a clone as soon as that has been reset:
-        it says so by beginning a handshake, or has had time for it."""
+        """Searches the guest, and a clone once it has been reset: when it begins a
+        handshake, or after enough time."""
         self._look(event, BEFORE, self._peer.secrets())
         self._forks += 1
         snapshot, = fork.snapshot([self._guest])
         self._guest.kill()
-        time.sleep(0.1)     # what was under way to our peer has arrived
+        time.sleep(0.1)     # until our peer has received all messages
         secrets = self._peer.secrets()
         self._guest, = fork.restore(
             snapshot, self._machine,
@@ -177,8 +178,8 @@ class Case:
                         lambda: self._peer.initiations > count)
 
     def _begin(self):
-        """The guest has begun a handshake, and stands still; its ephemeral
-        private key is among the secrets."""
+        """Lets the guest begin a handshake, stops it, and adds its ephemeral private
+        key to the secrets."""
         count = self._peer.initiations
         self._guest.cont()
         self._guest.run(f"ping -c 1 -W 1 {self._other.v4} >/tmp/ping 2>&1 &")
@@ -190,7 +191,7 @@ class Case:
                                                        self._peer.pending))
 
     def _establish(self):
-        """A session that the guest has begun, and used both ways."""
+        """Makes a session that the guest initiates, and uses it both ways."""
         self._begin()
         received = self._peer.received
         self._peer.answer()
@@ -207,7 +208,7 @@ class Case:
         self._peer.wait("answers", PATIENCE, lambda:
                         self._peer.received >= received + count)
 
-    # The scenes, in an order in which they can follow each other.
+    # The scenes, in the order in which they are played.
 
     def pending(self):
         self._begin()
@@ -227,7 +228,7 @@ class Case:
         self._guest.run("killall traffic")
 
     def responding(self):
-        """The guest has drawn its ephemeral key, and is about to compute with
+        """The guest has drawn its ephemeral key as responder, and is about to use
         it."""
         self._guest.cont()
         symbol = self._guest.run("grep ' curve25519_base_arch' /proc/kallsyms")
@@ -294,7 +295,7 @@ def table(looks):
 
 
 def faults(ours, control):
-    """Why the run failed or shows nothing, as text; empty if it passed."""
+    """Why the run failed or is inconclusive, as text; empty if it passed."""
     found = [f"forkguard: {look.event}, {look.state}: "
              f"{hit.secret.kind}, bytes {hit.start} to "
              f"{hit.start + hit.length - 1}, at {hit.address:#x}"

@@ -7,8 +7,8 @@ from .guest import Guest
 
 
 def snapshot(guests):
-    """Stops guests as close to simultaneously as possible and makes a snapshot
-    of each. They stay stopped."""
+    """Stops guests, as simultaneously as possible, and makes a snapshot of each.
+    They stay stopped."""
     for guest in guests:
         guest.stop()
     return [guest.save(os.path.join(guest.folder, f"{guest.name}.snapshot"))
@@ -16,9 +16,9 @@ def snapshot(guests):
 
 
 def restore(snapshot, machine, copies, folder, leaves=False):
-    """Makes guests from a snapshot; copies maps their names to plugs. They are
-    paused; resume() makes all of them continue from the same instant. leaves:
-    they will not be forked themselves."""
+    """Makes guests from a snapshot. copies maps their names to plugs. They are
+    paused until resume(), which continues all of them from the same instant.
+    leaves: they will not be forked themselves."""
     guests = [Guest(name, machine, plugs, folder, snapshot, leaves)
               for name, plugs in copies.items()]
     for guest in guests:

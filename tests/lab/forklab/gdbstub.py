@@ -25,8 +25,8 @@ class Debugger:
         self._socket.connect(path)
         self._data = b""
         self._breakpoints = set()
-        self._selected = None   # the CPU that is looked at
-        # A guest that ran is stopped now, which may be told first.
+        self._selected = None   # the CPU whose registers are accessed
+        # The stub may first report that the guest has stopped.
         self._send("?")
         while not (self._receive() or TRAPPED).startswith(TRAPPED):
             pass
@@ -60,7 +60,7 @@ class Debugger:
         return answer
 
     def close(self):
-        """Detaches; a guest that was stopped stays so."""
+        """Detaches. A guest that was stopped before stays stopped."""
         for address in list(self._breakpoints):
             self.clear(address)
         self._socket.close()
@@ -92,7 +92,7 @@ class Debugger:
         return int(re.search(r"thread:(?:p\w+\.)?(\w+);", stopped)[1], 16) - 1
 
     def step(self, cpu=0):
-        """Executes one instruction of one CPU, with interrupts held off."""
+        """Executes one instruction of one CPU, without interrupts."""
         self._selected = None
         self._ask(f"vCont;s:p1.{cpu + 1:x}")
 
@@ -112,8 +112,7 @@ class Debugger:
         return bytes.fromhex(self._ask(f"m{address:x},{size:x}"))
 
     def write(self, address, data, cpu=0):
-        """Writes memory; code as well, since write protection does not bind a
-        debugger."""
+        """Writes memory, also that of code: debuggers ignore write protection."""
         self._select(cpu)
         self._ask(f"M{address:x},{len(data):x}:{data.hex()}")
 

@@ -2,7 +2,7 @@
 """A guest: one QEMU process, its shell, its captures.
 
 Guests never outlive the lab: the kernel kills them when the process that
-started them ends, however it ends.
+started them ends.
 """
 
 import base64
@@ -37,9 +37,9 @@ SPLAT = re.compile("WARNING:|BUG:|kernel BUG|Oops|invalid opcode|refcount_t|"
                    "detected stalls|soft lockup|"
                    "self-detected stall|starved for|blocked for more than")
 RACE = "BUG: KCSAN: "
-# The kernel's own, whoever calls it: the time, what virtio keeps of its ring, a
-# timer's base, whether a timer is pending, whether the scheduler's is active,
-# and lengths in a table of routes, are read without a lock.
+# Races of the kernel itself: it reads without a lock the time, virtio's state of a
+# ring, a timer's base, whether a timer is pending, whether the scheduler's timer is
+# active, and lengths in a table of routes.
 KNOWN_RACE = re.compile(
     "data-race in (ktime_get_seconds / timekeeping_advance"
     r"|(virtqueue|vring)_\w+ / (virtqueue|vring)_\w+$"
@@ -48,19 +48,19 @@ KNOWN_RACE = re.compile(
     r"\[forkguard\]$"
     "|__hrtimer_run_queues / hrtimer_active"
     "|fib_table_lookup / update_suffix)")
-# Mapping a page counts in the task, also for an interrupt, which sets it back.
+# Mapping a page changes a counter in the task. An interrupt may do so, too, and undoes it.
 COUNT_OF_TASK = re.compile(
     r"data-race in (scatterwalk_copychunks|sg_miter_next)\S*( \[crypto_algapi\])?"
     r" / (scatterwalk_copychunks|sg_miter_next)\S*( \[crypto_algapi\])?$")
-RULER = "=" * 40        # ends its report
-# Code of modules, also of one that is gone; what was once on the stack is marked with a ?.
+RULER = "=" * 40        # the last line of KCSAN's report
+# Code of modules, also of an unloaded one. A ? marks unreliable entries of a backtrace.
 OURS = re.compile(r"^(?!\[ *[0-9.]+\]\s+\? ).*(\[forkguard\]|0xffffffff[ac-f][0-9a-f]{7}\b)",
                   re.M)
 _libc = ctypes.CDLL(None)
 
 
 def acceleration():
-    """KVM only if the CPU's flags have it: the presence of /dev/kvm proves nothing."""
+    """KVM if the CPU's flags have it, otherwise TCG. The presence of /dev/kvm proves nothing."""
     with open("/proc/cpuinfo") as text:
         flags = set(next((line for line in text if line.startswith("flags")),
                          "").split())
@@ -70,9 +70,9 @@ def acceleration():
 
 
 class Cable:
-    """Joins a network card of one guest to a card of another by UDP, on a loopback address of its
-    own. Packets are lost while a guest does not listen. A unix socket would block the sender
-    instead, and QEMU 7.2 forgets to unblock a card that was saved in that state."""
+    """Joins network cards of two guests by UDP, on a loopback address of its own. Packets are lost
+    while a guest does not listen. A unix socket would block the sender instead, and QEMU 7.2 does
+    not unblock a card that was saved in that state."""
 
     PORTS = (20001, 20002)
 
@@ -81,7 +81,7 @@ class Cable:
                                       for _ in range(3))
 
     def plug(self, end):
-        """One end, 0 or 1, for a guest."""
+        """The plug at one end, 0 or 1, for a guest."""
         return Plug(self.host, self.PORTS[end], self.PORTS[1 - end])
 
 
@@ -101,13 +101,13 @@ class Plug:
 
 @dataclasses.dataclass(frozen=True)
 class Machine:
-    """What a guest and all its forks have in common."""
+    """The configuration of a guest and all its forks."""
     kit: object
     cpus: int = 1
     memory: int = 256
     mac: int = 1
     generation_device: bool = True
-    cpu: str = ""           # a model of QEMU's, instead of the best there is
+    cpu: str = ""           # a model of QEMU's, instead of the best one
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,8 +138,8 @@ class Guest:
         self.folder = folder
         self.generation = str(uuid.uuid4())
         self.console = os.path.join(folder, f"{name}.console")
-        # All cards of a guest share one MAC: a clone that is plugged into
-        # another of them has its old neighbour's address in its cache.
+        # All cards of a guest have one MAC, because a clone may be plugged into
+        # another card, and still has its old neighbour's address in its cache.
         mac = bytes((0x52, 0x54, 0, 0, 0, machine.mac))
         self.captures = [Capture(os.path.join(folder, f"{name}.{i}.pcap"), mac)
                          for i in range(len(plugs))]
@@ -169,8 +169,8 @@ class Guest:
                    "-no-reboot", "-S",
                    "-kernel", machine.kit.vmlinuz,
                    "-initrd", machine.kit.initrd,
-                   # On a busy machine, an emulated timer is late, and an IO-APIC
-                   # without one a panic.
+                   # On a busy machine, emulated timers are late, and the kernel
+                   # would panic when it tests the IO-APIC's timer.
                    "-append", "console=ttyS0 loglevel=5 panic=-1 no_timer_check "
                               f"{machine.kit.arguments}",
                    "-chardev", f"file,id=console,path={self.console}",
@@ -190,7 +190,7 @@ class Guest:
         return command
 
     def _spawn(self):
-        # It may be ended at any time from here on.
+        # It may be killed at any time from here on.
         self._process = self._qmp = self._shell = self._stream = None
         self._requests = 0
         self._memory = Memory() if not self._snapshot else \
@@ -207,11 +207,11 @@ class Guest:
             self._qmp = Qmp(self._sockets[0])
         except (LabError, OSError) as error:
             raise LabError(f"{error}; see {log}: {_tail(log)}") from None
-        # Connected before the guest runs: a port without a host loses bytes.
+        # Connect before the guest runs: an unconnected port loses bytes.
         self._shell = socket.socket(socket.AF_UNIX)
         self._shell.connect(self._sockets[1])
         self._stream = self._shell.makefile("rb")
-        # Snapshots leave out the memory, which is a file of its own.
+        # Snapshots do not include the memory, which is a file of its own.
         self._qmp("migrate-set-capabilities", capabilities=[
             {"capability": "x-ignore-shared", "state": True}])
 
@@ -227,8 +227,8 @@ class Guest:
                       **{"qom-type": "filter-dump"})
 
     def wait_ready(self):
-        """Waits until the shell of a booting guest answers. Now and then an emulated stock kernel
-        dies before it reaches userspace; the guest is then started again."""
+        """Waits until the shell of a booting guest answers. Sometimes an emulated stock kernel
+        crashes before it reaches userspace; then the guest is started again."""
         for boot in range(BOOTS):
             if boot:
                 self._spawn()
@@ -269,7 +269,7 @@ class Guest:
         return Output(int(line[1]), text)
 
     def run(self, command, timeout=30):
-        """Like try_run, but a command that fails is an error."""
+        """Like try_run(), but raises an error if the command fails."""
         output = self.try_run(command, timeout)
         if output.status:
             self._look_for_the_dead(command)
@@ -290,10 +290,10 @@ class Guest:
             raise self.ended(command) from None
 
     def ended(self, command):
-        """The exception to raise when QEMU has ended: it quotes the guest's last output and says
-        whether forkguard was involved there or in a complaint of another guest. QEMU 7.2 now and
-        then loses flags or an address, or hits a breakpoint that the kernel has just replaced with
-        code; then any kernel may panic anywhere. The console is kept for inspection."""
+        """The exception to raise if QEMU has ended. It quotes the guest's last output, and says
+        whether forkguard was involved there or in a complaint of another guest. QEMU 7.2 sometimes
+        loses flags or an address, or hits a breakpoint that the kernel has just replaced with code;
+        then any kernel may panic anywhere. The console is kept for inspection."""
         try:
             status = self._process.wait(5)
         except subprocess.TimeoutExpired:
@@ -322,7 +322,7 @@ class Guest:
 
     @property
     def alive(self):
-        """Whether its QEMU runs."""
+        """Is its QEMU running?"""
         return self._process.poll() is None
 
     def registers(self):
@@ -364,7 +364,7 @@ class Guest:
             if time.monotonic() > deadline:
                 raise LabError(f"{self.name}: not restored in {timeout} s")
             time.sleep(0.005)
-        # Not before: what arrives earlier is stamped by a clock of its own.
+        # Not before: earlier packets would be stamped by another clock.
         self._start_captures()
 
     def kill(self):
@@ -394,7 +394,7 @@ def guests(folder):
 
 
 def splats(folder):
-    """All complaints of the kernels of all guests that a run has had."""
+    """All complaints of the kernels of all guests in a run."""
     found = []
     for path in sorted(glob.glob(os.path.join(folder, "*.console"))):
         with open(path, errors="replace") as text:
@@ -406,7 +406,7 @@ def splats(folder):
 
 
 def _is_foreign(report):
-    """Whether a data race does not involve the module."""
+    """Does a data race not involve the module?"""
     if KNOWN_RACE.search(report[0]):
         return True
     end = next((number for number, line in enumerate(report) if RULER in line),
@@ -420,7 +420,7 @@ def _is_foreign(report):
 
 
 def settle(captures, patience=5):
-    """Waits until captures stop growing: packets on their way to a guest when it was stopped are
+    """Waits until captures stop growing: packets that were in flight when a guest was stopped are
     still captured."""
     deadline = time.monotonic() + patience
     sizes = None
@@ -447,7 +447,7 @@ def all_stopped(folder):
 
 
 def _say_paused(path):
-    """Changes the saved run state to "paused": QEMU 7.2 cannot restore a guest that was saved while
+    """Changes the saved run state to "paused": QEMU 7.2 can't restore a guest that was saved while
     a debugger had stopped it."""
     with open(path, "rb+") as file:
         state = file.read()

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A forkguard interface with many peers. One guest is the hub. Another guest
-is the first few of its peers, on stock WireGuard; the others do not exist."""
+"""A forkguard interface with many peers. One guest is the hub. Another guest has
+the first few of its peers, on stock WireGuard; the others do not exist."""
 
 import base64
 import dataclasses
@@ -17,13 +17,13 @@ CONFIG = "/etc/hub.conf"
 MAC = bytes((0x52, 0x54, 0, 0, 0, 1))   # of the hub, as guest.py has it
 RATE = 200          # packets/s each way, to and from all peers together
 STREAM_PORT = 7779
-RECOVERY = 60       # seconds in which new sessions are waited for
-SILENCE = 20        # seconds after which no more is expected of a stream
+RECOVERY = 60       # the longest wait for new sessions, seconds
+SILENCE = 20        # seconds without a packet after which a stream has ended
 
 
 class Hub:
-    """Both ends, without the machines. live: how many of the peers exist;
-    idle: how many do not. self.guest and self.peers run commands."""
+    """Both ends, without the machines. live: the number of peers that exist;
+    idle: of those that do not. self.guest and self.peers run commands."""
 
     def __init__(self, say, live, idle):
         self.say = say
@@ -74,8 +74,8 @@ class Hub:
         return float(self.guest.run("cat /proc/uptime").split()[0])
 
     def ping(self):
-        """Seconds until every peer has answered. There are several pings,
-        because one that waits may be displaced by other packets."""
+        """Seconds until every peer has answered. Sends several pings, because
+        other packets may push one out of the queue."""
         begun = self.uptime()
         missing = self.guest.run(
             f"for peer in {self.addresses(1)}; do\n"
@@ -118,8 +118,8 @@ class Hub:
             "END { print n + 0 }'", timeout=60))
 
     def losses(self):
-        """Packets that the interface has dropped: while sealing them, and
-        because its queue was full."""
+        """The numbers of packets that the interface has dropped: while sealing
+        them, and because its queue was full."""
         return tuple(int(self.guest.run(
             f"cat /sys/class/net/tun0/statistics/{name}"))
             for name in ("tx_errors", "tx_dropped"))
@@ -150,7 +150,7 @@ class Hub:
 
 
 class Guests(Hub):
-    """The two guests, under QEMU, on a stock kernel."""
+    """The two machines as guests of QEMU, on a stock kernel."""
 
     def __init__(self, kernel, folder, say, live, idle, memory=256,
                  peers_memory=256):
@@ -173,8 +173,8 @@ class Guests(Hub):
         self.peers.wait_ready()
 
     def _kit(self, kernel, system, root):
-        """A kernel's kit with more in it: an initramfs may be several
-        archives in a row."""
+        """A kernel's kit with additional files: an initramfs may consist of several
+        archives."""
         found = kit.load(kernel, system)
         joined = os.path.join(self.folder, f"{system}.cpio")
         initramfs.write_cpio(root, joined + ".more")
@@ -204,8 +204,8 @@ class Guests(Hub):
 
 
 class Here(Hub):
-    """The same in namespaces of the machine that runs this program, which is
-    meant to be user-mode Linux: at native speed, but on one CPU."""
+    """The two machines as namespaces of this machine, which is meant to be
+    user-mode Linux: at native speed, but on one CPU."""
 
     def __init__(self, _, folder, say, live, idle):
         super().__init__(say, live, idle)
@@ -226,21 +226,21 @@ class Here(Hub):
              "-w", self.capture, "udp"], stderr=subprocess.DEVNULL)
 
     def judge(self):
-        """The verdict on the capture. Whoever started this kernel looks for
-        its complaints."""
+        """The verdict on the capture. The program that started this kernel looks
+        for complaints."""
         self._tcpdump.terminate()
         self._tcpdump.wait()
         return audit.judge([pcap.Capture(self.capture, MAC)]), []
 
 
 class Namespace:
-    """Runs commands as a guest does."""
+    """Runs commands in a namespace, with the interface of a guest."""
 
     def __init__(self, name=None):
         self._prefix = [tunnel.IP, "netns", "exec", name] if name else []
 
     def run(self, command, timeout=30):
-        # Into a file: what goes on in the background would keep a pipe open.
+        # Output goes to a file: background processes would keep a pipe open.
         with tempfile.TemporaryFile("w+") as output:
             done = subprocess.run(
                 self._prefix + ["busybox", "sh", "-c",

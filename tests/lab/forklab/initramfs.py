@@ -10,11 +10,11 @@ import tempfile
 
 from . import LabError
 
-# What a guest needs on top of a stock kernel's built-ins.
+# The modules that a guest needs of a stock kernel.
 MODULES = ("virtio_pci", "virtio_net", "veth", "sch_netem", "sch_ingress",
            "cls_matchall", "crc32c_generic", "act_ct", "wireguard")
-# Programs go to /bin, but for these: busybox's shell prefers its own ip and tc, the
-# kernel looks for modprobe here, and wg-quick first looks beside itself.
+# Programs go to /bin, except these: busybox's shell would use its own ip and tc, the
+# kernel looks for modprobe here, and wg-quick first looks in its own folder.
 FOLDERS = {"ip": "/sbin", "tc": "/sbin", "modprobe": "/sbin", "wg-quick": "/usr/bin"}
 
 
@@ -34,14 +34,14 @@ def write_cpio(root, path):
 
 
 def libraries(program):
-    """The shared libraries, loader included, that a program is linked with."""
+    """The shared libraries of a program, including the loader."""
     found = subprocess.run(["ldd", program], stdout=subprocess.PIPE,
                            stderr=subprocess.DEVNULL, text=True, timeout=10)
     return re.findall(r"(/\S+) \(0x", found.stdout)
 
 
 def with_dependencies(names, folder):
-    """Paths, below a kernel's module folder, of modules and all they need."""
+    """Paths, below a kernel's module folder, of modules and their dependencies."""
     needs = {}
     with open(os.path.join(folder, "modules.dep")) as lines:
         for line in lines:
@@ -61,7 +61,7 @@ def module_name(path):
 
 
 def depends_of(module):
-    """The modules that a module outside the kernel's folder depends on."""
+    """The modules on which a module outside the kernel's folder depends."""
     found = subprocess.run(["/sbin/modinfo", "-F", "depends", module],
                            stdout=subprocess.PIPE, text=True, timeout=10,
                            check=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What guests are made of: a stock kernel and an initramfs, both cached."""
+"""Kernels and initramfs images for guests, both cached."""
 
 import dataclasses
 import os
@@ -13,9 +13,9 @@ LAB = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 REPO = os.path.dirname(os.path.dirname(LAB))
 DAY = 24 * 3600
 DEBUG_KERNELS = ("debug", "kcsan")     # see scripts/debug.sh
-# As with Debian's kernels, random bytes are there at once; an emulated TSC that
-# is measured wrongly is not a clock. KCSAN looks more often, and longer, than by
-# default.
+# As with Debian's kernels, the RNG is ready at once. An emulated TSC may be measured
+# wrongly, so it is not used as a clock. KCSAN watches more accesses, and longer, than
+# by default.
 DEBUG_ARGUMENTS = ("random.trust_cpu=on tsc=unstable "
                    "clocksource=hpet kunit.enable=1 "
                    "kcsan.skip_watch=500 kcsan.udelay_task=300")
@@ -32,7 +32,7 @@ class Kit:
     vmlinuz: str
     initrd: str
     arguments: str = ""     # for the kernel
-    patience: int = 1       # times as long as with a stock kernel
+    patience: int = 1       # factor for timeouts, compared to a stock kernel
 
 
 def cache():
@@ -55,7 +55,7 @@ def kernel_folder(kernel):
 
 
 def guest_programs(system):
-    """The lab's own programs that a guest has."""
+    """The lab's own programs in a guest."""
     names = ["traffic", "numbered", "ask"] + \
         ["resets"] * (system == "forkguard")
     return [guest_program(name) for name in names]
@@ -70,7 +70,7 @@ def guest_program(name):
          os.path.join(uapi, "linux", "forkguard.h")]), name)
     if not os.path.exists(path):
         os.makedirs(os.path.dirname(path), exist_ok=True)
-        made = f"{path}.{os.getpid()}"  # others may be making it now
+        made = f"{path}.{os.getpid()}"  # other processes may be making it, too
         subprocess.run(["gcc", "-static", "-O2", "-Wall", "-Wextra",
                         "-I", uapi, "-o", made, source],
                        check=True, timeout=120)
@@ -79,7 +79,7 @@ def guest_program(name):
 
 
 def forget_unused():
-    """Removes images that no lab has used for a day; other labs may be running."""
+    """Removes images that were not used for a day; newer ones may be in use by other labs."""
     for name in os.listdir(cache()):
         path = os.path.join(cache(), name)
         if name.startswith("initramfs-") and \
@@ -95,9 +95,9 @@ def find_program(name):
 
 
 def load(kernel, system, module=None, quick=False):
-    """The kit for a kernel. forkguard is in it only if it is under test, so that a control is what
-    Debian ships. module: the forkguard.ko, if not the one built for that kernel. quick: adds
-    Debian's wg-quick and what it calls."""
+    """The kit for a kernel. It includes forkguard only if that is under test, so that a control is
+    the software that Debian ships. module: the forkguard.ko, if not the one built for that kernel.
+    quick: adds Debian's wg-quick and the programs that it calls."""
     folder = kernel_folder(kernel)
     with open(os.path.join(folder, "release")) as text:
         release = text.read().strip()

@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""A hub all of whose peers exist and have sessions: how it recovers when it is
-forked.
+"""Forks a hub all of whose peers exist and have sessions, and measures its recovery.
 
 Each peer is an interface of its own, on stock WireGuard, in one other guest.
-They keep their sessions by keepalives; no packets are routed.
+Keepalives keep the sessions alive; no packets are routed.
 """
 
 import base64
@@ -15,7 +14,7 @@ import time
 from . import LabError, endurance, hub, tunnel
 from .primitives import clamp, x25519
 
-PATIENCE = 900      # seconds: an emulated machine computes some 500 handshakes a second
+PATIENCE = 900      # seconds; an emulated machine computes about 500 handshakes a second
 LEAVES = "/etc/leaves"
 COOKIE, INITIATION = 3, 1
 
@@ -31,7 +30,7 @@ class LiveHub(hub.Guests):
 
     def __init__(self, kernel, folder, say, live):
         self.leaves = [identity() for _ in range(live)]
-        # An interface of stock WireGuard takes some 300 KiB.
+        # An interface of stock WireGuard takes about 300 KiB.
         super().__init__(kernel, folder, say, 0, 0, memory=512 + live // 8,
                          peers_memory=256 + live // 2)
 
@@ -67,7 +66,7 @@ class LiveHub(hub.Guests):
             f" {tunnel.IP} -batch -\n"
             f"cd {LEAVES} && for leaf in *; do wg setconf $leaf $leaf; done\n",
             timeout=PATIENCE)
-        # In the background: they speak while they come up.
+        # In the background, because they send while they come up.
         self.peers.run(
             f"(cd {LEAVES} && for leaf in *; do"
             " echo link set $leaf up; done) |"
@@ -88,7 +87,7 @@ class LiveHub(hub.Guests):
         raise LabError(f"no new sessions with all peers in {PATIENCE} s")
 
     def sent(self, kind):
-        """How many messages of a kind the hub has sent, in all of its lives."""
+        """How many messages of a kind the hub and its clone have sent."""
         return sum(len(subprocess.run(
             ["tcpdump", "-Z", "root", "-nr", path,
              f"ether src {hub.MAC.hex(':')} and udp[8] = {kind}"],
@@ -98,7 +97,7 @@ class LiveHub(hub.Guests):
 
 
 def recover(played):
-    """Forks the hub, and waits until it has new sessions with all its peers."""
+    """Forks the hub, and waits until the clone has new sessions with all its peers."""
     found = endurance.Findings(played.say)
     played.configure()
     time.sleep(2)   # so that seconds tell new sessions from old ones

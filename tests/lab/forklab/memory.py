@@ -10,7 +10,7 @@ class Memory:
 
     @property
     def path(self):
-        """For other processes of this user."""
+        """A path by which other processes of this user can open it."""
         return f"/proc/{os.getpid()}/fd/{self._file.fileno()}"
 
     def copy(self):
@@ -32,7 +32,7 @@ def _extents(file, size):
     while end < size:
         try:
             start = os.lseek(file, end, os.SEEK_DATA)
-        except OSError:         # nothing but a hole
+        except OSError:         # the rest is a hole
             return
         end = os.lseek(file, start, os.SEEK_HOLE)
         yield start, end

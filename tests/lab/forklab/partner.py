@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
 """A peer that is forked together with the guest, and judges by key and nonce.
 
-Each clone gets a copy of the peer that does not notice the fork. It gives the
-same answer to the same message, and each copy starts the same handshake anew,
-so clones that initiate, respond or finish alike share a session with it, and
-it makes them send data in it. As the other end of every session, it knows
-under which key a message was encrypted.
+Each clone gets a copy of the peer, which does not notice the fork. All copies give
+the same answer to the same message, and begin the same handshake. So clones that
+initiate, respond or finish alike get the same session, and the copies make them
+send data in it. As the other end of every session, a partner knows the key under
+which a message was encrypted.
 """
 
 import copy
@@ -13,18 +13,17 @@ import copy
 from . import LabError, pcap, peer
 from .primitives import blake2s
 
-FRESH = 4       # packets, by which a new session is in use
+FRESH = 4       # packets after which a new session counts as used
 
 
 class Partner(peer.Peer):
-    """A peer.Peer that answers at once. origin: the partner that it is a copy
-    of."""
+    """A peer.Peer that answers at once. origin: the partner of which it is a copy."""
 
     def __init__(self, plug, guest_mac, private, guest_public, origin=None):
         self._ends = guest_mac, private, guest_public
         self._inner = None
         self._answer = None     # the last response
-        self._fresh = 0         # packets under keys that this one has seen come
+        self._fresh = 0         # packets in sessions that this copy has made
         self._old = set()
         super().__init__(plug, guest_mac, private, guest_public,
                          peer.Forgetful())
@@ -47,7 +46,7 @@ class Partner(peer.Peer):
         return [Partner(plug, *self._ends, origin=self) for plug in plugs]
 
     def draw(self, occasion):
-        """Draws numbers that depend on the occasion only, so that copies draw
+        """Draws numbers that depend only on the occasion, so that all copies draw
         the same."""
         seed = blake2s(b"ephemeral", self._private, occasion)
         return seed, int.from_bytes(blake2s(b"index", seed)[:4], "little")
@@ -63,9 +62,9 @@ class Partner(peer.Peer):
                 self.send(peer.ping(*self._inner, self.current.sent))
 
     def greet(self, initiate_at):
-        """Before a clone runs: delivers what may be under way to it, so that
-        it can finish what it has started and use what it has; and, given a
-        time to claim, starts a handshake."""
+        """Before a clone runs, delivers messages that may have been in flight, so that
+        it can finish its handshake or use its session. With a time to claim, also
+        begins a handshake."""
         with self._news:
             if self._answer:
                 self.transmit(self._answer)
@@ -75,7 +74,7 @@ class Partner(peer.Peer):
 
     @property
     def content(self):
-        """Whether the clone has made a session and used it."""
+        """Has the clone made a session and used it?"""
         return self._fresh >= FRESH
 
     def end(self):
@@ -90,8 +89,8 @@ class Partner(peer.Peer):
         super().transmit(message)
 
     def take_message(self, message):
-        """Processes a message. A machine with several pasts may send a message
-        that makes no sense here; it then gets no answer."""
+        """Processes a message. A clone may send a message that does not fit the state
+        of this copy; that gets no answer."""
         kind = message[0]
         try:
             super().take_message(message)
@@ -106,12 +105,11 @@ class Partner(peer.Peer):
             self._fresh += 1
 
     def nonce(self, message):
-        """The key and nonce of a message of the guest, and its text. The
-        ephemeral stands for the key of a handshake message, which follows from
-        it."""
+        """The key and nonce of a message of the guest, and its text. For a handshake
+        message, the ephemeral key stands for the key, which is derived from it."""
         if message.kind == pcap.TRANSPORT:
             if message.receiver not in self._sessions:
-                raise LabError("peer: data for a session that nobody knows")
+                raise LabError("peer: data in an unknown session")
             session = self._sessions[message.receiver]
             return (session.keys[1], message.counter), message.data[16:]
         if message.is_handshake:
@@ -122,8 +120,8 @@ class Partner(peer.Peer):
 
 
 class Book:
-    """Which texts were encrypted under which key and nonce. past: the book of
-    what came before, which is looked up but not changed."""
+    """The texts by key and nonce under which they were encrypted. past: the book
+    from before the fork, which is searched but not changed."""
 
     def __init__(self, past=None):
         self._past = past._texts if past else {}

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Reads captures: which WireGuard messages a guest sent and received, and
-when.
+"""Reads captures: the WireGuard messages that a guest sent and received, and their
+times.
 
-Used for timelines and to show what a reused nonce reveals. Whether a nonce was
-reused is decided by fwg-audit, see audit.py.
+Used for timelines and to show what a reused nonce reveals. fwg-audit decides
+whether a nonce was reused, see audit.py.
 """
 
 import dataclasses
@@ -18,8 +18,8 @@ _RECORD = struct.Struct("<IIII")
 @dataclasses.dataclass(frozen=True)
 class Message:
     number: int     # of the packet in its file, from 1
-    micros: int     # of a clock that stands still with the guest
-    sent: bool      # by the guest that the capture belongs to
+    micros: int     # time on a clock that stops with the guest
+    sent: bool      # by the capture's guest
     kind: int
     data: bytes     # the UDP payload
 
@@ -48,8 +48,8 @@ class Message:
 
 @dataclasses.dataclass(frozen=True)
 class Capture:
-    """A capture file and the MAC address of its owner, which tells sent from
-    received frames."""
+    """A capture file, and the MAC address of its guest, by which sent and received
+    frames are distinguished."""
     path: str
     mac: bytes
 

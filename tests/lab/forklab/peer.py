@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """A WireGuard peer in plain Python, at the other end of a guest's cable.
 
-As the other end of every handshake it knows the guest's secrets as well. It
-keeps a list of them, intermediate values included.
+As the other end of every handshake it knows the guest's secrets, too. It keeps a
+list of them, including intermediate values.
 """
 
 import base64
@@ -29,8 +29,8 @@ PROLOGUE = b"WireGuard v1 zx2c4 Jason@zx2c4.com"
 MAC = bytes((0x52, 0x54, 0, 0, 0, 2))
 IP = bytes((192, 168, 9, 2))
 PORT = 51820
-STREAM_BLOCKS = 2       # of each message that are looked for
-AHEAD = 16              # messages that did not arrive
+STREAM_BLOCKS = 2       # blocks of key stream of each message to search for
+AHEAD = 16              # how many messages may be lost in a row
 
 # Kinds of secrets.
 SESSION = "session key"
@@ -50,22 +50,22 @@ Secret = collections.namedtuple("Secret", "kind bytes least")
 
 
 class Secrets(list):
-    """All secrets so far, in every form that they take in memory. least: how
-    many consecutive bytes are found only if the secret is there."""
+    """All secrets so far, in every form that they have in memory. least: how many
+    consecutive bytes prove that the secret is there."""
 
     def note(self, kind, value, least=8):
         self.append(Secret(kind, value, least))
 
     def hmac(self, key, data):
-        """HMAC-BLAKE2s, and all in between."""
+        """HMAC-BLAKE2s; notes the result and all intermediate values."""
         return trace_hmac(key, data)
 
     def keep(self, messages, nonce, sealed):
-        """A data message, for what it shows."""
+        """Keeps a data message, to note the secrets of its encryption."""
         messages[nonce] = sealed
 
     def note_limbs(self, kind, number, bits, size):
-        """A number as arithmetic spreads it over words."""
+        """Notes a number in the form of limbs, as used in arithmetic."""
         mask = (1 << bits) - 1
         limbs = []
         while number or not limbs:
@@ -79,20 +79,20 @@ class Secrets(list):
             self.note(kind, key[at:at + 4] * 4, 16)
 
     def note_message(self, key, nonce, sealed):
-        """What encrypting one message under a key computes in between."""
+        """Notes the intermediate values of encrypting a message under a key."""
         (block, work), *rest = (chacha20_work(key, nonce, number)
                                 for number in range(1 + STREAM_BLOCKS))
         r = int.from_bytes(block[:16], "little") & \
             0x0ffffffc0ffffffc0ffffffc0fffffff
         for state in (work, *(state for _, state in rest)):
-            # To the rest, no secret is added.
+            # The rest has no secret added.
             self.note(CIPHER, state[:48])
         self.note(ONE_TIME, block)
         self.note(ONE_TIME, r.to_bytes(16, "little"))
         self.note_limbs(ONE_TIME, r, 26, 4)
         self.note_limbs(ONE_TIME, r, 44, 8)
         stream = b"".join(block for block, _ in rest)
-        # Encrypted zeros are key stream too, but on the wire.
+        # Where the plaintext is zero, the key stream is sent, so it is no secret.
         text = bytes(a ^ b for a, b in zip(stream, sealed[:-16]))
         start = 0
         for zeros in re.finditer(rb"\0{8,}", text):
@@ -118,8 +118,8 @@ class Forgetful(Secrets):
 
 
 class Handshake:
-    """The state of a Noise handshake. Values that can be computed from the
-    messages alone are not secret and not listed."""
+    """The state of a Noise handshake. Values that can be computed from the messages
+    alone are not secret, and are not noted."""
 
     def __init__(self, secrets, responder):
         self.secrets = secrets
@@ -161,8 +161,8 @@ class Handshake:
             self.secrets.note_cipher_key(HANDSHAKE, self.key)
 
     def mix_dh(self, private, public, static=False):
-        """static: of two identity keys, which stay: what they give stays
-        computable, and is not looked for."""
+        """static: of two identity keys. Those stay in memory, so their result is
+        not searched for."""
         shared = x25519(private, public)
         if not static:
             self.secrets.note(SHARED, shared)
@@ -216,7 +216,7 @@ class Session:
 
 
 class Peer(threading.Thread):
-    """Answers handshakes only when told to. plug: the guest's, end 0."""
+    """A peer that answers handshakes only on request. plug: the guest's, end 0."""
 
     def __init__(self, plug, guest_mac, private, guest_public, secrets=None):
         super().__init__(daemon=True)
@@ -230,18 +230,18 @@ class Peer(threading.Thread):
         self._news = threading.Condition()
         self._ended = False
         self._secrets = Secrets() if secrets is None else secrets
-        self._sessions = {}     # by the index that we chose
-        self._begun = {}        # our handshakes by index
+        self._sessions = {}     # by our index
+        self._begun = {}        # handshakes that we began, by our index
         self._fault = None
         self.current = None     # the session to send with
-        self.initiations = 0    # of the guest's
+        self.initiations = 0    # received
         self.responses = 0
         self.received = 0       # data messages
-        self.pending = None     # the guest's latest: handshake, message
-        self.begun = 0          # handshakes of ours
+        self.pending = None     # handshake and message of the guest's latest initiation
+        self.begun = 0          # number of handshakes that we began
         self.start()
 
-    # --- what a scene asks for
+    # --- the interface for scenes
 
     def initiate(self, now=None):
         """Begins a handshake. now: the time to claim, in ns."""
@@ -262,8 +262,8 @@ class Peer(threading.Thread):
                                  + message)
 
     def foresee(self, private):
-        """Learns the guest's ephemeral key for the handshake begun last, and
-        with it all that the guest is going to compute."""
+        """Given the guest's ephemeral key in the latest handshake that we began,
+        notes all secrets that the guest is going to compute."""
         with self._news:
             self._secrets.note(EPHEMERAL, private)
             hs, ephemeral = list(self._begun.values())[-1]
@@ -319,14 +319,14 @@ class Peer(threading.Thread):
                 raise self._fault
 
     def secrets(self):
-        """All secrets up to now."""
+        """All secrets so far."""
         with self._news:
             for session in self._sessions.values():
                 session.note(self._secrets)
             return list(self._secrets)
 
     def note(self, kind, value):
-        """A secret that was found out in another way."""
+        """Adds a secret that was found in another way."""
         with self._news:
             self._secrets.note(kind, value)
 
@@ -345,7 +345,7 @@ class Peer(threading.Thread):
             self.hear()
 
     def hear(self):
-        """Takes what has arrived."""
+        """Processes the packets that have arrived."""
         with self._news, contextlib.suppress(BlockingIOError):
             while True:
                 frame = self._socket.recv(65536, socket.MSG_DONTWAIT)
@@ -371,7 +371,7 @@ class Peer(threading.Thread):
             hs.mix_ephemeral(message[8:40])
             hs.mix_dh(self._private, message[8:40])
             if hs.unseal(message[40:88]) != self._guest_public:
-                raise LabError("an initiation of somebody else")
+                raise LabError("an initiation from an unknown peer")
             hs.mix_dh(self._private, self._guest_public, static=True)
             hs.unseal(message[88:116])
             self.pending = hs, message
@@ -391,7 +391,7 @@ class Peer(threading.Thread):
             self.received += 1
 
     def _finish(self, hs, ephemeral, theirs, sealed=None):
-        """What is computed of a response; sealed: the text in it."""
+        """Computes the keys from a response. sealed: its encrypted part."""
         hs.mix_ephemeral(theirs)
         hs.mix_dh(ephemeral, theirs)
         hs.mix_dh(self._private, theirs)
@@ -403,7 +403,7 @@ class Peer(threading.Thread):
         return hs.split()
 
     def draw(self, occasion):
-        """An ephemeral key and an index. What for, may make a difference."""
+        """Draws an ephemeral key and an index. Subclasses may use the occasion."""
         del occasion
         return os.urandom(32), int.from_bytes(os.urandom(4), "little")
 

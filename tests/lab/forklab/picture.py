@@ -8,7 +8,7 @@ import statistics
 from . import pcap
 
 AFTER = 80          # ms shown after the last clone has sent under a new key
-BEFORE = 0.2        # of that time, how much is shown before the fork
+BEFORE = 0.2        # the share of the time shown that is before the fork
 LEAST_SPAN = 40     # counters shown on each side of the fork
 MARGIN, END, WIDTH = 84, 936, 960
 TOP, OLD, GAP, NEW = 92, 148, 36, 88
@@ -56,19 +56,19 @@ text { fill: #f0f6fc }
 
 
 def typical(rounds):
-    """The number of the round to draw: by nonces reused the middle one of
-    those in which some were, or None."""
+    """The number of the round to draw: the median, by reused nonces, of the rounds
+    with any; or None."""
     counts = [r.verdict.count("transport") for r in rounds]
     caught = [count for count in counts if count]
     return counts.index(statistics.median_low(caught)) if caught else None
 
 
 def describe(systems):
-    """What the picture shows, in plain lists and numbers, or None if there is
-    nothing to show. systems: the rounds of each; the control is the last, and
-    its typical round says which of each is drawn. Times are milliseconds after
-    the clones were resumed. Packets under the old key are [time, counter,
-    whether fwg-audit found the nonce reused], others [time, counter]."""
+    """The data of the picture, in plain lists and numbers, or None if there is
+    nothing to show. systems: the rounds of each. The control is the last; its
+    typical round determines which round of each is drawn. Times are milliseconds
+    after the clones were resumed. Packets under the old key are [time, counter,
+    whether fwg-audit found the nonce reused], others are [time, counter]."""
     number = typical(systems[-1])
     if number is None or not all(rounds[number].recovered
                                  for rounds in systems):
@@ -122,7 +122,7 @@ def handshake(before, after):
 
 
 class Scale:
-    """Where a value lies between two places of the picture."""
+    """Maps a range of values to a range of places in the picture."""
 
     def __init__(self, low, high, start, end):
         self.low, self.high, self.start, self.end = low, high, start, end
@@ -132,7 +132,7 @@ class Scale:
         return round(self.start + share * (self.end - self.start), 1)
 
     def ticks(self, count):
-        """Round numbers on the scale, about so many."""
+        """Round numbers on the scale; count: about how many."""
         rough = (self.high - self.low) / count
         unit = 10 ** math.floor(math.log10(rough))
         step = max(1, next(unit * n for n in (1, 2, 5, 10) if unit * n >= rough))
@@ -163,7 +163,7 @@ def dots(kind, points, across, up):
 
 
 def crosses(clones, across, up):
-    """Marks each packet with a reused nonce, and joins the two of one nonce."""
+    """Marks each packet with a reused nonce, and connects the two of one nonce."""
     uses = [{counter: when for when, counter, reused in clone["old"] if reused}
             for clone in clones]
     yield path("link", (
@@ -175,7 +175,7 @@ def crosses(clones, across, up):
 
 
 def band(across, up, name):
-    """The ground of one range of counters."""
+    """The background of a range of counters."""
     yield (f'<rect class="band" x="{across.start}" y="{up.end}" '
            f'width="{across.end - across.start}" '
            f'height="{up.start - up.end}"/>')
@@ -189,7 +189,7 @@ def band(across, up, name):
 
 
 def panel(system, y, span, across):
-    """One system: the session of before the fork above, new ones below."""
+    """The panel of a system: above, the session from before the fork; below, new ones."""
     clones = system["clones"]
     up = Scale(system["next"] - span, system["next"] + span, y + OLD, y)
     below = y + OLD + GAP
@@ -226,7 +226,7 @@ def reused(system):
 
 
 def draw(fork):
-    """The picture of a fork that describe() gave, as SVG."""
+    """Draws a fork, from the data of describe(), as SVG."""
     systems = fork["systems"]
     span = max([LEAST_SPAN] + [
         1.5 * (counter - system["next"]) for system in systems

@@ -1,23 +1,23 @@
 # SPDX-License-Identifier: GPL-2.0
 """The points in the kernel at which a sweep forks guests, for forkguard and for stock WireGuard.
 
-A point is a way through the code: the names of functions to whose first instruction the guest is
-taken, and the steps below. Where names are joined by a bar, a kernel has one of them.
+A point is a way through the code: names of functions, to whose first instruction the guest is
+taken, and the special steps below. If names are joined by a bar, a kernel has one of them.
 """
 
 import dataclasses
 
-RETURN = "<return>"     # of the function that was entered last
-RESERVE = "<reserve>"   # its first atomic exchange: a nonce is about to be taken
+RETURN = "<return>"     # the return of the function that was entered last
+RESERVE = "<reserve>"   # its first atomic exchange, which takes a nonce
 HANDSHAKES = ("initiating", "responding", "finishing")
-FEW = {"<some>": 12, "<many>": 500}     # steps: so many, or fewer, by lot
+FEW = {"<some>": 12, "<many>": 500}     # a random number of instructions, up to this
 
 
 @dataclasses.dataclass(frozen=True)
 class Point:
     name: str
     way: tuple
-    # A clone is forked again, while it learns that it was forked.
+    # A clone is forked again while it is being notified of its own fork.
     in_clone: bool = False
 
     @property
@@ -155,7 +155,7 @@ WIREGUARD = _points("data", (
     ("expiring a peer's keys", "wg_noise_expire_current_peer_keypairs <some>"),
 ), in_clone=True)
 
-# Where two CPUs race for a nonce.
+# The function in which two CPUs race for a nonce.
 SEALING = "fwg_noise_seal"
 
 
@@ -163,8 +163,8 @@ SEALING = "fwg_noise_seal"
 class Trail:
     """All instructions from the entry of the last function on a way to its return."""
     way: tuple
-    stride: int     # instructions between two forks, in the end
-    length: int     # instructions, about
+    stride: int     # instructions between two forks, after all passes
+    length: int     # approximate number of instructions
 
 
 TRAILS = {
@@ -173,6 +173,6 @@ TRAILS = {
     "along answering": Trail(("fwg_noise_respond",), 32, 20000),
     "along finishing": Trail(("fwg_noise_finish",), 32, 10000),
 }
-# The functions on them that only compute.
+# The functions on trails that only compute.
 LEAVES = ("curve25519_arch", "curve25519_base_arch", "blake2s_update",
           "blake2s_final")

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""WireGuard's cryptography in plain Python, with its intermediate values,
-which a search of memory for secrets has to know as well."""
+"""WireGuard's cryptography in plain Python, with intermediate values, for which
+memory is searched, too."""
 
 import hashlib
 import struct
@@ -70,8 +70,8 @@ def _start(key, rest):
 
 
 def chacha20_work(key, nonce, counter):
-    """One block of key stream, with WireGuard's 64-bit nonce (RFC 8439), and
-    the state before the last addition, from which the key can be computed."""
+    """A block of key stream, with WireGuard's 64-bit nonce (RFC 8439), and the state
+    before the last addition, from which the key can be computed."""
     start = _start(key, struct.pack("<IIQ", counter, 0, nonce))
     s = _rounds(start)
     return (struct.pack("<16I", *(a + b & MASK for a, b in zip(s, start))),
@@ -120,7 +120,7 @@ def unseal(key, nonce, data, ad=b""):
 
 
 def _extended(key, nonce):
-    """XChaCha20 is ChaCha20 with a key of the first 16 bytes of its nonce
+    """The ChaCha20 key for XChaCha20, derived with the first 16 bytes of the nonce
     (draft-irtf-cfrg-xchacha)."""
     s = _rounds(_start(key, nonce[:16]))
     return struct.pack("<8I", *s[:4], *s[12:]), \
@@ -141,7 +141,7 @@ def blake2s(*parts, key=b"", size=32):
 
 
 def _compress(state, block, counter, last):
-    """One block of BLAKE2s. Returns the new state, and what was worked in."""
+    """Compresses a block of BLAKE2s. Returns the new state and the work vector."""
     m = struct.unpack("<16I", block)
     v = list(state) + list(BLAKE2S_IV)
     v[12] ^= counter
@@ -162,7 +162,7 @@ def _compress(state, block, counter, last):
 
 
 def _trace_blake2s(data):
-    """BLAKE2s, and what was worked in and passed on block by block."""
+    """BLAKE2s; returns the hash, and the work vectors and states of all blocks."""
     state = (BLAKE2S_IV[0] ^ 0x01010020,) + BLAKE2S_IV[1:]
     between = []
     for at in range(0, len(data), 64):
@@ -174,8 +174,8 @@ def _trace_blake2s(data):
 
 
 def trace_hmac(key, data):
-    """HMAC-BLAKE2s. Returns it, and all in between that would help somebody
-    to learn it: pads, states, work vectors."""
+    """HMAC-BLAKE2s. Returns it, and all intermediate values that help to learn it:
+    pads, states, work vectors."""
     inner, outer = (bytes(b ^ pad for b in key) for pad in (0x36, 0x5c))
     digest, between = _trace_blake2s(inner + b"\x36" * 32 + data)
     out, more = _trace_blake2s(outer + b"\x5c" * 32 + digest)

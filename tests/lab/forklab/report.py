@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Sums up the rounds of a scene, as a table and as a verdict."""
+"""Summarizes the rounds of a scene, as a table and as a verdict."""
 
 import statistics
 
@@ -10,7 +10,7 @@ HANDSHAKE = ("initiation", "response", "cookie")
 
 
 def is_caught(one):
-    """Whether a nonce was certainly reused in a round."""
+    """Was a nonce certainly reused in a round?"""
     return one.verdict.count("transport", *HANDSHAKE) > 0
 
 
@@ -36,7 +36,7 @@ class Summary:
 
     @property
     def silent(self):
-        """Machines that did not have data in both directions under a new key in
+        """The number of machines without data in both directions under a new key in
         time."""
         return self.machines - len(self.recovered)
 
@@ -80,7 +80,7 @@ def table(systems):
 
 
 def faults(forkguard, control):
-    """Why a run failed or shows nothing; empty if it passed."""
+    """Why a run failed or is inconclusive; empty if it passed."""
     found = [line for summary in (forkguard, control) if summary
              for line in summary.splats]
     if forkguard:

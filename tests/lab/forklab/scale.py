@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Scenes with many relatives: many clones at once, and forks of forks."""
+"""Scenes with many related machines: many clones at once, and forks of forks."""
 
 import dataclasses
 
@@ -7,14 +7,14 @@ from . import fork, kit, pcap, report, scenes, tunnel
 from .guest import Cable, Guest, Machine
 from .timeline import SECOND, Timeline, wait_recovered
 
-CARDS = 16          # of a guest that is the peer of as many machines
+CARDS = 16          # network cards of a peer guest, one for each machine
 MEMORY = 128        # MB of a guest that is forked
-RECOVERY = 120      # seconds in which new keys are waited for
+RECOVERY = 120      # the longest wait for new keys, seconds
 
 
 class Crowd(scenes.Stage):
-    """A guest that is forked many times, and as many ends of the tunnel as there will be machines,
-    each in a namespace, several to a guest."""
+    """A guest that is forked many times, and for each future machine an other end of the tunnel,
+    in a namespace of its own. A peer guest has several of these."""
 
     def __init__(self, options, machines):
         self.options = options
@@ -74,7 +74,7 @@ def clones(options):
     options.say(f"restoring {options.clones} clones")
     machines = crowd.copy(first, snapshot,
                           [cable.plug(0) for cable in crowd.cables])
-    # The time it takes to resume all of them counts as theirs.
+    # Their times include the time to resume all of them.
     timelines = [scenes.follow(machine, past) for machine in machines]
     fork.resume(machines)
     options.say("all run")
@@ -84,8 +84,8 @@ def clones(options):
 
 
 def deep(options):
-    """A fork of a fork of a fork, options.rounds deep. The original and the clones of all depths
-    run on and are judged together."""
+    """Forks of forks, options.rounds deep. The original and the clones of all depths run on and are
+    judged together."""
     crowd = Crowd(options, options.rounds + 1)
     crowd.start_traffic(options.rounds + 1, options.rate)
     family = [crowd.first]
@@ -121,8 +121,8 @@ class Together(report.Summary):
 
 
 def complaints(family, system):
-    """What is wrong with a family, the oldest first: a machine is silent, or its count of forks
-    does not match its past."""
+    """The faults of related machines, given from the oldest: a machine is silent, or its count of
+    forks does not match its past."""
     found = []
     for depth, machine in enumerate(family):
         messages = pcap.read(machine.captures[0])

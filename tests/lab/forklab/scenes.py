@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The scenes: which guests are forked, how, and who talks to whom.
+"""The scenes: which guests are forked, how, and between which guests there is traffic.
 
 Each scene is a generator of rounds; a round is one fork and the verdict on it. The guests of a
-scene live on from round to round: each round forks a clone of the round before, so every fork has
-another past.
+scene continue from round to round: each round forks a clone of the round before, so every fork has
+a different past.
 """
 
 import dataclasses
@@ -16,9 +16,9 @@ from .guest import Cable, Guest, Machine, all_stopped, splats
 from .timeline import SECOND, Timeline, wait_handshakes, wait_recovered
 
 PEER_RATE = 200         # packets/s towards the guest that is forked
-HANDSHAKE_PEERS = 100   # never answer: their handshakes are begun again and again
-CLOCK_LAG = 3 * 3600    # seconds that a guest that is rolled back is behind
-RECOVERY = 20           # seconds in which new keys are waited for
+HANDSHAKE_PEERS = 100   # peers that never answer, so that handshakes are repeated
+CLOCK_LAG = 3 * 3600    # seconds by which a guest that is rolled back is behind
+RECOVERY = 20           # the longest wait for new keys, seconds
 SETTLE = 1.0            # seconds of traffic before the first fork
 
 
@@ -32,8 +32,8 @@ class Options:
     rounds: int = 2
     rate: int = 4000            # packets/s of each guest that is forked
     cpus: int = 2
-    handshakes: bool = False    # fork amid handshakes as well
-    quick: bool = False         # what is forked was set up by wg-quick
+    handshakes: bool = False    # also fork during handshakes
+    quick: bool = False         # the forked guest was set up by wg-quick
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,13 +41,13 @@ class Round:
     scene: str
     system: str
     kernel: str
-    rate: float                 # packets/s that were sent before the fork
+    rate: float                 # packets/s sent before the fork
     clones: list                # a Timeline for each machine with a new ID
-    originals: list             # the same for those that kept theirs
-    captures: list              # all that were judged
-    shared: int                 # handshake ephemerals shared by machines
+    originals: list             # the same for machines that kept their ID
+    captures: list              # all captures that were judged
+    shared: int                 # ephemeral keys that several machines used
     verdict: audit.Verdict
-    splats: list                # what kernels have complained of until then
+    splats: list                # complaints of the kernels until then
 
     @property
     def window(self):
@@ -59,16 +59,16 @@ class Round:
 
     @property
     def originals_kept(self):
-        """Whether the machines that kept their ID went on with the keys they had."""
+        """Did the machines that kept their ID continue with their keys?"""
         return all(t.window and t.new_sent is None for t in self.originals)
 
 
 class Stage:
     """Two guests in one tunnel, with which every scene begins.
 
-    For each machine that may talk to it at one time, the second guest has a network card in a
-    namespace of its own, and the same end of the tunnel in each: a server that exists as often as
-    the client.
+    The second guest has a network card for each machine that may talk to it at the same time. Each
+    card is in a namespace of its own, with the same end of the tunnel: so there is one server for
+    each copy of the client.
     """
 
     def __init__(self, options, second_system, cards):
@@ -133,8 +133,8 @@ class Stage:
                        f"{' '.join(targets)} &")
 
     def await_instant(self, timelines_reader):
-        """Lets the guests talk until the instant of the fork, which is random or, if asked for,
-        during handshakes."""
+        """Lets the guests talk until the instant of the fork, which is random or, with the option
+        handshakes, during handshakes."""
         if self.options.handshakes:
             seen, found = wait_handshakes(timelines_reader,
                                           HANDSHAKE_PEERS // 8, 0.15, 12)
@@ -158,7 +158,7 @@ class Stage:
 
     def round(self, scene, past, clones, originals, captures):
         """Judges a fork. past: the messages of each forked guest before it;
-        captures: of all machines that share it, before and after."""
+        captures: those of all machines that share this past, before and after."""
         options = self.options
         machines = list(clones) + list(originals)
         with all_stopped(options.folder):
@@ -188,7 +188,7 @@ def describe(result):
 
 
 def send_rate(messages):
-    """Data packets sent in the last second of a guest's time."""
+    """The number of data packets sent in the last second of a guest's time."""
     since = messages[-1].micros - SECOND
     return sum(m.sent and m.carries_data and m.micros > since
                for m in messages)
@@ -202,7 +202,7 @@ def follow(guest, past):
 
 
 def template_clones(options):
-    """One guest is forked into clones, each of which goes on talking to the peer."""
+    """One guest is forked into clones; each continues to talk to the peer."""
     stage = Stage(options, "wireguard", options.clones)
     stage.start_traffic(options.clones)
     template = stage.first
@@ -229,12 +229,12 @@ def template_clones(options):
 
 
 def drop_in(options):
-    """The same with a guest that knows only of WireGuard: Debian's wg-quick makes its tunnel."""
+    """The same with a guest configured for WireGuard: Debian's wg-quick makes its tunnel."""
     return template_clones(dataclasses.replace(options, quick=True))
 
 
 def forked_pair(options):
-    """Two guests in one tunnel, both forked; each pair of copies goes on talking."""
+    """Two guests in one tunnel are both forked; each pair of copies continues to talk."""
     stage = Stage(options, options.system, 1)
     stage.start_traffic(1, back_rate=options.rate)
     pair = [stage.first, stage.second]
@@ -270,9 +270,9 @@ def forked_pair(options):
 
 
 def rollback(options):
-    """A guest runs on after its snapshot, is stopped, and is restored from it. By the wall clock in
-    the snapshot, the peer has meanwhile received messages from hours later, as if the snapshot were
-    hours old."""
+    """A guest runs on after its snapshot, is stopped, and is restored from the snapshot. Meanwhile
+    the peer has received messages with timestamps that are hours ahead of the wall clock in the
+    snapshot, as if the snapshot were hours old."""
     stage = Stage(options, "wireguard", 1)
     stage.start_traffic(1)
     guest = stage.first
@@ -347,8 +347,8 @@ def run(name, options):
 
 
 def _rounds(scene, options):
-    """Yields the rounds of a scene. Failures that came before a crash of the emulator are not
-    forgotten."""
+    """Yields the rounds of a scene. If the emulator crashes after a failure, the failure is
+    reported, too."""
     rounds = []
     try:
         for one in scene(options):

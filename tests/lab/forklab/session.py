@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The frame of a run: a folder, a time limit, and no guest left running."""
+"""The frame of a run: its folder, its time limit, and the end of its guests."""
 
 import contextlib
 import os
@@ -25,7 +25,7 @@ def progress(start=time.monotonic()):
 
 
 def persist(say, play, *arguments):
-    """Calls play, and once more if QEMU failed and not a guest."""
+    """Calls play(), and repeats it once if QEMU, not a guest, failed."""
     try:
         return play(*arguments)
     except EmulatorError as error:
@@ -35,7 +35,7 @@ def persist(say, play, *arguments):
 
 @contextlib.contextmanager
 def session(limit=0, keep=None):
-    """Gives a folder for the files of one run, which may last `limit` seconds.
+    """Provides a folder for the files of a run, which may last `limit` seconds.
     Captures and consoles are moved to `keep`, also after a failure."""
     def ended(number, _):
         if number == signal.SIGALRM:

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Forks a guest at chosen instructions, over and over, and judges each fork.
+"""Forks a guest at chosen instructions, again and again, and judges each fork.
 
-The subject is a guest that exchanges data with a peer (see company) while both keep starting new
-handshakes. A debugger stops it at an instruction. It is copied there twice and then runs on to the
-next. The clones run until their kernel has notified them of the fork and they have started a
-handshake, or finished it if there is somebody to answer.
+The subject is a guest that exchanges data with a peer (see company) while both keep beginning new
+handshakes. A debugger stops it at an instruction. There it is copied twice; then it runs on to the
+next one. The clones run until their kernel has notified them of the fork and they have begun a
+handshake, or finished it if they have a partner to answer.
 """
 
 import dataclasses
@@ -23,15 +23,15 @@ MEMORY = 128            # MiB
 RESETS = 2              # a second, in the subject
 LEAST, MOST = 0.4, 20   # seconds for which clones run
 LEAF = 64               # instructions
-LEAF_FORKED = 500       # instructions of it, among which a fork is
-LONGEST = 40000         # of a trail
-# A debugger has CPUs wait for longer than RCU and the watchdog would have it.
+LEAF_FORKED = 500       # the first instructions of a leaf, at one of which it is forked
+LONGEST = 40000         # maximum length of a trail, in instructions
+# A debugger stops CPUs for longer than RCU and the watchdog tolerate.
 NO_STALLS = """echo 1 >/sys/module/rcupdate/parameters/rcu_cpu_stall_suppress
 echo 0 >/proc/sys/kernel/watchdog
 """
-RACES = 200             # tries to have two CPUs meet
-TRIES = 3               # to come to a point
-MEETING = 0.2           # seconds for each
+RACES = 200             # attempts to have two CPUs meet
+TRIES = 3               # attempts to reach a point
+MEETING = 0.2           # seconds for each attempt to have two CPUs meet
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,14 +40,14 @@ class Result:
     point: str
     judged: int         # messages
     reused: int
-    alike: int          # messages that all clones sent, to the last bit
+    alike: int          # identical messages that all clones sent
     silent: int         # clones that began no handshake
-    unfinished: int     # ... that had somebody to answer, and used no session
+    unfinished: int     # clones with a partner that used no new session
 
 
 class Fork:
-    """One fork while its clones run. followers: of the clones; guests: all that end with it; past:
-    the captures from before the fork."""
+    """One fork while its clones run. followers: those of the clones; guests: all guests that end
+    with it; past: the captures from before the fork."""
 
     def __init__(self, point, followers, guests, past):
         self.point = point
@@ -90,12 +90,12 @@ class Fork:
 
 
 class Subject:
-    """A guest that is forked again and again. ways: to all points that it will be taken to; report:
-    called with each Result."""
+    """A guest that is forked again and again. ways: the ways to all points at which it will be
+    forked; report: called with each Result."""
 
     def __init__(self, kernel, system, folder, ways, cpus, module, shares,
                  report):
-        """shares: whether clones are to share sessions with partners."""
+        """shares: whether clones share sessions with partners."""
         self.folder = folder
         self._report = report
         self._running = []      # Forks
@@ -121,7 +121,7 @@ class Subject:
             self.guest.run(f"taskset {1 << cpu:x} traffic -r {company.rate} "
                            f"-p {7777 + cpu} {two.v4} &")
         company.begin(one, two)
-        # A loop in the shell has clones translate much code that is not ours.
+        # A program, because a loop in the shell would make clones translate much other code.
         self.guest.run(
             f"resets -r {RESETS} -n 1000000000 {one.interface} &"
             if system == "forkguard" else
@@ -131,7 +131,7 @@ class Subject:
     def fork_at(self, point):
         """Takes the subject, or a clone of it, to a point, and forks it there."""
         for _ in range(TRIES):
-            # No two forks in a row are of one instant.
+            # Run on for a random time, so that no two forks are of one instant.
             self.walker.wander(random.uniform(0, 0.1))
             self._company.provoke()
             try:
@@ -159,12 +159,12 @@ class Subject:
         self.reap(RUNNING)
 
     def fork(self, name):
-        """Forks the subject where it stands."""
+        """Forks the subject at its current instruction."""
         self._resume(name, self.guest)
         self.reap(RUNNING)
 
     def fork_race(self, name, function):
-        """Forks when two CPUs are about to take a nonce each; in each clone a different one goes
+        """Forks when two CPUs are each about to take a nonce. In each clone another CPU goes
         first."""
         walker = self.walker
         for _ in range(RACES):
@@ -182,9 +182,9 @@ class Subject:
         self.reap(RUNNING)
 
     def fork_along(self, name, way, leaves, stride, skip, least):
-        """Forks every `stride` instructions from the entry of a function to its return, or as
-        far as is worthwhile, without the first `skip`. least: the minimum length. leaves:
-        functions that only compute; each counts as LEAF and is forked somewhere among its first
+        """Forks every `stride` instructions from the entry of a function to its return or to the
+        maximum length, without the first `skip`. least: the minimum length. leaves: functions that
+        only compute; each counts as LEAF instructions, and is forked once, among its first
         instructions."""
         walker = self.walker
         for _ in range(TRIES):
@@ -220,7 +220,7 @@ class Subject:
             raise NotReached(f"{name}: over after {done + skip} instructions")
 
     def _copy(self, guest, copies, leaves):
-        """Returns clones and the plugs that they are on."""
+        """Returns clones and their plugs."""
         self._count += 1
         path = os.path.join(self.folder, f"{self._count}.snapshot")
         snapshot = guest.save(path)
@@ -233,7 +233,7 @@ class Subject:
         return clones, list(plugs.values())
 
     def _resume(self, name, guest, beside=(), step=False):
-        """Forks a guest where it stands. beside: who is to end with the
+        """Forks a guest at its current instruction. beside: guests that end with the
         clones; step: another CPU makes the first step in each."""
         clones, plugs = self._copy(guest, CLONES, leaves=True)
         for cpu, clone in enumerate(clones if step else ()):
@@ -259,8 +259,8 @@ class Subject:
         self._company.close()
 
     def end(self):
-        """Judges the remaining forks, then all relatives together. Returns how many messages and
-        reuses there were, and what the kernels complained of."""
+        """Judges the remaining forks, then all machines together. Returns the numbers of messages
+        and reuses, and the complaints of the kernels."""
         self.guest.stop()
         self.reap(0)
         self.guest.kill()

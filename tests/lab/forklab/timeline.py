@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
 """Follows a machine after a fork by its captures.
 
-Times are those of the guest's own clock, which stands still while the guest is
-stopped. QEMU stamps captures with that clock plus a whole number of seconds.
-The last packet before the fork gives its instant, and with it that of the
-resume in the captures of all clones, except for whole seconds, which the lab
-counts.
+Times are those of the guest's own clock, which stops while the guest is stopped.
+QEMU stamps captures with that clock plus a whole number of seconds. The last packet
+before the fork gives the time of the fork, and so that of the resume in the captures
+of all clones, except for whole seconds, which the lab counts.
 """
 
 import time
@@ -18,7 +17,7 @@ SECOND = 1000000
 
 
 def sessions(messages):
-    """The receiver indices of all sessions that the messages belong to."""
+    """The receiver indices of all sessions of the messages."""
     return {m.receiver for m in messages if m.kind == pcap.TRANSPORT}
 
 
@@ -36,10 +35,10 @@ class Timeline:
         self.messages = []
         self._reader = reader
         self._resumed = None
-        self.window = []        # sent under a key from before the fork
+        self.window = []        # messages sent under a key from before the fork
         self.new_sent = None    # first data sent under a new key
         self.new_received = None
-        self.last = 0.0         # latest packet
+        self.last = 0.0         # time of the latest packet
 
     def update(self):
         for m in self._reader.messages():
@@ -79,7 +78,7 @@ class Timeline:
 
 
 def wait_recovered(timelines, timeout):
-    """Follows machines until all have recovered and sent for a while longer, or
+    """Follows machines until all have recovered and have sent for some more time, or
     until the timeout."""
     deadline = time.monotonic() + timeout
     while time.monotonic() < deadline:
@@ -92,9 +91,9 @@ def wait_recovered(timelines, timeout):
 
 
 def wait_handshakes(reader, wanted, within, timeout):
-    """Waits until `wanted` initiations have been sent in the last `within`
-    seconds of the guest's time, so that handshakes are under way. Returns the
-    messages read and whether there were that many."""
+    """Waits until `wanted` initiations were sent in the last `within` seconds of the
+    guest's time, so that handshakes are in progress. Returns the messages read, and
+    whether there were that many."""
     deadline = time.monotonic() + timeout
     seen, recent = [], []
     while time.monotonic() < deadline:

@@ -38,7 +38,7 @@ def random_key():
 
 
 class End:
-    """The tunnel interface of a guest. number, 1 or 2, is the end; tunnel numbers the tunnels
+    """The tunnel interface of a guest. number: which end, 1 or 2; tunnel: the number of the tunnel
     between two guests."""
 
     def __init__(self, system, number, identity, tunnel=0):
@@ -78,7 +78,7 @@ rm /tmp/private /tmp/psk
 """
 
     def forget_sessions(self, other):
-        """Shell commands after which a new handshake has to be made."""
+        """Shell commands after which a new handshake is needed."""
         if self.system == "forkguard":
             return f"fwg reset {self.interface}"
         change = f"{self.tool} set {self.interface} peer {other.identity.public}"
@@ -90,8 +90,8 @@ rm /tmp/private /tmp/psk
 
 
 class QuickEnd(End):
-    """An end that Debian's wg-quick makes. wg-quick knows only of WireGuard; a file in
-    /etc/modprobe.d puts forkguard in its place."""
+    """An end that Debian's wg-quick makes. wg-quick loads WireGuard; a file in /etc/modprobe.d
+    replaces that by forkguard."""
 
     def __init__(self, *arguments):
         super().__init__(*arguments)

@@ -8,15 +8,15 @@ import re
 from . import LabError
 from .points import FEW, RESERVE, RETURN
 
-REACH = 30      # seconds to come to a place
+REACH = 30      # the longest time to reach an address, seconds
 # lock cmpxchg; kernels on one CPU overwrite the lock.
 ATOMIC = re.compile(rb"[\xf0\x3e][\x48-\x4f]\x0f\xb1")
-SUFFIX = r"(\.(isra|constprop|part)\.[0-9]+)*"      # of names, by the compiler
+SUFFIX = r"(\.(isra|constprop|part)\.[0-9]+)*"      # added to names by the compiler
 
 
 def functions(guest, ways):
-    """Looks up the functions on the ways: a map from names to addresses.
-    Before a debugger is attached: the guest has to answer."""
+    """Looks up the functions on the ways. Returns a map from names to addresses.
+    Call this before a debugger is attached, because the guest has to answer."""
     words = {word for way in ways for word in way if not word.startswith("<")}
     pattern = "|".join(sorted(words))
     listed = [line.split() for line in guest.run(
@@ -29,7 +29,7 @@ def functions(guest, ways):
 
 @dataclasses.dataclass(frozen=True)
 class Frame:
-    """Of a function whose first instruction is the next."""
+    """The frame of a function whose first instruction is next."""
     entry: int
     returns_to: int
     stack: int
@@ -38,18 +38,18 @@ class Frame:
 class Walker:
     def __init__(self, guest, addresses):
         self.guest = guest
-        self.cpu = 0            # the one that has come to a point
+        self.cpu = 0            # the CPU that has reached a point
         self._addresses = addresses
         self._debugger = guest.debugger()
 
     def release(self):
-        """The guest runs on, without a debugger."""
+        """Lets the guest run on without a debugger."""
         self._debugger.close()
         self.guest.cont()
 
     def go(self, way):
-        """Goes the way to a point, from wherever the guest is. Returns the
-        frame of the function that was entered last."""
+        """Takes the guest to a point. Returns the frame of the function that was
+        entered last."""
         frame = None
         for word in way:
             if word == RETURN:
@@ -74,7 +74,7 @@ class Walker:
         return Frame(entry, self._debugger.return_address(self.cpu), stack)
 
     def where(self):
-        """The stack pointer, and the address of the next instruction."""
+        """The stack pointer and the address of the next instruction."""
         return self._debugger.registers(self.cpu)
 
     def above(self, frame):
@@ -90,13 +90,13 @@ class Walker:
             self._debugger.step(self.cpu)
 
     def step_within(self, frame, count):
-        """As step(), but not on from where the function has returned to."""
+        """Like step(), but stops when the function has returned."""
         while count and not self.above(frame):
             self.step()
             count -= 1
 
     def atomic(self, entry):
-        """The first atomic exchange in a function."""
+        """The address of the first atomic exchange in a function."""
         code = self._debugger.memory(entry, 512, self.cpu)
         found = ATOMIC.search(code)
         if not found:
@@ -104,8 +104,7 @@ class Walker:
         return entry + found.start()
 
     def run_to(self, addresses, timeout=REACH, cpu=None):
-        """Runs until some CPU, or the one that alone may run, comes to one of
-        the addresses."""
+        """Runs until a CPU reaches one of the addresses. cpu: only this one runs."""
         for address in addresses:
             self._debugger.stop_at(address)
         came = self._debugger.run(timeout, cpu)
@@ -116,7 +115,7 @@ class Walker:
         self.cpu = came
 
     def run_to_return(self, frame):
-        """Runs until a function has returned, not another call of it."""
+        """Runs until this call of a function has returned."""
         while True:
             self.run_to([frame.returns_to])
             if self.where()[0] == frame.stack + 8:

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Shows what a reused nonce reveals: from captures alone, without a key.
+"""Shows what a reused nonce reveals, from captures alone, without a key.
 
-The XOR of two ciphertexts under one key and nonce is the XOR of their
-plaintexts. Anyone who knows one plaintext can compute the other.
+The XOR of two ciphertexts under one key and nonce is the XOR of their plaintexts.
+So anyone who knows one plaintext can compute the other.
 """
 
 from . import pcap
 
 HEADERS = 20 + 8        # inner IPv4 and UDP
 SENTENCE = 64
-# What guest/traffic.c says in public.
+# The known sentences of guest/traffic.c.
 KNOWN = (
     b"Good morning, this is the weather report: sunny, light winds.",
     b"Status of this machine: all is well, there is nothing to tell.",
@@ -25,8 +25,8 @@ def readable(text):
 
 
 def read_secret(captures, reuses):
-    """Looks for a reused nonce where one plaintext is a known sentence, and
-    shows the other. captures: by path. Returns text, or None."""
+    """Looks for a reused nonce with one known plaintext, and shows the other.
+    captures: by path. Returns text, or None."""
     messages = {}
     for reuse in reuses:
         if reuse["kind"] != "transport":
@@ -42,7 +42,7 @@ def read_secret(captures, reuses):
         mix = difference(*hidden)
         for known in KNOWN:
             secret = difference(mix, known.ljust(SENTENCE))
-            # Two sentences that begin alike, or are both known, prove nothing.
+            # Sentences with the same beginning, or both known, prove nothing.
             if any(mix[:8]) and readable(secret) and secret.strip() not in KNOWN:
                 return show(reuse, hidden, mix, known, secret)
     return None

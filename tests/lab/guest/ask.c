@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Asks a netlink family about an interface, and prints the numbers of the
- * attributes that it answers with, those of nests in brackets, or its error:
+ * Sends a request about an interface to a netlink family, and prints the numbers of
+ * the attributes in the answer, nested ones in brackets, or the error:
  *
  *	ask FAMILY COMMAND INTERFACE [ATTRIBUTE]
  *
- * ATTRIBUTE is one more to ask with: 32 bytes of zeros.
+ * ATTRIBUTE is one more attribute of the request, with 32 zero bytes.
  */
 #define _GNU_SOURCE
 #include "genl.h"
 
-#define IFNAME 2 /* of WireGuard's attributes, as of forkguard's */
+#define IFNAME 2 /* the same number in WireGuard's attributes and forkguard's */
 
 static void print(char *at, char *end)
 {
@@ -43,7 +43,7 @@ int main(int argc, char *argv[])
 	begin(&msg, find_family(argv[1]), command);
 	if (!command)
 		msg.nl.nlmsg_flags |= NLM_F_DUMP;
-	/* In these, programs may leave anything here: WireGuard does not look at it. */
+	/* WireGuard ignores this field in its commands, so programs may leave anything in it. */
 	msg.genl.reserved = command < 2;
 	put(&msg, IFNAME, argv[3], strlen(argv[3]) + 1);
 	if (argc == 5)

@@ -43,7 +43,7 @@ static inline void put(struct message *msg, uint16_t type, const void *data, siz
 	msg->nl.nlmsg_len = NLMSG_ALIGN(msg->nl.nlmsg_len) + NLA_ALIGN(attr->nla_len);
 }
 
-/* Returns the error that the answer ends with; the last message before goes to answer. */
+/* Returns the error at the end of the answer; the last message before it goes to @answer. */
 static inline int ask(struct message *msg, char answer[MAX_MESSAGE])
 {
 	char buffer[MAX_MESSAGE];
@@ -65,7 +65,7 @@ static inline int ask(struct message *msg, char answer[MAX_MESSAGE])
 	}
 }
 
-/* Opens the socket, and tells the number of a family. */
+/* Opens the socket, and returns the number of a family. */
 static inline uint16_t find_family(const char *name)
 {
 	static char answer[MAX_MESSAGE] __attribute__((aligned(4)));

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * A stream of numbered UDP datagrams, to see whether any is lost on its way,
- * comes twice or too late:
+ * A stream of numbered UDP datagrams, to detect losses, duplicates and late arrivals:
  *
  *	numbered send ADDRESS PORT COUNT RATE	to an IPv4 address, RATE a second
  *	numbered receive PORT COUNT SECONDS	until all have come, or none for so long
  *
- * The receiver goes into the background as soon as it listens.
+ * The receiver goes into the background once it listens.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -21,7 +20,7 @@
 
 #define MAX_COUNT 1000000
 
-/* The time-stamp counter makes clones differ in what they send. */
+/* The time-stamp counter makes the datagrams of clones differ. */
 struct datagram {
 	uint32_t number;
 	uint32_t unused;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: GPL-2.0 */
-/* What the small programs that run in guests have in common. */
+/* Functions for the small programs that run in guests. */
 #ifndef _PROGRAM_H
 #define _PROGRAM_H
 
@@ -17,7 +17,7 @@ static inline void die(const char *what, const char *word)
 	exit(1);
 }
 
-/* From 1 to max. */
+/* Parses a number from 1 to @max. */
 static inline unsigned long to_number(const char *word, unsigned long max)
 {
 	char *end;
@@ -38,7 +38,7 @@ static inline uint64_t now(void)
 	return time.tv_sec * NS_PER_S + time.tv_nsec;
 }
 
-/* What now() will be then. */
+/* Waits until now() is @then. */
 static inline void wait_until(uint64_t then)
 {
 	struct timespec until = { then / NS_PER_S, then % NS_PER_S };

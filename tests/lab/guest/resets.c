@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Forces resets of a forkguard interface, or of peers of it in turn, at a given
- * rate, and tells how many were acknowledged and how long they took. An
- * acknowledgment comes when the reset is done.
+ * Forces resets of a forkguard interface, or of its peers in turn, at a given rate.
+ * Prints how many were acknowledged, and how long they took. A reset is acknowledged
+ * when it is done.
  */
 #define _GNU_SOURCE
 #include <unistd.h>
@@ -11,7 +11,7 @@
 
 #include "genl.h"
 
-/* A public key in hexadecimal digits. */
+/* Parses a public key in hexadecimal digits. */
 static void to_key(uint8_t key[FORKGUARD_KEY_LEN], const char *word)
 {
 	size_t i;

@@ -3,10 +3,10 @@
  * The lab's traffic source: sends UDP datagrams to one or more addresses at a
  * given rate, for ever or for a number of packets.
  *
- * Two clones of one guest run the same program from the same state. Every
- * payload therefore holds a time-stamp counter read for it, so that no two
- * clones send the same text. Half of the payloads are sentences anyone may
- * know, the others hold a secret: what a reused nonce gives away can be read.
+ * Clones of a guest run this program from the same state. Therefore each payload has
+ * the current time-stamp counter, so that no two clones send the same text. Half of
+ * the payloads are known sentences, the others have a secret, so that a reused nonce
+ * visibly reveals a secret.
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -67,7 +67,7 @@ static void add_target(const char *word, uint16_t port)
 	target_count++;
 }
 
-/* Binding the port that the other side sends to keeps ICMP errors away. */
+/* Binds the port to which the other side sends, to avoid ICMP errors. */
 static int open_socket(int family, uint16_t port)
 {
 	struct sockaddr_in v4 = { .sin_family = AF_INET, .sin_port = htons(port) };
@@ -97,7 +97,7 @@ static void write_payload(char *payload, size_t size)
 		"For your eyes only: the PIN of account 20030416 is now %08u.",
 	};
 	uint64_t stamp = __rdtsc();
-	/* The low bits tell clones apart; stir them into all others. */
+	/* The low bits differ between clones: mix them into all bits. */
 	uint64_t mixed = stamp * 0x9e3779b97f4a7c15ULL;
 	unsigned int pick = mixed >> 62;
 	char text[SENTENCE_LEN + 1 + 16 + 1];
