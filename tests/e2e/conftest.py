@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What the end-to-end tests share: guests from the lab, on both kernels."""
+"""Fixtures of the end-to-end tests: guests from the lab, on both kernels."""
 
 import concurrent.futures
 import contextlib
@@ -15,14 +15,14 @@ from forklab.guest import Cable, Guest, Machine, splats
 from forklab.session import session
 
 PATIENCE = 25       # seconds for a rekey on a busy machine
-# Go's runtime never gets on where computing takes no time by the clock.
+# Go's runtime makes no progress if computing takes no time by the clock.
 UML = {"uml-wireguard": ("wireguard", "time-travel=inf-cpu"),
        "uml-wireguard-go": ("wireguard-go", "time-travel")}
 PEERS = kit.KERNELS + tuple(UML)
 
 
 class Bench:
-    """Two guests on one cable, forkguard loaded in the first only."""
+    """Two guests on one cable; only the first has forkguard loaded."""
 
     def __init__(self, kernel, folder, cpus=2):
         cable = Cable()
@@ -48,7 +48,7 @@ class Bench:
 
     @property
     def alive(self):
-        """False after an emulator has crashed. The test is then rerun in new
+        """False after an emulator has crashed. Then the test is repeated in new
         guests, see tests/check."""
         return self.ours.alive and self.stock.alive
 
@@ -95,9 +95,8 @@ def bench(kernel, benches):
 
 @pytest.fixture
 def tunnel_up(bench):
-    """A working tunnel with forkguard as the initiator. It is removed after
-    the test, and so are the processes that the test has left running in the
-    guests."""
+    """A working tunnel with forkguard as the initiator. After the test, it is
+    removed, and processes that the test has left in the guests are killed."""
     ours, stock = ends()
     bench.stock.run(stock.bring_up(ours))
     bench.ours.run(ours.bring_up(stock, stock.endpoint()))
@@ -110,15 +109,15 @@ def tunnel_up(bench):
 
 
 class Guests:
-    """Two guests between which a matrix is played, see matrix.py. Their
-    tunnels carry traffic from the start of all tests, so that the two minutes
-    until a rekey pass while other tests run."""
+    """Two guests between which a matrix is played, see matrix.py. Their tunnels
+    carry traffic from the beginning, so that the two minutes until a rekey pass
+    while other tests run."""
 
     def __init__(self, kernel, folder):
         self.bench = Bench(kernel, folder, cpus=1)
         self.facts = {}
         self._matrix = None
-        self._sent = []     # what either has sent since the talk began
+        self._sent = []     # what each guest has sent since the traffic began
         self._rekey_at = 0
 
     def start(self):
@@ -159,7 +158,7 @@ class Guests:
 
 
 class UserMode:
-    """The same in user-mode Linux, where waiting takes no time."""
+    """Plays a matrix in user-mode Linux, where waiting takes no time."""
 
     alive = True
 
@@ -187,8 +186,8 @@ def _output(*words):
 
 @pytest.fixture(scope="session")
 def matrices(request):
-    """Starts a matrix for each peer that tests ask for. Returns a function
-    that gives the facts of a matrix and its guests."""
+    """Starts a matrix for each peer that tests need. Returns a function that
+    returns the facts of a matrix and its guests."""
     wanted = {item.callspec.params["peer"] for item in request.session.items
               if "peer" in getattr(item, "fixturenames", ())}
     with contextlib.ExitStack() as end, \
@@ -214,7 +213,7 @@ def matrices(request):
 
         for peer in sorted(wanted):
             begin(peer)
-        # Beside other tests, which leave a CPU idle as often as not.
+        # Beside other tests, which often leave a CPU idle.
         for peer in wanted & set(UML):
             played[peer] = pool.submit(found[peer].play)
         yield tell
@@ -226,7 +225,7 @@ def facts(peer, matrices):
 
 
 def pytest_collection_modifyitems(items):
-    """The tests of a matrix come last."""
+    """Runs the tests of a matrix last."""
     items.sort(key=lambda item: "peer" in item.fixturenames)
 
 

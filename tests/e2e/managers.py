@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Debian's systemd-networkd and NetworkManager in a guest: the tunnels that they are asked to
-configure, and what they, udev and the kernel then report.
+"""Debian's systemd-networkd and NetworkManager in a guest: the tunnels that they configure, and the
+reports of them, udev and the kernel about these.
 
-They have a root file system of their own there, see scripts/managers.sh, with the bus and the udev
-that they need, but systemd is not the first process.
+They have a root file system of their own, see scripts/managers.sh, with the bus and the udev that
+they need, but systemd is not the first process.
 """
 
 import base64
@@ -28,7 +28,7 @@ def many(count):
              for i in range(25)] for n in range(count)}
 
 
-# tun1 has all there is to configure, tun2 has many peers.
+# tun1 has every setting, tun2 has many peers.
 NETWORKD = {
     "tun1.netdev": f"""\
 [NetDev]
@@ -51,7 +51,7 @@ AllowedIPs=0.0.0.0/0, ::/0
 Endpoint=[2001:db8::1]:4321
 RouteTable=77
 """,
-    # The type comes from udev, to which the driver tells it.
+    # udev gets the type from the driver.
     "tun1.network": """\
 [Match]
 Type=wireguard
@@ -134,7 +134,7 @@ address1=10.7.0.1/16
 method=disabled
 """}
 
-# Once, after a guest has booted.
+# Run once, after a guest has booted.
 PREPARE = r"""
 set -e
 for folder in proc sys dev run; do
@@ -183,7 +183,7 @@ debian /lib/systemd/systemd-udevd --daemon
 debian udevadm trigger --subsystem-match=net --action=add
 debian udevadm settle
 """
-# For what ended halfway, too. Interfaces go with their module.
+# Also works after a partial run. Interfaces are removed with their module.
 STOP = r"""
 managers="systemd-networkd NetworkManager systemd-udevd dbus-daemon"
 killall -q $managers
@@ -279,7 +279,7 @@ wg show interfaces
 """
 TOURS = {"systemd-networkd": NETWORKD_TOUR,
          "NetworkManager": NETWORK_MANAGER_TOUR}
-# What each, and the kernel, say when all went well.
+# The reports of each manager, and of the kernel, after success.
 SIGNS = {
     "systemd-networkd": (
         "tun1 wireguard routable configured", "E: DEVTYPE=wireguard",
@@ -294,7 +294,7 @@ SIGNS = {
 
 
 def add_to(guest_kit, path):
-    """Adds both managers to a kit. PATH is where to write its initramfs."""
+    """Adds both managers to a kit. Writes its initramfs to PATH."""
     folder = subprocess.run(
         [os.path.join(kit.REPO, "scripts", "managers.sh")], check=True,
         stdout=subprocess.PIPE, text=True, timeout=900).stdout.strip()

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0
-"""forkguard and another WireGuard go through thick and thin: one tunnel for each way to set one up,
-all between the same two hosts, on a cable that loses, reorders or duplicates packets.
+"""Tests forkguard with another WireGuard implementation: one tunnel for each way to set one up, all
+between the same two hosts, on a cable that can lose, reorder or duplicate packets.
 
-The hosts are guests of the lab; or namespaces of user-mode Linux, in which this file is a program:
+The hosts are guests of the lab; or namespaces of user-mode Linux, where this file is a program:
 
 	matrix.py wireguard|wireguard-go MODULE     plays everything, prints the facts as JSON
 
-What is found are facts, by phase and tunnel; which of them are good is for test_interop.py to say.
+The results are facts, by phase and tunnel; test_interop.py judges them.
 """
 
 import concurrent.futures
@@ -21,17 +21,17 @@ from forklab import tunnel
 IP = tunnel.IP
 TC = "/sbin/tc"
 OURS, THEIRS = SIDES = 0, 1
-INNER = (4,), (6,)      # the families in which the sides talk
+INNER = (4,), (6,)      # the families inside the tunnels
 NO_ENDPOINT = "(none)"
 NETEM = {"loss": "loss 20%", "reordering": "delay 200ms reorder 25%",
          "duplication": "duplicate 20%"}
-HARD_PINGS = 40         # on such a cable
+HARD_PINGS = 40         # on a cable with faults
 PATIENCE = 90           # seconds, until a tunnel works
 REKEY_AFTER = 120       # seconds
-TALK = 5                # seconds between pings, while a rekey is waited for
+TALK = 5                # seconds between pings while waiting for a rekey
 CABLE = {4: "192.168.9.{}", 6: "fd99::{}"}
 LENGTH = {4: "/24", 6: "/64 nodad"}
-# Of each file: pings sent, answered, answered again, and answered after a later one.
+# For each file: pings sent, answered, answered again, and answered after a later one.
 AWK = r"""/ seq=/ {
 	sub(/.* seq=/, "")
 	if (/DUP/)
@@ -45,7 +45,7 @@ AWK = r"""/ seq=/ {
 	print FILENAME, $1, $4, again[FILENAME] + 0, late[FILENAME] + 0
 }"""
 
-# Of pings, the seconds until the first was answered, or until they ended.
+# The seconds until the first ping was answered, or until the pings ended.
 FIRST = r"""BEGIN {
 	clock = "/proc/uptime"
 	getline <clock
@@ -69,7 +69,7 @@ class Cell:
     initiator: int
     underlay: int       # 4 or 6
     psk: bool
-    agreed: bool = True     # about the PSK
+    agreed: bool = True     # both sides have the same PSK
 
     def __str__(self):
         return "-".join((("initiator", "responder")[self.initiator], f"over{self.underlay}",
@@ -88,12 +88,12 @@ class Host:
     """One end of the cable. start: shell commands that make the interfaces, with software that
     keeps no state from before stop."""
 
-    machine: object     # has run(command, timeout), which returns what was printed
+    machine: object     # has run(command, timeout), which returns the output
     tool: str
     start: str
     stop: str
-    number: int = 0     # of its addresses on the cable,
-    families: tuple = (4, 6)    # and which it has
+    number: int = 0     # the number of its addresses on the cable,
+    families: tuple = (4, 6)    # and their families
 
     def run(self, command, timeout=60):
         """Runs a shell command in a folder of its own."""
@@ -103,7 +103,7 @@ class Host:
 
 
 def ip_batch(lines):
-    """A shell command for many of ip."""
+    """A shell command that runs many commands of ip."""
     return "\n".join([f"{IP} -batch - <<END", *lines, "END"])
 
 
@@ -118,12 +118,12 @@ class Matrix:
         self._ours = [tunnel.identity() for _ in ALL]
         self._psks = tunnel.random_key(), tunnel.random_key()
         self._pool = concurrent.futures.ThreadPoolExecutor(len(SIDES))
-        self._over = []     # of each tunnel, the family in use on the cable
+        self._over = []     # for each tunnel, the family in use on the cable
         self._before = []
         for side, host in enumerate(self.hosts):
             host.number = side + 1
 
-    # What a tunnel is called, and how it is set up
+    # Names and setup of tunnels
 
     @staticmethod
     def _interface(side, n):
@@ -133,13 +133,13 @@ class Matrix:
         return (self._ours[n] if side == OURS else self._theirs).public
 
     def endpoint(self, side, n):
-        """Where a side is reached."""
+        """The endpoint of a side."""
         address = CABLE[self._over[n]].format(self.hosts[side].number)
         return (f"[{address}]" if self._over[n] == 6 else address) + \
             f":{tunnel.PORT + (n if side == OURS else 0)}"
 
     def _peer(self, side, n, begins=False):
-        """Words for the tool of a side."""
+        """The words for the tool of a side that configure a peer."""
         other = 1 - side
         words = [f"peer {self._key(other, n)}",
                  f"allowed-ips 10.9.{n}.{other + 1}/32,fd09:{n}::{other + 1}/128"]
@@ -181,14 +181,14 @@ class Matrix:
         """Calls a function for each side, at the same time."""
         return list(self._pool.map(function, SIDES))
 
-    # What can be seen of them
+    # State of tunnels
 
     def show(self, side, field, numbers=NUMBERS):
-        """A field of some tunnels, as a side has it."""
+        """A field of some tunnels, as a side shows it."""
         told, name = {}, ""
         for line in self.hosts[side].run(
                 f"{self.hosts[side].tool} show all {field}").splitlines():
-            # Only the first peer of an interface has its name before it.
+            # Only the line of the first peer of an interface begins with its name.
             *named, key, value = line.split("\t")
             name = "".join(named) or name
             told[name, key] = value
@@ -199,12 +199,12 @@ class Matrix:
         return [[int(time) for time in self.show(side, "latest-handshakes", numbers)]
                 for side in SIDES]
 
-    # What goes through them
+    # Traffic through tunnels
 
     @staticmethod
     def _target(side, n, family):
-        """Words for ping. Without an address of its own it would be woken by all that others are
-        answered, for which its buffer is too small."""
+        """Words for ping. Each has an address of its own: otherwise it would also get all answers
+        to others, for which its buffer is too small."""
         inner = f"10.9.{n}.{{}}" if family == 4 else f"fd09:{n}::{{}}"
         return Matrix._from_to(inner, side + 1, 2 - side)
 
@@ -213,7 +213,7 @@ class Matrix:
         return f"-I {form.format(source)} {form.format(target)}"
 
     def _pings(self, side, families, numbers=NUMBERS):
-        """What a side pings to, by what that is called in the facts."""
+        """The targets of a side's pings, by their names in the facts."""
         return {f"{n}.{family}": self._target(side, n, family)
                 for n in numbers for family in families}
 
@@ -231,8 +231,8 @@ class Matrix:
         return found
 
     def ping(self, side, families=None, numbers=NUMBERS, options="-c 5 -i 0.1 -W 20", cable=()):
-        """The result of pings from a side through tunnels, and to the other end of the cable beside
-        them, by number and family; see AWK."""
+        """The results of pings from a side through tunnels, and outside them to the other end of
+        the cable, by number and family; see AWK."""
         targets = self._pings(side, families or INNER[side], numbers)
         targets |= {f"cable.{family}": self._from_to(
             CABLE[family], *(self.hosts[end].number for end in (side, 1 - side)))
@@ -240,36 +240,36 @@ class Matrix:
         return self._told(side, self._ping(targets, options, "pings") + ["wait"], targets, "pings")
 
     def talk(self, seconds):
-        """Starts pings in both directions, every so many seconds, until hush()."""
+        """Starts pings in both directions, one every `seconds`, until hush()."""
         self._both(lambda side: self.hosts[side].run("\n".join(self._ping(
             self._pings(side, INNER[side]), f"-i {seconds} -W 20", "talk"))))
 
     def hush(self):
         """Ends these pings and returns their results."""
-        # In user-mode Linux, whoever is first ends those of both sides.
+        # In user-mode Linux, the first killall ends the pings of both sides.
         self._both(lambda side: self.hosts[side].run("killall -INT ping || :; sleep 1"))
         return self._both(lambda side: self._told(
             side, [], self._pings(side, INNER[side]), "talk"))
 
     def _until(self, side, numbers):
-        """Pings from a side through some tunnels until each has answered; returns after how many
-        seconds."""
+        """Pings from a side through some tunnels until each has answered; returns the seconds that
+        took."""
         told = self.hosts[side].run("\n".join(
             [f"ping -c {5 * PATIENCE} -i 0.2 -W 1 {self._target(side, n, 4)} 2>&1 | "
              f"awk -v n={n} '{FIRST}' &" for n in numbers] + ["wait"]), 2 * PATIENCE)
         return {int(n): float(seconds) for n, seconds in map(str.split, told.splitlines())}
 
     def begin(self):
-        """The initiator of each tunnel starts it again; returns after how many seconds it works."""
+        """The initiator of each tunnel starts it again; returns the seconds until it works."""
         ours, theirs = self._both(lambda side: self._until(
             side, [n for n in NUMBERS if CELLS[n].initiator == side]))
         seconds = ours | theirs
         return [seconds[n] for n in NUMBERS]
 
-    # What they go through
+    # Phases
 
     def handshake(self):
-        """The first handshakes. Those of tunnels with two different pre-shared keys must fail."""
+        """The first handshakes. Those of tunnels with two different preshared keys must fail."""
         both, everybody = (4, 6), range(len(ALL))
         known = [self.show(side, "endpoints") for side in SIDES]
         rounds = [self._both(lambda side: self.ping(side, both, [
@@ -283,7 +283,7 @@ class Matrix:
                 "handshakes": self.handshakes(everybody)}
 
     def send_strangers_away(self):
-        """They would begin handshakes for a while yet."""
+        """Removes the peers without a common PSK, which would keep beginning handshakes."""
         self._both(lambda side: self.hosts[side].run("\n".join(
             f"{self.hosts[side].tool} set {self._interface(side, n)} peer "
             f"{self._key(1 - side, n)} remove" for n in range(len(CELLS), len(ALL)))))
@@ -294,12 +294,12 @@ class Matrix:
         self.talk(TALK)
 
     def rekeyed(self):
-        """Whether every tunnel has new keys."""
+        """Does every tunnel have new keys?"""
         return all(new > old for olds, news in zip(self._before, self.handshakes())
                    for old, new in zip(olds, news))
 
     def rekey(self):
-        """The result of two minutes of traffic or more."""
+        """The result of at least two minutes of traffic."""
         now = self._both(lambda side: int(self.hosts[side].run("date +%s")))
         return {"before": self._before, "after": self.handshakes(), "now": now,
                 "pings": self.hush()}
@@ -333,7 +333,7 @@ class Matrix:
         return {"moves": moves, "pings": self.hush()}
 
     def _move(self, side, number, families):
-        """What the other side knows after a move, and the results on both sides."""
+        """The endpoints known to the other side after a move, and the results on both sides."""
         host, other = self.hosts[side], 1 - side
         commands = [ip_batch([
             f"address {word} {CABLE[family].format(host_number)}{LENGTH[family]} dev eth0"
@@ -389,7 +389,7 @@ class Namespace:
         self.name = name
 
     def run(self, command, _):
-        """Runs a shell command there. Whoever started user-mode Linux limits the time."""
+        """Runs a shell command there. The program that started user-mode Linux limits the time."""
         done = subprocess.run(
             ["ip", "netns", "exec", self.name, "busybox", "sh", "-c", command],
             stdout=subprocess.PIPE, text=True, check=True)

@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""forkguard in WireGuard's place, with Debian's own tools and daemons. The scene drop-in in
-test_forks.py tests that it is safe there."""
+"""forkguard in place of WireGuard, with Debian's own tools and daemons. The scene drop-in in
+test_forks.py tests forks of such a machine."""
 
 import contextlib
 import itertools
@@ -20,7 +20,7 @@ rmmod wireguard 2>/dev/null
 rm -f /etc/modprobe.d/* /etc/wireguard/*
 """
 
-# The network is not reached, so nothing changes by itself.
+# There is no network, so nothing changes on its own.
 TOUR = """\
 exec 2>&1
 say() { echo "$*"; "$@"; echo "exit $?"; }
@@ -83,14 +83,14 @@ say wg show interfaces
 
 @pytest.fixture(scope="module")
 def guests():
-    """Those of the tests so far, by kernel, and what ends them."""
+    """The guests so far, by kernel, and the exit stack that ends them."""
     with contextlib.ExitStack() as end:
         yield {}, end
 
 
 @pytest.fixture
 def guest(kernel, guests):
-    """One with Debian's tools and daemons, and neither module loaded yet."""
+    """A guest with Debian's tools and daemons, and neither module loaded yet."""
     found, end = guests
     if kernel not in found or not found[kernel].alive:
         for old in found.values():
@@ -108,7 +108,7 @@ def guest(kernel, guests):
 
 
 def configure(guest, system):
-    """A configuration for wg-quick, of a system that is not loaded yet."""
+    """Writes a configuration for wg-quick, with a system that is not loaded yet."""
     end = tunnel.QuickEnd(system, 1, tunnel.Identity(
         "yAnz5TF+lXXJte14tji3zlMNq+hd2rYUIgJBgB3fBmk=", ""))
     other = tunnel.End("wireguard", 2, tunnel.Identity(
@@ -117,7 +117,7 @@ def configure(guest, system):
 
 
 def loaded(guest):
-    """Which of the two modules are."""
+    """Which of the two modules are loaded."""
     return sorted(set(guest.run("cut -d' ' -f1 /proc/modules").split()) &
                   {"forkguard", "wireguard"})
 
@@ -131,8 +131,8 @@ def tour(guest, system, commands=TOUR):
     configure(guest, system)
     told = guest.run(commands, timeout=PATIENCE)
     assert loaded(guest) == [system]
-    # But for the numbers that each new interface, family or event gets, and what
-    # NetworkManager makes of those that it gives to what it imports.
+    # Remove numbers that each new interface, family or event gets, and those that
+    # NetworkManager derives for what it imports.
     told = re.sub(r"^\W*\d+: |ID: 0x\w+|(IFINDEX|USEC_INITIALIZED)=\d+|fe80::[\w:]+",
                   "", told, flags=re.M)
     # The order of attributes has no meaning.
@@ -149,8 +149,7 @@ def test_tools_see_no_difference(guest):
     assert ours == theirs
 
 
-# Each on one kernel, for they take long: that they see the same of both modules on
-# the other, too, is what the test before shows.
+# Each on one kernel only, because they take long. The test before covers both kernels.
 @pytest.mark.parametrize("kernel, manager", zip(itertools.cycle(kit.KERNELS), managers.TOURS),
                          indirect=["kernel"], scope="session")
 def test_managers_see_no_difference(guest, manager):
@@ -175,7 +174,7 @@ def test_refused_while_wireguard_is_there(guest):
     assert len(told) == 3 and all(
         "rmmod wireguard" in line and "blacklist" in line for line in told)
     assert loaded(guest) == ["wireguard"]
-    # Beside each other they are as ever.
+    # Both modules work beside each other as usual.
     guest.run("/sbin/modprobe forkguard && "
               f"{tunnel.IP} link add fwg0 type forkguard && "
               f"{tunnel.IP} link add wg0 type wireguard")
@@ -185,7 +184,7 @@ def test_refused_while_wireguard_is_there(guest):
 
 
 def test_wireguard_is_kept_out(guest):
-    """Whatever name is asked for, forkguard is loaded. WireGuard can then not be loaded, not even
+    """Whatever name is requested, forkguard is loaded. Then WireGuard can't be loaded, not even
     without the file that names forkguard."""
     for name in ("wireguard", "rtnl-link-wireguard", "forkguard",
                  "net-pf-16-proto-16-family-wireguard"):
@@ -201,15 +200,14 @@ def test_wireguard_is_kept_out(guest):
 
 
 def test_both_kinds_are_one(guest):
-    """Each tool configures interfaces that the other has made, and all disappear with the
-    module."""
+    """Each tool configures interfaces that the other has made. All disappear with the module."""
     configure(guest, "forkguard")
     for _ in range(2):
         guest.run(f"{tunnel.QUICK} up tun0 && "
                   f"{tunnel.IP} link add fwg0 type forkguard && "
                   f"{tunnel.IP} link set fwg0 up")
         assert guest.run("fwg show interfaces").split() == ["tun0", "fwg0"]
-        # wg looks for interfaces of its kind, but takes any that is named.
+        # wg lists interfaces of its kind, but accepts any that is named.
         assert guest.run("wg show interfaces").split() == ["tun0"]
         guest.run("wg set fwg0 fwmark 7; fwg set tun0 fwmark 8; "
                   "fwg reset tun0")
@@ -221,6 +219,6 @@ def test_both_kinds_are_one(guest):
         guest.run("rmmod forkguard")
         assert loaded(guest) == []
         assert guest.run("ls /sys/class/net").split() == ["lo"]
-        # Who asks for the family has it loaded as well.
+        # A request for the family also loads the module.
         assert "not supported" in guest.run("ask wireguard 0 lo")
         assert loaded(guest) == ["forkguard"]

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
-"""No secret from before a fork is in the memory of a clone: some of the scenes
-of tests/lab/forensics, on one kernel, which depends on the commit. The search
-can find things, and can fail."""
+"""No secret from before a fork is in the memory of a clone: some scenes of
+tests/lab/forensics, on one kernel, chosen by the commit. Also tests that the search
+finds secrets, and that it can fail."""
 
 import hashlib
 import hmac
@@ -62,7 +62,7 @@ def test_search_finds_pieces_at_any_address(tmp_path):
         address = 1000 * number + rand.randint(1, 99)
         memory[address:address + length] = \
             secret.bytes[start:start + length]
-        # What is before it is not the rest of the secret, by chance.
+        # Make sure that the byte before is not, by chance, that of the secret.
         memory[address - 1] = ~secret.bytes[start - 1] & 0xff
         planted.append((address, secret.kind))
     (tmp_path / "memory").write_bytes(memory)
@@ -72,7 +72,7 @@ def test_search_finds_pieces_at_any_address(tmp_path):
     assert [(hit.address, hit.secret.kind) for hit in hits[:-1]] == planted
     assert hits[-1].in_register and hits[-1].start == 5
 
-    # 7 bytes in a row may be there by chance, and so may padding.
+    # 7 bytes in a row may occur by chance, and so may padding.
     short = bytearray(rand.randbytes(1 << 20))
     short[100:107] = secrets[0].bytes[:7]
     (tmp_path / "memory").write_bytes(short)
@@ -83,8 +83,8 @@ def test_search_finds_pieces_at_any_address(tmp_path):
 
 
 def test_primitives():
-    """RFC 8439, A.1 and 2.5.2; RFC 7748, 5.2; draft-irtf-cfrg-xchacha-03,
-    A.3.1. Values that were computed wrongly would not be found."""
+    """Test vectors of RFC 8439, A.1 and 2.5.2; RFC 7748, 5.2;
+    draft-irtf-cfrg-xchacha-03, A.3.1. Wrong values would not be found in memory."""
     stream, work = primitives.chacha20_work(bytes(32), 0x02 << 56, 0)
     assert stream.hex().startswith("c2c64d378cd536374ae204b9ef933fcd")
     assert (int.from_bytes(stream[:4], "little") -

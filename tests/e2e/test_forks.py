@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
 """Every scene of the lab, with forkguard and with its control.
 
-The control shows that the scene finds what it looks for: stock WireGuard has to reuse a nonce in it.
-Each scene has its control on one of the kernels, which depends on the commit; on all of them with
+The control shows that the scene can detect reuse: stock WireGuard must reuse a nonce in it. Each
+scene has its control on one of the kernels, chosen by the commit; on all of them with
 FORKGUARD_CONTROLS=all, which `make check-all` sets.
 """
 
@@ -22,7 +22,7 @@ RATE = {"forked-pair": 2000}
 
 
 def controls():
-    """The pairs of a kernel and a scene that have one."""
+    """The pairs of a kernel and a scene that have a control."""
     pairs = [(kernel, scene) for scene in scenes.SCENES for kernel in kit.KERNELS]
     if os.environ.get("FORKGUARD_CONTROLS") == "all":
         return pairs
@@ -60,5 +60,5 @@ def test_control(kernel, scene):
     control = play(scene, kernel, "wireguard", CONTROL_FORKS)
     print(report.table((None, control)))
     assert report.faults(None, control) == []
-    # If stock WireGuard were on trial, it would be found guilty.
+    # The verdict on stock WireGuard must be a failure.
     assert report.faults(control, None) != []

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""forkguard and other WireGuards in tunnels of every kind, see matrix.py."""
+"""forkguard and other WireGuard implementations in tunnels of every kind, see matrix.py."""
 
 import time
 
@@ -15,7 +15,7 @@ SOON, LATE = 8, 30      # seconds until an answer comes
 
 @pytest.fixture(params=NUMBERS, ids=map(str, CELLS))
 def n(request):
-    """Of a tunnel: forkguard begins it or not, and so on."""
+    """The number of a tunnel, which determines its setup."""
     return request.param
 
 
@@ -25,8 +25,8 @@ def whose(request):
 
 
 def pings(phase, n):
-    """Of a tunnel, from each side: sent, answered, answered twice, answered after a later one. Both
-    families are counted together."""
+    """The pings of a tunnel from each side: sent, answered, answered twice, answered after a later
+    one. Both families are counted together."""
     found = [side[name] for side in phase["pings"]
              for name in (f"{n}.4", f"{n}.6") if name in side]
     assert len(found) >= len(phase["pings"]) > 0
@@ -35,8 +35,8 @@ def pings(phase, n):
 
 @pytest.fixture
 def spared(peer):
-    """How many of some pings a busy machine may lose, one in five: the guests' cable is UDP, and
-    ping has a small buffer. None may be lost where only waiting takes time."""
+    """How many of some pings a busy machine may lose: one in five, because the guests' cable is
+    UDP, and ping has a small buffer. None may be lost in user-mode Linux."""
     return lambda sent: 0 if peer == "uml-wireguard" else sent // 5
 
 
@@ -72,12 +72,12 @@ def test_wrong_psk_gives_no_session(facts, n):
 
 
 def test_rekey(facts, peer, spared, n):
-    """After two minutes of traffic there are new keys, and in user-mode Linux again after four; no
-    packet was lost."""
+    """There are new keys after two minutes of traffic, and in user-mode Linux again after four. No
+    packet is lost."""
     found = facts["rekey"]
     rekeys = 1 if peer in KERNELS else 2
     for sent, answered, again, _ in pings(found, n):
-        # The last is on its way.
+        # The last ping may still be in flight.
         assert sent >= rekeys * REKEY_AFTER / TALK and again == 0
         assert sent - answered <= 1 + spared(sent)
     for side in SIDES:
@@ -102,8 +102,8 @@ def test_lost_keys(facts, assert_answered, whose, n):
 
 
 def test_restart(facts, assert_answered, whose, n):
-    """One side starts without any state except that its time stamps go on. The other still has a
-    session, and needs 15 s to find out that it is useless, unless the restarted side initiates."""
+    """One side starts without any state, except that its timestamps continue. The other still has a
+    session, and needs 15 s to find out that it is dead, unless the restarted side initiates."""
     found = facts[f"restart, {whose}"]
     at_once = CELLS[n].initiator == ("ours", "theirs").index(whose)
     assert found["seconds"][n] < (SOON if at_once else LATE)
@@ -111,11 +111,11 @@ def test_restart(facts, assert_answered, whose, n):
 
 
 def test_roaming(facts, assert_answered, peer, whose, n):
-    """One side moves: to another address, to one of the other family, to one
-    of IPv4, and back."""
+    """One side moves: to another address, to one of the other family, to one of
+    IPv4, and back."""
     found = facts[f"roaming, {whose}"]
-    # That sends from an IPv4 address that it has no more until it has heard
-    # nothing for 15 s: of the kernel's ways to refuse it knows another.
+    # It sends from an IPv4 address that it no longer has, until it has received
+    # nothing for 15 s: it does not recognize this error of the kernel.
     clings = peer == "uml-wireguard-go" and whose == "theirs"
     assert len(found["moves"]) == 4
     for move in found["moves"]:
@@ -130,7 +130,7 @@ def test_roaming(facts, assert_answered, peer, whose, n):
 
 @pytest.mark.parametrize("hardship", NETEM)
 def test_hardship(facts, spared, hardship, n):
-    """A tunnel still comes up, and whatever arrives does so once."""
+    """A tunnel still comes up, and each packet arrives at most once."""
     found = facts[hardship]
     assert found["seconds"][n] < PATIENCE
     for sent, answered, again, late in pings(found, n):
@@ -144,7 +144,7 @@ def test_hardship(facts, spared, hardship, n):
 
 
 def test_cable(facts):
-    """The control: outside a tunnel, the faults of the cable can be seen."""
+    """The control: outside a tunnel, the faults of the cable are visible."""
     for name, told in (("loss", lambda p: p[1] < p[0]),
                        ("reordering", lambda p: p[3] > 0),
                        ("duplication", lambda p: p[2] > 0)):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The judge of a sweep's handshakes, which judges by keys: see forklab/partner.py."""
+"""The judge of a sweep's messages, which judges by keys: see forklab/partner.py."""
 
 import messages
 import pytest
@@ -23,7 +23,7 @@ def message(payload):
 
 
 def knows(**keys):
-    """A partner that has sessions with these keys; no thread, no socket."""
+    """A partner that has sessions with these keys, without thread and socket."""
     one = partner.Partner.__new__(partner.Partner)
     one._sessions = {int(index[1:]): peer.Session(b"", b"", key) for index, key in keys.items()}
     return one

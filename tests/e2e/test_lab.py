@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The lab itself: its promises to users, and its verdicts."""
+"""The lab itself: its documented behavior, and its verdicts."""
 
 import contextlib
 import glob
@@ -119,8 +119,7 @@ def test_a_zero_counts_only_beside_a_control_that_is_not():
 
 
 def test_one_message_from_two_clones_is_no_fault():
-    """It was encrypted before the fork. Had the two differed, the auditor would have counted a
-    reuse."""
+    """It was encrypted before the fork. If the two differed, fwg-audit would count a reuse."""
     assert report.faults(summary(shared=1), summary(reused=1)) == []
 
 
@@ -143,8 +142,8 @@ def test_what_a_part_in_a_panic_is(line, ours):
     ("true", EmulatorError), ("echo c >/proc/sysrq-trigger", EmulatorError),
     ("fwg generation", LabError)), ids=("qemu", "kernel", "ours"))
 def test_whose_end_it_was(last_command, kind):
-    """A guest that panics in forkguard is forkguard's fault. A QEMU that ends without any output of
-    its guest is not, nor is a panic that does not involve forkguard."""
+    """A guest's panic in forkguard is forkguard's fault. The end of QEMU without any output of its
+    guest is not, nor is a panic that does not involve forkguard."""
     with session() as folder:
         guest = Guest("alone", Machine(kit.load("6.1", "forkguard")), [],
                       folder)

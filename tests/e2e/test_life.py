@@ -13,7 +13,7 @@ RATE = 1000
 
 
 def rate(bench):
-    """Packets a second that the guests bear."""
+    """The packets a second that the guests can process."""
     return RATE // bench.ours.machine.kit.patience
 
 
@@ -34,7 +34,7 @@ def warnings(guest):
 
 
 def test_reset_under_load(bench, tunnel_up):
-    """Each reset ends the session, and data goes on under another."""
+    """Each reset ends the session, and data continues in another one."""
     ours, stock = tunnel_up
     reader = pcap.Reader(bench.ours.captures[0])
     reader.messages()
@@ -64,8 +64,8 @@ def test_generation_id_is_found(bench, tunnel_up):
 
 
 def test_refusal_reaches_who_is_behind_nat(bench, tunnel_up):
-    """"wireguard: device: use icmp_ndo_send helper", 5.6: the error for a packet that no peer may
-    have went to the address that NAT had given to its sender."""
+    """"wireguard: device: use icmp_ndo_send helper", 5.6: the ICMP error for a packet without a
+    peer was sent to the address that NAT had given to its sender."""
     ours, _ = tunnel_up
     nobody = ours.v4.rpartition(".")[0] + ".99"
     bench.ours.run(f"""set -e
@@ -119,7 +119,7 @@ def test_namespace_deleted_under_load(bench):
     unloaded right afterwards."""
     ours, stock = ends()
     bench.stock.run(stock.bring_up(ours))
-    # The socket stays in the namespace of birth, the interface moves.
+    # The socket stays in the namespace of creation, the interface moves.
     bench.ours.run(ours.bring_up(stock, stock.endpoint()))
     bench.ours.run(
         f"set -e; {tunnel.IP} netns add doomed\n"
@@ -141,13 +141,13 @@ def test_namespace_deleted_under_load(bench):
 
 
 def test_without_generation_id(kernel):
-    """The module works, warns once, and reports to anyone who asks that forks go unnoticed."""
+    """The module works, warns once, and reports on request that forks are not noticed."""
     with session() as folder:
         guest = Guest("alone", Machine(kit.load(kernel, "forkguard"),
                                        generation_device=False), [], folder)
         guest.wait_ready()
         ours, stock = ends()
-        # Stock WireGuard lives in a namespace, at the other end of a veth.
+        # Stock WireGuard is in a namespace, at the other end of a veth pair.
         guest.run(f"modprobe veth && {tunnel.IP} netns add other\n"
                   f"{tunnel.IP} link add here type veth peer name there "
                   f"netns other\n" + tunnel.cable_up(1, "here"))
@@ -166,7 +166,7 @@ def test_without_generation_id(kernel):
 
 def test_sleep(bench, tunnel_up):
     """Suspend, up to the freezing of tasks: the old keys do not survive it, and the tunnel makes
-    new ones by itself."""
+    new ones on its own."""
     ours, stock = tunnel_up
     reader = pcap.Reader(bench.ours.captures[0])
     before = sessions([m for m in reader.messages() if m.sent])
@@ -187,7 +187,7 @@ echo {1} >/proc/sys/net/core/message_cost
 
 
 def test_dynamic_debug(bench, tunnel_up):
-    """What happens to a peer is told to who switches it on, and no key; by default nothing is."""
+    """With dynamic debug, events of a peer are logged, but no keys; by default nothing is."""
     ours, stock = tunnel_up
     peer = f"peer {stock.identity.public}"
 

@@ -11,8 +11,7 @@ ROUNDS = 5
 
 def test_peers_change_under_load(bench, tunnel_up):
     """Peers are removed, added, replaced and moved to another interface and back, and their allowed
-    IPs are taken and given back: nothing breaks, no nonce is reused, and the tunnel works as
-    before."""
+    IPs are removed and added again: no nonce is reused, and the tunnel works as before."""
     ours, stock = tunnel_up
     rate = RATE // bench.ours.machine.kit.patience
     key, peer = stock.identity.public, (

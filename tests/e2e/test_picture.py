@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The picture of a fork: what is taken from captures, and what is drawn."""
+"""The picture of a fork: the data taken from captures, and the drawing."""
 
 import json
 import os
@@ -61,7 +61,7 @@ def round_(system, clones, pairs):
 
 
 def forkguards():
-    """One that sends nothing under the old key."""
+    """A round of forkguard, in which nothing is sent under the old key."""
     clones = [
         clone(name, handshake(1, 1100, 20) + answer(3, 1150, index))
         for name, index in (("one", 20), ("two", 21))
@@ -70,7 +70,7 @@ def forkguards():
 
 
 def controls(pairs):
-    """Both clones send 51 to 53; the first goes on to 54."""
+    """A round of the control: both clones send 51 to 53; the first also sends 54."""
     one = [data(n, 1000 + 10 * n, 50 + n) for n in (1, 2, 3, 4)]
     two = [data(n, 1005 + 10 * n, 50 + n) for n in (1, 2, 3)]
     clones = [
@@ -86,7 +86,7 @@ def described():
 
 
 def test_described():
-    """Of three forks of the control, of which two reused nonces, the smaller one is the middle."""
+    """Two of three forks of the control reused nonces; of these, the one with fewer is drawn."""
     fork = described()
     assert (fork["fork"], fork["forks"], fork["kernel"]) == (2, 3, "6.1")
     assert fork["end"] == 250 + picture.AFTER
@@ -136,7 +136,7 @@ def test_drawn():
 
 
 def test_picture_of_the_readme():
-    """It is what is drawn of the data beside it."""
+    """It is the picture that is drawn from the data beside it."""
     path = os.path.join(kit.REPO, "docs", "fork")
     with open(path + ".json") as file:
         fork = json.load(file)

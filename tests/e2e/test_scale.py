@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Small versions of the scenes of `make scale`, so that they do not break
-between two full runs. Scenes with many clones are covered by test_forks.py."""
+"""Small versions of the scenes of `make scale`, so that breakage is noticed between
+two full runs. test_forks.py covers scenes with many clones."""
 
 import pytest
 from forklab import endurance, hub

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Threaded NAPI: received packets are handed to the stack by a kernel thread of each CPU's queue,
-anywhere, while the CPU goes on receiving. None of the queues may get stuck.
+"""Threaded NAPI: a kernel thread for each CPU's queue hands received packets to the stack, on any
+CPU, while the queue's CPU continues to receive. No queue may stall.
 
-One guest with four CPUs; forkguard at both ends, in two namespaces that a veth pair joins, so that
-a packet is received on the CPU that sends it.
+One guest with four CPUs; forkguard at both ends, in two namespaces connected by a veth pair, so
+that a packet is received on the CPU that sends it.
 """
 
 import pytest
@@ -13,7 +13,7 @@ from forklab.session import session
 
 CPUS = 4
 ROUNDS = 3
-RATE = 1000000  # packets a second from each CPU, both ways: as many as they can
+RATE = 1000000  # packets a second from each CPU, both ways: more than possible
 INSIDE = f"{tunnel.IP} netns exec other"
 
 
@@ -37,7 +37,7 @@ def fixture_pair(kernel):
 
 
 def begin_flood(guest, ends):
-    """Packets from each CPU in both directions, until end_flood()."""
+    """Starts sending packets from each CPU in both directions, until end_flood()."""
     guest.run("".join(
         f"taskset {1 << cpu:x} {where} traffic -r {RATE} {to.v4} &\n"
         for cpu in range(CPUS) for where, to in (("", ends[1]), (INSIDE, ends[0]))))
@@ -54,7 +54,7 @@ def set_threaded(guest, ends, state):
 
 
 def deaf(guest, ends):
-    """The CPUs on which a packet that is sent is not received, from either end."""
+    """The CPUs on which packets from either end are not received."""
     script = "".join(
         f"taskset {1 << cpu:x} {where} ping -c 1 -W 5 {to.v4} >/dev/null ||"
         f" taskset {1 << cpu:x} {where} ping -c 1 -W 20 {to.v4} >/dev/null ||"
@@ -64,7 +64,7 @@ def deaf(guest, ends):
 
 
 def test_reception_goes_on(pair):
-    """Threaded or not, switched under load, down and up: each CPU's queue works."""
+    """Each CPU's queue works: threaded or not, switched under load, after down and up."""
     guest, ends = pair
     assert deaf(guest, ends) == []
     for _ in range(ROUNDS):
@@ -87,7 +87,7 @@ def test_reception_goes_on(pair):
     set_threaded(guest, ends, 0)
     assert deaf(guest, ends) == [], "no longer threaded"
 
-    # It goes under load, and leaves nothing.
+    # Interface and module are removed under load, and leave nothing.
     set_threaded(guest, ends, 1)
     begin_flood(guest, ends)
     guest.run(f"sleep 0.5; {tunnel.IP} link del {ends[0].interface}; sleep 0.2; rmmod forkguard",
