@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""For scripts on user-mode Linux: namespaces, packets, and a wire that is in our hands.
+"""For scripts in user-mode Linux: namespaces, packets, and a wire that the script controls.
 
-A wire is two tun devices, one in the namespace of the script, "a", and one in "b". What comes out
-of one is read here, and goes into the other as it is, changed, twice or not at all.
+A wire is two tun devices, one in the namespace of the script, "a", and one in "b". The script reads
+packets from one, and writes them to the other: unchanged, changed, twice or not at all.
 """
 
 import ctypes
@@ -30,7 +30,7 @@ PREAMBLE = """ips() { printf '%s\\n' "${@:2}" | ip ${1:+-n "$1"} -batch -; }
 
 
 def sh(text):
-    """What commands print."""
+    """The output of commands."""
     done = subprocess.run(["bash", "-euc", PREAMBLE + text], capture_output=True, text=True,
                           check=False)
     if done.returncode:
@@ -40,7 +40,7 @@ def sh(text):
 
 @contextmanager
 def inside(namespace):
-    """Sockets and tuns made meanwhile are in a namespace; None is the script's own."""
+    """Sockets and tuns made in this context are in a namespace; None is the script's own."""
     target = os.open(f"/run/netns/{namespace}", os.O_RDONLY) if namespace else os.dup(HOME)
     try:
         if LIBC.setns(target, 0):
@@ -52,7 +52,7 @@ def inside(namespace):
 
 
 def tun(name, namespace=None):
-    """A tun device, as a file that gives and takes IP packets; it is not up."""
+    """A tun device, as a file from and to which IP packets are read and written; it is down."""
     with inside(namespace):
         device = os.open("/dev/net/tun", os.O_RDWR | os.O_NONBLOCK)
         fcntl.ioctl(device, 0x400454ca, struct.pack("16sH22x", name.encode(), 0x1001))
@@ -60,7 +60,7 @@ def tun(name, namespace=None):
 
 
 def udp(address, namespace=None, port=77):
-    """A socket for what goes through the tunnel."""
+    """A UDP socket for packets through the tunnel."""
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     with inside(namespace):
         made = socket.socket(family, socket.SOCK_DGRAM)
@@ -73,7 +73,7 @@ def udp(address, namespace=None, port=77):
 
 
 def receive(sock):
-    """(data, TOS) of a datagram that is there, or None."""
+    """(data, TOS) of a datagram that has arrived, or None."""
     try:
         data, ancillary, _, _ = sock.recvmsg(65536, 128)
     except BlockingIOError:
@@ -82,12 +82,12 @@ def receive(sock):
 
 
 def unsent(sock):
-    """Bytes that a socket has sent and that nobody has freed yet."""
+    """The bytes that a socket has sent and that are not freed yet."""
     return struct.unpack("i", fcntl.ioctl(sock, 0x5411, bytes(4)))[0]
 
 
 def total(data):
-    """A checksum of the internet: 0 if it is part of the data and right."""
+    """The Internet checksum; 0 if the data includes its correct checksum."""
     data += bytes(len(data) % 2)
     value = sum(struct.unpack(f"!{len(data) // 2}H", data))
     while value >> 16:
@@ -110,7 +110,7 @@ def build(source, to, payload, tos=0, checksum=True):
 
 
 class Packet:
-    """An IP packet on the wire; type is that of the message in it, or None."""
+    """An IP packet on the wire. type: that of the WireGuard message in it, or None."""
 
     def __init__(self, data):
         self.data, self.type = data, None
@@ -139,7 +139,7 @@ class Packet:
 
 
 def drain(device):
-    """What has come out of a tun."""
+    """The packets that a tun has sent."""
     packets = []
     while True:
         try:
@@ -149,13 +149,13 @@ def drain(device):
 
 
 def data_messages(packets):
-    """Those that carry data."""
+    """The packets with data messages that are no keepalives."""
     return [p for p in packets if p.type == DATA and len(p.payload) > KEEPALIVE]
 
 
 class Wire:
-    """Between ta, here, with 192.168.9.1 and fd09::1, and tb in "b", with 192.168.9.2 and
-    fd09::2. What change(side, packet) returns, a list of bytes, goes to the other side."""
+    """A wire between ta, here, with 192.168.9.1 and fd09::1, and tb in "b", with 192.168.9.2 and
+    fd09::2. change(side, packet) returns a list of the packets, as bytes, for the other side."""
 
     def __init__(self):
         self.ends = {"a": tun("ta"), "b": tun("tb", "b")}
@@ -166,7 +166,7 @@ class Wire:
                   'addr add fd09::2/64 dev tb'""")
 
     def pump(self, done, seconds=5):
-        """Lets packets through until done() tells something, which is returned."""
+        """Lets packets through until done() is true; returns its value."""
         end = time.monotonic() + seconds
         while True:
             ready, _, _ = select.select(self.ends.values(), [], [], 0.1)
@@ -182,13 +182,13 @@ class Wire:
                 return answer
 
     def wait(self, seconds):
-        """Lets packets through for a while; returns what "a" has sent in it."""
+        """Lets packets through for some time; returns those that "a" has sent."""
         before = len(self.heard["a"])
         self.pump(lambda: None, seconds)
         return self.heard["a"][before:]
 
     def carry(self, sender, to, receiver, data=b"hello", seconds=5, change=None):
-        """Sends, and returns what is received, and the TOS of it."""
+        """Sends a datagram; returns the data and the TOS received."""
         self.change = change
         sender.sendto(data, to)
         answer = self.pump(lambda: receive(receiver), seconds)
@@ -196,8 +196,7 @@ class Wire:
         return answer
 
     def hold_back(self, sender, to, count, form=b"%d"):
-        """Sends numbers that do not arrive; returns the packets, as bytes, with the messages in
-        which they are."""
+        """Sends numbers that are held back; returns the packets, as bytes, with their messages."""
         held = []
 
         def hold(_, packet):
@@ -214,14 +213,14 @@ class Wire:
         return held
 
     def refusal(self, device, packet):
-        """Who answers whom with which ICMP type, code and MTU when a packet has come from a tun, and
-        whether that is about this packet."""
+        """The ICMP error in answer to a packet from a tun: source, destination, type, code, MTU,
+        and whether it quotes this packet."""
         drain(device)
         os.write(device, packet)
         self.wait(0.3)
         for answer in (p.data for p in drain(device)):
             at, size, protocol = (20, 4, answer[9]) if answer[0] >> 4 == 4 else (40, 16, answer[6])
-            # Not what the kernel asks its neighbours.
+            # Skip neighbor discovery.
             if protocol not in (1, 58) or answer[at] > 127:
                 continue
             pair = slice(at - 2 * size, at)
@@ -232,7 +231,7 @@ class Wire:
 
 
 def couple():
-    """fwg0 here and wg0 in "b" get to know each other; both are up."""
+    """Makes fwg0, here, and wg0, in "b", peers of each other; both are up."""
     sh("""umask 077
         fwg genkey >ka; fwg genkey >kb
         ips '' 'link set lo up' 'link add fwg0 type forkguard'
@@ -249,7 +248,7 @@ ADDRESSES = "ips '' 'addr add 10.0.0.1/24 dev fwg0' 'addr add fd00::1/64 dev fwg
 
 
 def show(field, column=2, tool="fwg", name="fwg0"):
-    """What fwg shows of the one peer."""
+    """A field of the only peer, as fwg shows it."""
     return sh(f"{tool} show {name} {field}").split("\t")[column - 1]
 
 
@@ -259,13 +258,13 @@ def statistics(name="fwg0"):
 
 
 def drops(name="fwg0"):
-    """What an interface of forkguard's has dropped, by reason; not those that are 0."""
+    """The drop counters of a forkguard interface that are not 0, by reason."""
     words = (line.split(":") for line in sh(f"ethtool -S {name}").splitlines()[1:])
     return {reason.strip(): int(count) for reason, count in words if int(count)}
 
 
 def complaints():
-    """Lines of the kernel's log that tell of packets going in circles."""
+    """The lines of the kernel's log about routing loops."""
     log = ctypes.create_string_buffer(1 << 20)
     length = LIBC.klogctl(3, log, len(log))
     return [line for line in log.raw[:length].decode(errors="replace").splitlines()

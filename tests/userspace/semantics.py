@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Runs in a guest: says the same netlink messages to forkguard and to stock WireGuard.
+"""Runs in user-mode Linux: sends the same netlink messages to forkguard and to stock WireGuard.
 
-`semantics.py both` prints as JSON what each of SCENARIOS, and each of REFUSED, comes to with
-either; `shapes` prints the attributes of their dumps, message by message; `dumps` prints how dumps
-end during which the configuration changes, `gaps` which packets find no peer while allowed IPs are
-replaced, and `pace` how long dumps of ever more peers take.
+Prints as JSON: `semantics.py both`, the outcome of each of SCENARIOS and REFUSED with either;
+`shapes`, the attributes of their dumps, message by message; `dumps`, how dumps end if the
+configuration changes meanwhile; `gaps`, which packets find no peer while allowed IPs are replaced;
+`pace`, how long dumps of few and of many peers take.
 """
 
 import json
@@ -28,7 +28,7 @@ PRIVATE = bytes.fromhex("70076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba
 PUBLIC = bytes.fromhex("8520f0098930a754748b7ddcb43ef75a0dbf3a0d26381af4eba4a98eaa9b4e6a")
 OTHER_PRIVATE = bytes.fromhex("58ab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e06b")
 
-# Points with which every private key leads to the same shared secret, which is 0.
+# Points with which every private key gives the shared secret 0.
 LOW_ORDER = [bytes(32), bytes([1]) + bytes(31)] + [bytes.fromhex(point) for point in (
     "e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800",
     "5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157",
@@ -38,28 +38,28 @@ LOW_ORDER = [bytes(32), bytes([1]) + bytes(31)] + [bytes.fromhex(point) for poin
 
 
 def peers(*nests):
-    """The peers of a message."""
+    """The attribute with the peers of a message."""
     return nl.attribute(nl.PEERS, list(nests))
 
 
 def private(key):
-    """The private key of a message."""
+    """The attribute with the private key of a message."""
     return nl.attribute(nl.PRIVATE_KEY, key)
 
 
 def flags(number):
-    """The flags of a message."""
+    """The attribute with the flags of a message."""
     return nl.attribute(nl.FLAGS, ("=I", number))
 
 
 def with_endpoint(key, address):
-    """A peer with an endpoint of any bytes."""
+    """A peer whose endpoint is any bytes."""
     return nl.attribute(0, [nl.attribute(nl.P_PUBLIC_KEY, key),
                             nl.attribute(nl.P_ENDPOINT, address)])
 
 
 def with_ip(*attributes):
-    """A peer with an allowed IP of any attributes."""
+    """A peer with an allowed IP that has any attributes."""
     return nl.attribute(0, [nl.attribute(nl.P_PUBLIC_KEY, A), nl.attribute(
         nl.P_IPS, [nl.attribute(0, list(attributes))])])
 
@@ -70,7 +70,7 @@ def ip_parts(family=socket.AF_INET, address=bytes(4), length=8):
             nl.attribute(3, ("=B", length))]
 
 
-# What every scenario begins with.
+# The beginning of every scenario.
 START = [flags(nl.REPLACE_PEERS), private(PRIVATE), nl.attribute(nl.PORT, ("=H", 0)),
          nl.attribute(nl.FWMARK, ("=I", 0)),
          peers(nl.peer(A, "10.0.0.0/8", "fd00::/8", psk=PSK, endpoint=("192.0.2.1", 7),
@@ -78,7 +78,7 @@ START = [flags(nl.REPLACE_PEERS), private(PRIVATE), nl.attribute(nl.PORT, ("=H",
                nl.peer(B, "0.0.0.0/0", "::/0"),
                nl.peer(C))]
 
-# Messages, one after the other.
+# Each scenario is a sequence of messages.
 SCENARIOS = {
     "nothing": [[]],
     "replace peers": [[flags(1), peers(nl.peer(D, "10.9.0.0/16"))]],
@@ -151,7 +151,7 @@ SCENARIOS = {
 
 
 def refused(*wrong, device=()):
-    """A message that is wrong behind something that is right."""
+    """A message with a valid part, followed by an invalid one."""
     return [[*device, peers(nl.peer(A, keepalive=99, flags=nl.REPLACE_IPS), *wrong)]]
 
 
@@ -188,7 +188,7 @@ def sortable(ip):
 
 
 def state(family, name):
-    """What a dump tells of a device, but for what is forkguard's own and what the traffic is."""
+    """The contents of a dump, without forkguard's own attributes and without traffic counters."""
     found, peer = {"peers": []}, None
     for answer in family.command(nl.GET_DEVICE, nl.DUMP | nl.ACK, nl.attribute(nl.IFNAME, name)):
         device = dict(nl.parse(answer))
@@ -204,13 +204,13 @@ def state(family, name):
                 found["peers"].append(peer)
             peer["ips"] += [sortable(ip) for _, ip in nl.parse(parts.get(nl.P_IPS, b""))]
     for peer in found["peers"]:
-        # The order is nobody's promise.
+        # Their order is not defined.
         peer["ips"].sort()
     return found
 
 
 def outcome(family, name, messages):
-    """The errors of messages and what they leave behind."""
+    """The errors of messages, and the state after them."""
     errors = []
     family.set(name, *START)
     before = state(family, name)
@@ -225,14 +225,14 @@ def outcome(family, name, messages):
 
 
 def both():
-    """All outcomes."""
+    """The outcomes of all scenarios and refused messages."""
     sides = {"ours": (nl.Family("forkguard"), "fwg0"), "theirs": (nl.Family("wireguard"), "wg0")}
     return {name: {side: outcome(*who, messages) for side, who in sides.items()}
             for name, messages in (SCENARIOS | REFUSED).items()}
 
 
 def attributes(data):
-    """Attributes in their order: [kind with its flags, the value or, of a nest, what is in it]."""
+    """Attributes in their order: [kind with its flags, the value or a nest's attributes]."""
     found = []
     while len(data) >= 4:
         size, kind = struct.unpack_from("=HH", data)
@@ -248,7 +248,7 @@ def datagrams(number, name):
     asker.send(number, nl.DUMP | nl.ACK,
                bytes((nl.GET_DEVICE, 1, 0, 0)) + nl.attribute(nl.IFNAME, name))
     while not found or found[-1][-1][0] != "done":
-        # As many messages as there can be: who reads more at a time is sent more at a time.
+        # The smallest buffer, for as many messages as possible: the kernel fills larger buffers.
         data = asker.socket.recv(4096)
         found.append([])
         while data:
@@ -269,7 +269,7 @@ def many(count, start=0):
             for number in range(start, start + count)]
 
 
-# Configurations that take a dump to its limits, each of one message or more.
+# Configurations for limits of dumps, each of one message or more.
 SHAPES = {
     "an interface as it was made": [[flags(1), private(bytes(32))]],
     "an identity and no peer": [[flags(1)]],
@@ -301,12 +301,12 @@ def shapes():
 
 
 def keys(count):
-    """So many public keys."""
+    """That many public keys."""
     return [struct.pack("=I", number + 1) + bytes(28) for number in range(count)]
 
 
 def fill(family, name, count):
-    """Has a device have so many peers, and nothing else."""
+    """Gives a device that many peers, and nothing else."""
     family.set(name, flags(nl.REPLACE_PEERS))
     wanted = keys(count)
     for start in range(0, count, 200):
@@ -314,15 +314,15 @@ def fill(family, name, count):
 
 
 class Dump(nl.Netlink):
-    """Dumps message by message, which are as small as the kernel makes them."""
+    """Dumps message by message, in the smallest messages of the kernel."""
 
     def __init__(self, number):
-        # One that has received more at a time would be sent more at a time.
+        # A new socket: the kernel sends larger messages to one that has had a larger buffer.
         super().__init__(nl.GENERIC)
         self.number = number
 
     def messages(self, name):
-        """Of each message, but the last, whether it tells of a change, and its peers."""
+        """For each message except the last: whether it reports a change, and its peers."""
         self.send(self.number, nl.DUMP | nl.ACK,
                   bytes((nl.GET_DEVICE, 1, 0, 0)) + nl.attribute(nl.IFNAME, name))
         while True:
@@ -339,8 +339,8 @@ class Dump(nl.Netlink):
                     return
 
 
-# What is done in the middle of a dump, where it is at the peer `here`, who has an allowed IP more
-# than those that have been told: 10.0.0.0/32 and so on.
+# Changes in the middle of a dump, when it is at the peer `here`. That peer has more allowed IPs,
+# 10.0.0.0/32 and so on, than have been dumped.
 CHANGES = {
     "nothing": lambda here, told: [],
     "the next peer goes": lambda here, told: [peers(nl.peer(here, flags=nl.REMOVE_ME))],
@@ -358,7 +358,7 @@ CHANGES = {
 
 
 def dump_and_change(family, dump, middle, change):
-    """A dump of 100 peers in the middle of which something changes."""
+    """A dump of 100 peers, with a change in the middle."""
     fill(family, "fwg0", 100)
     here = keys(100)[middle]
     family.set("fwg0", peers(nl.peer(here, *(f"10.0.{number // 256}.{number % 256}/32"
@@ -366,7 +366,7 @@ def dump_and_change(family, dump, middle, change):
     before, after, interrupted, since = [], [], False, 0
     for flag, told in dump.messages("fwg0"):
         interrupted |= flag
-        # The kernel is a message ahead of us.
+        # The kernel has already made the next message.
         (after if since > 1 else before).extend(peer[nl.P_PUBLIC_KEY].hex() for peer in told)
         if since or (told and told[-1][nl.P_PUBLIC_KEY] == here):
             since += 1
@@ -379,20 +379,20 @@ def dump_and_change(family, dump, middle, change):
 
 
 def dumps():
-    """How dumps end."""
+    """The ends of dumps during changes."""
     family = nl.Family("forkguard")
     dump = Dump(family.number)
     return {name: dump_and_change(family, dump, 50, change) for name, change in CHANGES.items()}
 
 
-PACE = 20  # times the peers may take as many times as long
+PACE = 20  # the factor between few and many peers, and so between the times
 
 
 def replacements():
-    """By name: messages, given one after the other again and again, in each of which an address of
-    10.0.0.0/8 has a peer, whether its prefixes come, go, or change hands."""
+    """Messages by name, which are sent one after the other again and again. They add, remove or
+    move prefixes; addresses of 10.0.0.0/8 have a peer in each of them."""
     def whole(start, *more):
-        # What is longer comes last, and is what all addresses hit.
+        # The longest prefixes come last; all addresses match them.
         return [*(f"172.16.{n // 256}.{n % 256}/32" for n in range(start, start + 200)), *more]
 
     def given(key, *ips):
@@ -413,7 +413,7 @@ def replacements():
 
 
 def flood(orders, answers):
-    """Sends packets into the tunnel as is ordered; says how many, and why which were refused."""
+    """Sends packets into the tunnel on order; answers how many, and the errors of those refused."""
     sender = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     sent, refused = 0, []
     while order := os.read(orders, 1):
@@ -430,7 +430,7 @@ def flood(orders, answers):
 
 
 def gaps():
-    """How many packets were sent during replacements, and why which were refused."""
+    """How many packets were sent during replacements, and the errors of those refused."""
     family, route, found = nl.Family("forkguard"), nl.Route(), {}
     route.add_address("fwg0", "10.0.0.1", 8)
     route.set_up("fwg0")
@@ -443,7 +443,7 @@ def gaps():
         family.set("fwg0", *START[:-1], *messages[0])
         for _ in range(5):
             for message in messages:
-                # They are sent by and by, also while the message is on its way.
+                # They are sent gradually, also while the message is being processed.
                 os.write(to_flood, b"!!")
                 family.set("fwg0", *message)
         os.write(to_flood, b"?")
@@ -452,8 +452,8 @@ def gaps():
 
 
 def pace():
-    """The seconds that dumps of few and of many peers take at best. A busy machine has them take
-    longer now and then, so they are repeated, up to 30 times."""
+    """The shortest times of dumps of few and of many peers, in seconds. On a busy machine some take
+    longer, so they are repeated up to 30 times."""
     family = nl.Family("forkguard")
     dump = Dump(family.number)
     devices = {"fwg0": 500, "fwg1": 500 * PACE}

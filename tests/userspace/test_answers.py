@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
-"""fwg with a stand-in for the kernel, where wg cannot be the oracle: JSON output and its schema in
-the manual, fork detection, drop counters; and that fwg wipes secrets before it frees memory."""
+"""fwg with a simulated kernel, where wg can't be the oracle: JSON output and its schema in the
+manual, fork detection, drop counters; and that fwg wipes secrets before it frees memory."""
 
 import base64
 import json
@@ -39,7 +39,7 @@ def framed(message):
 
 
 def put(world, *attributes, name=INTERFACE):
-    """Sets what the kernel answers about an interface."""
+    """Sets the kernel's answer about an interface."""
     (world.folder / name).write_bytes(framed(b"".join([nl.attribute(nl.IFNAME, name), *attributes])))
 
 
@@ -60,7 +60,7 @@ def show(world, *words):
 
 @pytest.mark.parametrize("check, word, satisfied", [
     (0, "none", []), (1, "notifier", ["notifier"]), (2, "packet", ["notifier", "packet"]),
-    # Checks of a later kernel, about which nothing is known.
+    # Unknown checks of a later kernel.
     (3, "unknown", []), (0xffffffff, "unknown", [])])
 @pytest.mark.parametrize("required", ["notifier", "packet"])
 def test_requirement(world, check, word, satisfied, required):
@@ -85,7 +85,7 @@ def test_requirement_that_cannot_be_checked(world):
 # JSON.
 
 def test_times(world):
-    """Times are numbers, or null for what has not happened."""
+    """Times are numbers, or null if the event has not happened."""
     peers = [nl.attribute(0, [nl.attribute(nl.P_PUBLIC_KEY, bytes([number]) * 32),
                               nl.attribute(P_HANDSHAKE, ("=qq", sec, nsec))])
              for number, (sec, nsec) in enumerate([(0, 0), (NOW, 5), (NOW, 999999999), (1, 0)], 1)]
@@ -100,7 +100,7 @@ def test_times(world):
 
 
 def test_drops(world):
-    """Drops have the names of the header."""
+    """Drop counters have the names in the header."""
     assert len(REASONS) > 20 and set(REASONS.values()) == set(range(1, len(REASONS) + 1))
     counts = {name: (number * 2 ** 56 + number) % 2 ** 64 for name, number in REASONS.items()}
     nest = [nl.attribute(REASONS[name], ("=Q", count)) for name, count in counts.items()]
@@ -129,7 +129,7 @@ def schema():
 
 
 def check_value(types, value):
-    """The value is of one of the types."""
+    """Checks that the value has one of the types."""
     for kind in types.split(" or "):
         if kind.startswith("array of ") and isinstance(value, list):
             for element in value:
@@ -146,7 +146,7 @@ def check_value(types, value):
 
 
 def check_object(section, value, subset=False):
-    """The object has the members that the manual lists, in this order."""
+    """Checks that the object has the members that the manual lists, in this order."""
     members = schema()[section]
     assert [name for name in members if name in value] == list(value)
     assert subset or list(value) == list(members), section
@@ -205,7 +205,7 @@ def fixture_secretive(world, freed):
 
 
 def test_the_library_finds_secrets(secretive):
-    """A control: bash does free memory that contains the key."""
+    """The control: bash frees memory that contains the key."""
     script = "while read -r line; do :; done <private; line=; unset line"
     assert secretive.run("fwg", ["show"])[0] == 0
     done = subprocess.run(["bash", "-c", script], env=secretive.environment, cwd=secretive.folder,
@@ -216,7 +216,7 @@ def test_the_library_finds_secrets(secretive):
 @pytest.mark.parametrize("before", [0, 100, 1000, 70000])
 @pytest.mark.parametrize("after", [0, 200, 70000])
 def test_no_secret_of_a_file_remains(secretive, before, after):
-    """Lines may be long, and the file may be wrong."""
+    """Also with long lines, and with invalid files."""
     private, psk = secretive.keys
     good = (f"[Interface]\nPrivateKey ={' ' * before}{private}{' ' * after}#\n[Peer]\n"
             f"PublicKey = {test_as_wg.A}\nPresharedKey ={' ' * before}{psk} #{'x' * after}\n")
@@ -229,7 +229,7 @@ def test_no_secret_of_a_file_remains(secretive, before, after):
 
 
 def test_no_other_secret_remains(secretive):
-    """Nor of shown keys, key files and private keys on standard input."""
+    """Neither shown keys remain, nor those from key files and standard input."""
     peer = ["peer", test_as_wg.A, "preshared-key", "psk"]
     for words, status in (
             (["show"], 0), (["show", "--json"], 0), (["show", INTERFACE, "dump"], 0),

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""fwg and wg side by side: the same words and files, thousands of them, right and wrong.
+"""fwg and wg side by side, with the same words and files, thousands of them, valid and invalid.
 
-There is no kernel in it: answer.c, preloaded into both, keeps what they tell the kernel, and
-answers them. What they print, how they exit, what they complain of and what they tell is compared.
+There is no kernel: answer.c, preloaded into both, records their messages to the kernel and answers
+them. Their output, exit status, errors and messages to the kernel are compared.
 """
 
 import base64
@@ -34,7 +34,7 @@ TOOLS = {"fwg": FWG, "wg": "wg"}
 
 @pytest.fixture(scope="module", name="answer")
 def fixture_answer(tmp_path_factory):
-    """The library that stands in for the kernel."""
+    """The library that simulates the kernel."""
     library = tmp_path_factory.mktemp("answer") / "answer.so"
     subprocess.run(["gcc", "-shared", "-fPIC", "-o", library, Path(__file__).parent / "answer.c",
                     "-ldl"], check=True, timeout=60)
@@ -42,7 +42,7 @@ def fixture_answer(tmp_path_factory):
 
 
 class World:
-    """A kernel for one run of each tool, and the files that they are given."""
+    """A simulated kernel for one run of each tool, and the files for the tools."""
 
     def __init__(self, answer, folder, environment=()):
         self.folder = folder
@@ -52,7 +52,7 @@ class World:
             "WORLD": str(folder), "LINKS": INTERFACE, "NOW": str(NOW)} | dict(environment)
 
     def run(self, tool, words, stdin=subprocess.DEVNULL):
-        """How a command ends: (status, stdout, stderr, what it told the kernel)."""
+        """The result of a command: (status, stdout, stderr, its messages to the kernel)."""
         heard = self.folder / "heard"
         heard.unlink(missing_ok=True)
         done = subprocess.run([TOOLS[tool], *words], env=self.environment, cwd=self.folder,
@@ -62,7 +62,7 @@ class World:
 
 
 def split(data):
-    """What stands behind its length each, as answer.c keeps it."""
+    """Splits data in which each part follows its length, as written by answer.c."""
     while data:
         size, = struct.unpack_from("=I", data)
         yield data[4:4 + size]
@@ -70,7 +70,7 @@ def split(data):
 
 
 def wishes(data):
-    """What messages ask for, however it is spread over them: of the device, and peer by peer."""
+    """The settings in messages, of the device and peer by peer, however they are distributed."""
     device, peers = {}, []
     for number, message in enumerate(split(data)):
         found = dict(nl.parse(message))
@@ -79,7 +79,7 @@ def wishes(data):
             ips = [sorted(nl.parse(ip)) for _, ip in nl.parse(peer.pop(nl.P_IPS, b""))]
             if number and not place and peers and peers[-1][0][nl.P_PUBLIC_KEY] == peer[
                     nl.P_PUBLIC_KEY]:
-                peers[-1][1].extend(ips)  # a peer that did not fit
+                peers[-1][1].extend(ips)  # a peer continued from the last message
             elif peer.get(nl.P_FLAGS, b"\0")[0] & nl.REMOVE_ME:
                 peers.append(({nl.P_PUBLIC_KEY: peer[nl.P_PUBLIC_KEY], "remove": True}, []))
             else:
@@ -88,7 +88,7 @@ def wishes(data):
     return device, peers
 
 
-# wg's complaints, and what stands for them in fwg's, word for word the same but for these.
+# Errors of wg that have other words in fwg. All others are word for word the same.
 OTHERWISE = [
     (r"^fopen: ", "Unable to open"),
     (r"^Usage: ", "(Invalid argument|Unexpected argument|needs an interface)"),
@@ -98,7 +98,7 @@ OTHERWISE = [
     (r"^Unable to parse empty port", "Port is neither 0-65535 nor a service name: `'"),
     (r"^Unable to parse empty endpoint", "Unable to find port of endpoint: `'"),
     (r"^Servname not supported", "(Port|Port of endpoint) is neither 0-65535 nor a service name: `"),
-    # It is fwg that reads a service's name, and the host's only then.
+    # fwg itself parses the service's name, before it resolves the host.
     (r"^Name or service not known: `.*:[^0-9]",
      "(Port of endpoint is neither 0-65535 nor a service name|Name or service not known): `"),
     (r"^Invalid argument: ", None),
@@ -107,12 +107,12 @@ OTHERWISE = [
     (r"^Unable to (access|modify) interface: ", None),
     (r"^Unable to retrieve current interface configuration: ", "Unable to access interface"),
 ]
-# Secrets, or what is nearly one, are not repeated.
+# Secrets, and words that may be one, are not repeated.
 SECRET = re.compile(r"Key is not the correct length or format: `")
 
 
 def means_the_same(ours, theirs):
-    """Does each of wg's complaints stand in fwg's, but for its closing words?"""
+    """Does fwg report each of wg's errors, except for its closing words?"""
     lines = [line for line in theirs.splitlines()
              if line not in ("Configuration parsing error", "Invalid configuration")]
     if not lines:
@@ -125,7 +125,7 @@ def means_the_same(ours, theirs):
             start, word = line.split(": ", 1)
             return re.search(rf"{start}( \S+)?: `?{re.escape(word)}", ours) is not None
         return re.search(expected, ours) is not None
-    if line.startswith("Unable to parse IP address: "):  # of what stands before the /
+    if line.startswith("Unable to parse IP address: "):  # the part before the /
         return line.rstrip("'") in ours.replace("`+", "`").replace("`-", "`")
     if SECRET.search(line):
         return "Key is not the correct length or format: " in ours
@@ -137,20 +137,20 @@ def means_the_same(ours, theirs):
 
 
 def is_meant(words, ours, theirs):
-    """A difference from wg that is documented, in fwg(8): wg's mistakes that it does not share."""
-    # A port that is too large is one to wg, modulo 65536.
+    """Is it a difference that fwg(8) documents, a mistake of wg that fwg does not share?"""
+    # wg accepts a port that is too large, modulo 65536.
     port = re.search(r"[Pp]ort.* is neither .*`(?:.*:)?\+?(\d+)'$", ours[2].strip())
     if port and int(port[1]) > 65535:
         return ours[0] == 1
-    # Signs of allowed IPs are younger than Debian's wg.
+    # Debian's wg does not know signs before allowed IPs yet.
     if re.search(r"Unable to parse IP address: `[+-]", theirs[2]):
         return theirs[0] == 1
-    # A configuration that is a folder is an empty one to wg.
+    # For wg, a folder is an empty configuration.
     return ours[0] == 1 and "Is a directory" in ours[2] and words[0].endswith("conf")
 
 
 def differences(answer, folder, cases):
-    """The cases in which fwg is not as wg; each is (words, {file: content})."""
+    """The cases in which fwg differs from wg; each is (words, {file: content})."""
     def compare(number, case):
         words, files = case
         world = World(answer, folder / f"{number % 4}")
@@ -217,7 +217,7 @@ COMMANDS = ["show", "showconf", "set", "setconf", "addconf", "syncconf", "genkey
 
 
 def one_by_one():
-    """Each value behind its word, in the places where it may stand and where it may not."""
+    """Each value after its word, in allowed and in forbidden places."""
     for word, values in OF_DEVICE.items():
         for value in values:
             yield [word, value]
@@ -241,7 +241,7 @@ def one_by_one():
 
 
 def at_random(generator, count):
-    """Words in a row, most of them right."""
+    """Sequences of words, most of them valid."""
     def value(values):
         return generator.choice(values[:4] if generator.random() < .9 else values)
 
@@ -263,7 +263,7 @@ def at_random(generator, count):
 
 
 def test_words(answer, tmp_path):
-    """Those of `set`."""
+    """The words of `set`."""
     cases = [(["set", INTERFACE, *words], FILES)
              for words in [*one_by_one(), *at_random(random.Random(1), 200)]]
     assert len(cases) > 700
@@ -271,7 +271,7 @@ def test_words(answer, tmp_path):
 
 
 def test_commands(answer, tmp_path):
-    """Those that are no `set`, with too few words, and too many."""
+    """The other commands, with too few words, and with too many."""
     conf = {"conf": b"[Interface]\nListenPort = 1\n"}
     tails = [[], ["x"], [INTERFACE, "missing"], [INTERFACE, "/"], [INTERFACE, "conf", "x"], [""],
              [INTERFACE, ""], [INTERFACE, "conf/x"]]
@@ -282,7 +282,7 @@ def test_commands(answer, tmp_path):
         ["show", "interfaces"], ["set"], ["set", INTERFACE], ["set", "x", "y"], ["setconf", "x", "conf"],
         ["frob"], ["SHOW"], ["-x"], [""])]
     found = differences(answer, tmp_path, cases)
-    # What is new is printed, and drawn anew.
+    # New keys are random, so they differ.
     assert [case[0] for case, _, _ in found] == [["genkey"], ["genpsk"]]
     for _, ours, theirs in found:
         assert ours[0] == theirs[0] == 0 and len(ours[1]) == len(theirs[1]) and not ours[2]
@@ -291,7 +291,7 @@ def test_commands(answer, tmp_path):
 @pytest.mark.parametrize("error", ["EPERM", "EADDRINUSE", "ENODEV", "EOPNOTSUPP", "EINVAL", "ENOMEM",
                                    "EAFNOSUPPORT", "EADDRNOTAVAIL", "ENOSPC"])
 def test_errors_of_the_kernel(answer, tmp_path, error):
-    """They are told in the C library's words."""
+    """Errors of the kernel are reported in the C library's words."""
     number = getattr(errno, error)
     files = {"refuse": str(number).encode(), "conf": f"[Peer]\nPublicKey={A}\n".encode()}
     for words in ["set", INTERFACE, "fwmark", "1"], ["addconf", INTERFACE, "conf"]:
@@ -301,7 +301,7 @@ def test_errors_of_the_kernel(answer, tmp_path, error):
 @pytest.mark.parametrize("retries", [None, "", "0", "1", "39", "40", "infinity", " 3", "+2", "INFINITY",
                                      "many", "1x", "-1", "2147483647", "2147483648"])
 def test_resolver_that_fails_for_now(answer, tmp_path, retries):
-    """It is asked as often, after the same time, and the same is said of it."""
+    """fwg retries as often, after the same time, and with the same messages."""
     world = World(answer, tmp_path)
     del world.environment["WG_ENDPOINT_RESOLUTION_RETRIES"]
     if retries is not None:
@@ -315,7 +315,7 @@ def test_resolver_that_fails_for_now(answer, tmp_path, retries):
 # Files.
 
 def lines_of_files():
-    """Lines that may stand behind [Interface], and behind [Peer], right and wrong."""
+    """Lines after [Interface], and after [Peer], valid and invalid."""
     device = [f"{name} = {value}" for name in ("ListenPort", "FwMark") for value in NUMBERS]
     device += [f"PrivateKey = {key}" for key in KEYS]
     peer = [f"PresharedKey = {key}" for key in KEYS] + [f"PublicKey = {key}" for key in KEYS]
@@ -334,7 +334,7 @@ SPELLINGS = [
 
 
 def spelt():
-    """Files as they may be written."""
+    """Files in different spellings."""
     device, peer = f"PrivateKey = {A}", f"[Peer]\nPublicKey = {A}"
     for spelling in SPELLINGS:
         yield "[Interface]\n" + spelling.format(device)
@@ -356,7 +356,7 @@ def spelt():
 
 
 def files_at_random(generator, count):
-    """Several sections, most of their lines right."""
+    """Files with several sections; most of their lines are valid."""
     device, peer = lines_of_files()
     good = [f"AllowedIPs = {ips}" for ips in ("10.0.0.0/8", "::/0, 1.2.3.4", "fd00::/8")] + [
         "Endpoint = 192.0.2.1:5", "Endpoint = [::1]:6", "PersistentKeepalive = 25",
@@ -378,7 +378,7 @@ def files_at_random(generator, count):
 
 
 def test_files(answer, tmp_path):
-    """Those of setconf and of addconf."""
+    """The files of setconf and addconf."""
     device, peer = lines_of_files()
     texts = ["[Interface]\n" + line for line in device]
     texts += [f"[Peer]\nPublicKey = {A}\n{line}\n" for line in peer]
@@ -390,7 +390,7 @@ def test_files(answer, tmp_path):
 
 
 def pipe_with(content):
-    """The end to read from."""
+    """The read end of a pipe with this content."""
     there, here = os.pipe()
     os.write(here, content)
     os.close(here)
@@ -401,7 +401,7 @@ def pipe_with(content):
                                      f"[Peer]\nPublicKey={A}\n".encode(), b"x=y\n"])
 @pytest.mark.parametrize("is_file", [True, False])
 def test_standard_input(answer, tmp_path, content, is_file):
-    """A file or a pipe, which only differ when they are empty."""
+    """A file or a pipe, which differ only if they are empty."""
     world = World(answer, tmp_path)
     (tmp_path / "input").write_bytes(content)
     for words in (["setconf", INTERFACE, "/dev/stdin"], ["set", INTERFACE, "private-key", "/dev/stdin"],
@@ -416,10 +416,10 @@ def test_standard_input(answer, tmp_path, content, is_file):
         assert means_the_same(ours[2], theirs[2]), words
 
 
-# What is shown.
+# Output.
 
 def endpoint(generator):
-    """The attribute, or none."""
+    """The attribute with an endpoint, or none."""
     port = generator.choice([0, 1, 51820, 65535])
     if generator.random() < .3:
         return []
@@ -440,7 +440,7 @@ def figure(generator):
 
 
 def heard_at(generator):
-    """When there was a handshake."""
+    """The time of a handshake."""
     ago = generator.choice([0, 1, 2, 59, 60, 61, 120, 3599, 3600, 3601, 86399, 86400, 90061,
                             31535999, 31536000, 31536001, 63072000, -1, -86400,
                             generator.randrange(NOW)])
@@ -448,7 +448,7 @@ def heard_at(generator):
 
 
 def peer_attributes(generator):
-    """What the kernel may tell of a peer."""
+    """Attributes of a peer in a dump."""
     return [nl.attribute(nl.P_PUBLIC_KEY, generator.randbytes(32)),
             nl.attribute(nl.P_PSK, generator.choice([bytes(32), generator.randbytes(32)])),
             nl.attribute(P_HANDSHAKE, ("=qq", *heard_at(generator))),
@@ -504,7 +504,7 @@ OURS = re.compile(r"^  (\x1b\[1m)?(generation|fork check|forks seen|last reset)(
 
 @pytest.mark.parametrize("seed, count", [(0, 0), *((seed, 1 + seed) for seed in range(1, 9)), (9, 300)])
 def test_what_is_shown(answer, tmp_path, seed, count):
-    """Whatever the kernel tells, fwg shows it byte for byte as wg does."""
+    """fwg shows all dumps byte for byte as wg does."""
     generator = random.Random(seed)
     names = [INTERFACE, "wg1", "it's a name\xa0\x1b"][:1 + seed % 3]
     world = World(answer, tmp_path, {"LINKS": "/".join(names)})
@@ -524,7 +524,7 @@ def test_what_is_shown(answer, tmp_path, seed, count):
 
 
 def test_colours_on_a_terminal(answer, tmp_path):
-    """They come unasked there."""
+    """On a terminal, output is coloured by default."""
     world = World(answer, tmp_path)
     world.environment.pop("WG_COLOR_MODE", None)
     (tmp_path / INTERFACE).write_bytes(device_messages(random.Random(7), INTERFACE, 3))
@@ -544,7 +544,7 @@ def test_colours_on_a_terminal(answer, tmp_path):
 
 @pytest.mark.parametrize("seed", range(4))
 def test_json_tells_what_dump_tells(answer, tmp_path, seed):
-    """Member by member."""
+    """JSON output agrees with the dump, member by member."""
     world = World(answer, tmp_path)
     (tmp_path / INTERFACE).write_bytes(device_messages(random.Random(seed), INTERFACE, 3 * seed))
     lines = [line.split("\t") for line in world.run("wg", ["show", INTERFACE, "dump"])[1].splitlines()]
@@ -561,12 +561,12 @@ def test_json_tells_what_dump_tells(answer, tmp_path, seed):
             for peer in shown["peers"]] == lines[1:]
 
 
-# What is there, and what is to be there.
+# Present and wanted configurations.
 
 @pytest.mark.parametrize("seed", range(12))
 def test_syncconf(answer, tmp_path, seed):
-    """Of an interface with peers: the same are removed, and what is told of the others is the same,
-    but for preshared keys and keepalives that the file has no more: later wg ends them too."""
+    """For an interface with peers: fwg removes the same ones, and sends the same for the others,
+    except that it also ends preshared keys and keepalives that the file lacks, as later wg does."""
     generator = random.Random(seed)
     keys = [generator.randbytes(32) for _ in range(8)]
     there = generator.sample(keys, generator.choice([0, 3, 6]))
@@ -588,12 +588,12 @@ def test_syncconf(answer, tmp_path, seed):
         expected[key] |= {nl.P_PSK: bytes(32), nl.P_KEEPALIVE: bytes(2)}
     assert applied(there, ours[3]) == expected
     assert set(expected) == set(wanted)
-    # Those that stay are not made anew.
+    # Peers that stay are not created again.
     assert not again or nl.FLAGS not in ours[3][0]
 
 
 def applied(there, told):
-    """What peers there are after what was told to an interface, by key, and what is new of each."""
+    """The peers after the messages to an interface, by key, and their changes."""
     device, peers = told
     state = {} if device.get(nl.FLAGS, b"\0")[0] & nl.REPLACE_PEERS else {key: {} for key in there}
     for peer, ips in peers:
@@ -608,7 +608,7 @@ def applied(there, told):
 
 
 def test_syncconf_of_a_peer_that_is_written_twice(answer, tmp_path):
-    """What its first section has is not taken from it in its second."""
+    """The second section of a peer does not undo settings of the first."""
     world = World(answer, tmp_path)
     message = nl.attribute(nl.IFNAME, INTERFACE) + nl.attribute(nl.PEERS, [
         nl.peer(base64.b64decode(A), psk=bytes([7]) * 32)])

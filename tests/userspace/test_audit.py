@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""fwg-audit: every verdict on captures made for it, and against a brute-force oracle."""
+"""fwg-audit: every verdict, on captures made for the test, and against a brute-force oracle."""
 
 import base64
 import bz2
@@ -35,7 +35,7 @@ def run(*arguments, timeout=60):
 
 
 def shown(value):
-    """Parameters as the tests' names show them: texts, and not whole packets."""
+    """Parameters in the tests' names: texts, but no packets."""
     return value if isinstance(value, str) else type(value).__name__
 
 
@@ -69,7 +69,7 @@ def folder(tmp_path):
 
 
 def places(report):
-    """The reuses as (kind, first place, other place), places as (file's name, packet)."""
+    """The reuses as (kind, first place, other place); a place is (file's name, packet)."""
     return [(reuse["kind"],
              (Path(reuse["a"]["file"]).name, reuse["a"]["packet"]),
              (Path(reuse["b"]["file"]).name, reuse["b"]["packet"])) for reuse in report["reuses"]]
@@ -89,7 +89,7 @@ def expect_reuse(result, *expected):
 
 
 def expect_inconclusive(result, *words):
-    """One error, with these words, and no verdict."""
+    """Expects one error, with these words, and no verdict."""
     status, report, errors = result
     assert (status, report["verdict"], report["reused"]) == (2, "inconclusive", 0)
     assert len(errors) == 1 and errors == ["fwg-audit: " + error for error in report["errors"]]
@@ -183,7 +183,7 @@ def test_every_encrypted_byte_counts(folder, make, length):
     (lambda nonce, text: b"\4\0\0\0" + nonce + text * 16, 12),
 ])
 def test_every_byte_of_the_nonce_counts(folder, make, length):
-    """Nonces that differ in one byte are two."""
+    """Nonces that differ in one byte are different."""
     nonces = [bytes(n == m for m in range(length)) for n in range(-1, length)]
     frames = [frame(make(nonce, bytes([n]))) for n, nonce in enumerate(nonces)]
     expect_clean(folder.audit(a=pcap(frames)), length + 1)
@@ -198,7 +198,7 @@ def test_what_no_key_encrypts_does_not_count(folder):
 
 
 def test_ephemerals_shared_by_files(folder):
-    """Counted once each, whether encrypted under or not, and not within one file."""
+    """Each is counted once, even if nothing is encrypted under it, but not within one file."""
     only_a, shared, in_all = bytes(32), b"s" * 32, b"t" * 32
     a = [initiation(1, only_a), initiation(2, only_a), initiation(3, shared)]
     b = [response(4, 5, in_all), initiation(6, shared)]
@@ -213,7 +213,7 @@ def test_ephemerals_shared_by_files(folder):
 
 
 def test_cookie_reuse(folder):
-    """Whoever it is for: the key of all a host's cookie replies is the same."""
+    """For any receiver: all cookie replies of a host have the same key."""
     nonce = bytes(range(24))
     result = folder.audit(a=pcap([frame(cookie(1, nonce, b"x" * 32)),
                                   frame(cookie(1, nonce, b"x" * 32)),
@@ -224,14 +224,14 @@ def test_cookie_reuse(folder):
 
 
 def test_kinds_do_not_mix(folder):
-    """The same 32 bytes as ephemeral of both kinds, and as the start of anything else."""
+    """The same 32 bytes as ephemeral key of both kinds, and at the start of other messages."""
     expect_clean(folder.audit(a=pcap([
         frame(initiation(1, EPHEMERAL)), frame(response(1, 1, EPHEMERAL)),
         frame(cookie(1, EPHEMERAL[:24])), frame(transport(1, 1, EPHEMERAL))])), 4)
 
 
 def test_three_texts_under_one_nonce(folder):
-    """Each different one is reported once, against the first."""
+    """Each different text is reported once, with the first one."""
     frames = [frame(transport(9, 9, text * 16)) for text in (b"1", b"2", b"1", b"3", b"2", b"3")]
     result = folder.audit(a=pcap(frames), b=pcap(frames))
     expect_reuse(result, ("transport", ("a", 1), ("a", 2)), ("transport", ("a", 1), ("a", 4)))
@@ -239,14 +239,14 @@ def test_three_texts_under_one_nonce(folder):
     assert result[1]["sessions"][0]["distinct"] == 3
 
 
-# Receiver indices that several sessions have had
+# Receiver indices of several sessions
 
 HOUSE, OFFICE, CAFE = (bytes([10, 0, 0, host]) for host in (2, 3, 4))
 INDEX = 0xabcdef01
 
 
 def choice(ephemeral, peer=HOUSE, index=INDEX):
-    """A peer's response, with the index that data to it bears from now on."""
+    """A peer's response, which chooses the receiver index of later data to it."""
     return frame(response(index, 7, bytes([ephemeral]) * 32), back=True, hosts=(captures.V4[0], peer))
 
 
@@ -269,14 +269,14 @@ def expect_doubt(result, *expected):
 
 
 def expect_reuse_of_index(result, *expected):
-    """Beside what is explained."""
+    """Expects these reuses, besides the doubts that are resolved."""
     status, report, _ = result
     assert (status, report["verdict"], report["doubts"]) == (1, "reuse", [])
     assert places(report) == [("transport", *place) for place in expected]
 
 
 def test_index_chosen_twice(folder):
-    """Two sessions, known apart by their handshakes: no reuse, and none is missed in either."""
+    """Two sessions, distinguished by their handshakes: no reuse, and none is missed in either."""
     two = [choice(1), data("a"), choice(2), data("b")]
     expect_two_sessions(folder.audit(a=pcap(two)))
     session = folder.audit(a=pcap(two))[1]["sessions"][0]
@@ -294,7 +294,7 @@ def test_index_in_two_handshakes_of_two_files(folder):
 
 
 def test_handshake_that_comes_again(folder):
-    """Retransmitted, or replayed: it chooses nothing anew."""
+    """Retransmitted or replayed, it is not a new choice."""
     expect_reuse_of_index(folder.audit(a=pcap([choice(1), data("a"), choice(1), data("b")])),
                           (("a", 2), ("a", 4)))
     expect_reuse_of_index(folder.audit(a=pcap([
@@ -306,7 +306,7 @@ def test_handshake_that_comes_again(folder):
     ([data("x", 9), choice(1)], []),
 ], ids=str)
 def test_clones_share_a_session(folder, a, b):
-    """Of before the fork: its handshake is in one of the captures, or in both, or in none."""
+    """From before the fork. Its handshake is in one of the captures, in both, or in none."""
     result = folder.audit(a=pcap([*a, data("a", 5)]), b=pcap([*b, data("b", 5)]))
     if len(a) < 2:
         expect_reuse_of_index(result, (("a", len(a) + 1), ("b", len(b) + 1)))
@@ -319,20 +319,20 @@ def test_clones_share_the_second_session(folder):
     past = [choice(1), data("a"), choice(2), data("b", 1)]
     expect_reuse_of_index(folder.audit(a=pcap([*past, data("c", 2)]),
                                        b=pcap([*past, data("d", 2)])), (("a", 5), ("b", 5)))
-    # Of the other one's capture, nobody knows which of the two it is.
+    # In the other capture, the session may be either of the two.
     expect_doubt(folder.audit(a=pcap([*past, data("c", 2)]), b=pcap([data("d", 2)])),
                  ("transport", ("a", 5), ("b", 1)))
 
 
 def test_rollback_within_a_file(folder):
-    """Also long after the handshake: the machine's clock has stood still."""
+    """Also long after the handshake, because the machine's clock was stopped."""
     for second in (5, 100000):
         expect_reuse_of_index(folder.audit(a=pcap([
             choice(1), data("a"), data("b", 1), At(second, data("c", 1))])), (("a", 3), ("a", 4)))
 
 
 def test_rollback_after_the_index_was_chosen_anew(folder):
-    """What is sent so long after the last handshake may be of an older one."""
+    """Data sent so long after the last handshake may belong to an older one."""
     frames = [At(0, choice(1)), At(1, data("a")), At(2, data("b", 1)),
               At(9000, choice(2)), At(9001, data("c"))]
     expect_two_sessions(folder.audit(a=pcap(frames)))
@@ -344,13 +344,13 @@ def test_rollback_after_the_index_was_chosen_anew(folder):
 
 
 def test_capture_that_begins_within_a_session(folder):
-    """Undecided, unless that session must have been over."""
+    """Undecided, unless that session must have ended."""
     def frames(second):
         return [At(0, data("a")), At(second, choice(1)), At(second, data("b"))]
 
     expect_doubt(folder.audit(a=pcap(frames(240))), ("transport", ("a", 1), ("a", 3)))
     expect_two_sessions(folder.audit(a=pcap(frames(241))))
-    # In another file it may still go on.
+    # In another file it may continue.
     expect_doubt(folder.audit(a=pcap(frames(241)), b=pcap([data("c", 9)])),
                  ("transport", ("a", 1), ("a", 3)))
     expect_reuse_of_index(folder.audit(a=pcap([At(0, data("c")), *frames(241)])),
@@ -358,20 +358,20 @@ def test_capture_that_begins_within_a_session(folder):
 
 
 def test_index_in_use_before_it_is_chosen_elsewhere(folder):
-    """One handshake in two captures, and before it, in one of them, another session."""
+    """One handshake in two captures; before it, one of them has another session."""
     expect_doubt(folder.audit(a=pcap([choice(1), data("a")]), b=pcap([data("b"), choice(1)])),
                  ("transport", ("a", 2), ("b", 1)))
 
 
 def test_passes_over_sessions_with_one_index(folder):
-    """Each sees the captures from the beginning."""
+    """Each pass reads the captures from the beginning."""
     late = [At(0, data("a", counter)) for counter in range(30000)] + [At(1000, choice(1))] + \
         [At(1001, data("b", counter)) for counter in range(30000)]
     expect_two_sessions(folder.audit("--memory", "1", a=pcap(late)))
 
 
 def test_captures_of_both_ends(folder):
-    """In any order, with translated addresses, and though one begins late: clean."""
+    """Clean, in any order, with translated addresses, and if one begins late."""
     def tunnel(peer):
         return [At(0, choice(1, peer)), At(1, data("a", 0, peer)), At(500, choice(2, peer)),
                 At(501, data("b", 0, peer)), At(502, data("c", 1, peer))]
@@ -397,7 +397,7 @@ def test_index_chosen_by_both_ends(folder):
 
 
 def test_sender_that_chose_the_index_for_itself(folder):
-    """That is another session, and nothing is known of the one that it sends to."""
+    """Its data belongs to another session, of which nothing is known."""
     mine = frame(initiation(INDEX, b"i" * 32))
     for frames in ([mine, data("a"), data("b")], [data("a"), mine, data("b")]):
         status, report, _ = folder.audit(a=pcap(frames))
@@ -405,14 +405,14 @@ def test_sender_that_chose_the_index_for_itself(folder):
 
 
 def test_two_peers_with_one_index(folder):
-    """At one time: data is told apart by where it goes."""
+    """At the same time: the destination distinguishes their data."""
     frames = [choice(1, HOUSE), choice(2, OFFICE)]
     for counter in range(3):
         frames += [data("a", counter, HOUSE), data("b", counter, OFFICE)]
     expect_two_sessions(folder.audit(a=pcap(frames)))
     expect_reuse_of_index(folder.audit(a=pcap([*frames, data("c", 1, HOUSE)])),
                           (("a", 5), ("a", 9)))
-    # To where neither was: perhaps of one, perhaps of the other.
+    # To an address of neither: it may belong to either.
     for peer in HOUSE, OFFICE:
         expect_doubt(folder.audit(a=pcap([*frames, data("c", 7, peer), data("d", 7, CAFE)])),
                      ("transport", ("a", 9), ("a", 10)))
@@ -424,14 +424,14 @@ def test_peer_that_roams(folder):
     expect_two_sessions(folder.audit(a=pcap(frames)))
     expect_reuse_of_index(folder.audit(a=pcap([*frames, At(903, data("e", 1, CAFE))])),
                           (("a", 6), ("a", 7)))
-    # Where the old session was: it may be that one.
+    # To the address of the old session: it may belong to that.
     expect_doubt(folder.audit(a=pcap([*frames, At(903, data("e", 2)), At(904, data("f", 2, CAFE))]),
                               b=pcap([choice(1), data("g", 2)])),
                  *[("transport", ("a", 7), place) for place in (("a", 8), ("b", 2))])
 
 
 def test_ephemeral_and_index_reused(folder):
-    """By clones with the same random numbers: the same handshake as far as one can see."""
+    """By clones with the same random numbers: it looks like the same handshake."""
     a, b = ([frame(initiation(INDEX, EPHEMERAL, time * 76)),
              frame(transport(INDEX, 0, time * 32), back=True)] for time in (b"1", b"2"))
     assert places(folder.audit(a=pcap(a), b=pcap(b))[1]) == [
@@ -439,7 +439,7 @@ def test_ephemeral_and_index_reused(folder):
 
 
 def test_message_in_two_sessions(folder):
-    """Its text is the same, so the session is: then something else is not as it seems."""
+    """Equal texts mean one session, so something else must be wrong: doubtful."""
     for start in [choice(1), data("a")], [At(0, data("a"))]:
         frames = [*start, At(999, choice(2)), At(999, data("a")), At(999, data("b"))]
         expect_doubt(folder.audit(a=pcap(frames)),
@@ -447,7 +447,7 @@ def test_message_in_two_sessions(folder):
 
 
 def counted_sessions(count, late=0):
-    """A peer that counts its sessions in 8 bits, as BoringTun does, heard every two minutes."""
+    """A peer that counts its sessions in 8 bits, as BoringTun does, one every two minutes."""
     frames = []
     for number in range(count):
         second, index = 120 * number, 0xabcdef00 | number % 256
@@ -463,13 +463,13 @@ def test_indices_that_are_counted(folder):
     expect_two_sessions(folder.audit(a=pcap(frames)), 44)
     expect_two_sessions(folder.audit(a=pcap(counted_sessions(300, 2))), 44)
     expect_two_sessions(folder.audit("--memory", "1", a=pcap(counted_sessions(1030))), 256)
-    # Its clone, from the last session on.
+    # A clone of it, from the last session on.
     other = frames[:-3] + [At(120 * 299 + 1, data("x", 1, index=0xabcdef00 | 299 % 256))]
     expect_reuse_of_index(folder.audit(a=pcap(frames), b=pcap(other)), (("a", 1498), ("b", 1498)))
 
 
 def test_random_indices_that_meet(folder):
-    """More sessions than are listed, and a few indices that are chosen twice by chance."""
+    """More sessions than are listed, with a few indices that are chosen twice by chance."""
     rand = random.Random("twenty thousand of 24 bits")
     indices = [1 << 31 | rand.getrandbits(24) for _ in range(20000)]
     twice = len(indices) - len(set(indices))
@@ -486,7 +486,7 @@ def test_random_indices_that_meet(folder):
 
 
 def test_suspects_beyond_the_bound(folder):
-    """They are not looked into, which is said."""
+    """They are not examined, and the report says so."""
     indices = range(65536 + 3)
     frames = [one for n, text in ((1, "a"), (2, "b")) for index in indices
               for one in (choice(n, index=index), data(text, index=index))]
@@ -496,7 +496,7 @@ def test_suspects_beyond_the_bound(folder):
     assert report["chosen_twice"] == 65536
     assert b"\nand 3 more doubtful cases\ndoubtful: " in run(folder.path / "a").stdout
 
-# What is no message
+# Packets that are no messages
 
 @pytest.mark.parametrize("payload", [
     b"", b"\4", b"\4\0\0", bytes(64), transport(1, 1)[:31], b"\5\0\0\0" + bytes(60),
@@ -530,7 +530,7 @@ def test_foreign_packet(folder, other):
 
 
 def reserved(message, value=b"\xaa\xbb\xcc"):
-    """As Cloudflare WARP sends it."""
+    """The message in the form in which Cloudflare WARP sends it."""
     return message[:1] + value + message[4:]
 
 
@@ -538,11 +538,11 @@ def reserved(message, value=b"\xaa\xbb\xcc"):
     (lambda text: transport(1, 7, text * 32), 1), (lambda text: initiation(1, EPHEMERAL, text * 76), 1),
     (lambda text: response(1, 2, EPHEMERAL, text * 16), 1),
     (lambda text: cookie(1, bytes(24), text * 32), 1),
-    # In one datagram, still to be segmented.
+    # In one datagram, before segmentation.
     (lambda text: b"".join(reserved(transport(1, n, text * 32)) for n in (7, 8)), 2),
 ])
 def test_reserved_bytes(folder, make, count):
-    """They route, and are no part of what is encrypted; --strict: then it is no message."""
+    """They are for routing, and not part of the ciphertext. With --strict, it is no message."""
     frames = [frame(reserved(make(text))) for text in (b"x", b"y")] + [frame(transport(9, 9))]
     status, report, _ = folder.audit(a=pcap(frames))
     assert (status, report["reused"], report["reserved"]) == (1, count, 2 * count)
@@ -567,7 +567,7 @@ ENCAPSULATED = [
 
 @pytest.mark.parametrize("packet", ENCAPSULATED, ids=shown)
 def test_encapsulated(folder, packet):
-    """What is not looked into is counted apart, and the verdict says so."""
+    """Encapsulated packets are counted separately, and the verdict says so."""
     result = folder.audit(a=pcap([packet, frame(transport(1, 1))]))
     expect_clean(result, 1)
     assert (result[1]["files"][0]["encapsulated"], result[1]["encapsulated"]) == (1, 1)
@@ -664,7 +664,7 @@ def test_pppoe_without_data(folder, other):
     ipv6(udp(transport(1, 1, TEXT))) + bytes(20),
 ], ids=shown)
 def test_packet_forms(folder, packet):
-    """Options, extension headers and what trails a packet change nothing about its message."""
+    """Options, extension headers and trailing bytes do not change the message."""
     expect_clean(folder.audit(a=pcap([frame(transport(1, 1, TEXT)), ethernet(packet)])), 2)
 
 
@@ -692,7 +692,7 @@ def test_interfaces_of_one_kind(folder):
 
 @pytest.mark.parametrize("order", "<>")
 def test_interfaces_of_several_kinds(folder, order):
-    """Other link types and snapshot lengths, which libpcap refuses; also between packets."""
+    """Several link types and snapshot lengths, which libpcap refuses; also between packets."""
     packets = [ipv4(udp(transport(1, 1, text))) for text in (TEXT, OTHER_TEXT, b"c" * 48)]
     kinds = [interface(captures.ETHERNET, order, 0), interface(captures.RAW, order, 65535),
              interface(captures.SLL, order, resolution=9)]
@@ -704,7 +704,7 @@ def test_interfaces_of_several_kinds(folder, order):
     expect_reuse(folder.audit(a=start + b"".join(kinds + blocks)), *expected)
     expect_reuse(folder.audit(a=start + b"".join(block for pair in zip(kinds, blocks)
                                                  for block in pair)), *expected)
-    # A section begins anew, perhaps in the other byte order.
+    # A new section begins, perhaps in the other byte order.
     other = "<" if order == ">" else ">"
     again = pcapng([packets[2]], captures.RAW, other)
     expect_reuse(folder.audit(a=start + b"".join(kinds[:2] + blocks[:2]) + again), *expected)
@@ -719,7 +719,7 @@ def test_interface_of_a_kind_that_is_unknown(folder):
 @pytest.mark.parametrize("resolution, units", [(None, 10**6), (0, 1), (3, 1000), (9, 10**9),
                                                (0x80, 1), (0x8a, 1024)])
 def test_clock_of_an_interface(folder, resolution, units):
-    """By its seconds the session before the handshake is known to have ended, or not."""
+    """Its time decides whether the session before the handshake has ended."""
     for second in (240, 241):
         frames = [At(0, data("a")), At(second, choice(1)), At(second, data("b"))]
         status, _, _ = folder.audit(a=section() + interface(resolution=resolution) + b"".join(
@@ -752,7 +752,7 @@ def test_bad_pcapng(folder, damaged, why):
 
 
 def test_datagram_that_is_yet_to_be_segmented(folder):
-    """Sending hosts capture many messages as one datagram: each is judged for itself."""
+    """Sending hosts capture many messages as one datagram; each is judged on its own."""
     texts = [bytes([n]) * 48 for n in range(4)] + [b"last" * 4]
     alone = [frame(transport(1, n, text)) for n, text in enumerate(texts)]
     batch = b"".join(transport(1, n, text) for n, text in enumerate(texts))
@@ -765,7 +765,7 @@ def test_datagram_that_is_yet_to_be_segmented(folder):
     expect_inconclusive(folder.audit(a=pcap([frame(batch + bytes(64))])), "malformed")
 
 
-# What cannot be judged
+# Packets that can't be judged
 
 @pytest.mark.parametrize("packet, why", [
     (ethernet(ipv4(udp(transport(1, 1)), fragment=0x2000)), "fragmented"),
@@ -792,7 +792,7 @@ def test_datagram_that_is_yet_to_be_segmented(folder):
     (b"", "malformed"),
 ], ids=shown)
 def test_packets_that_cannot_be_judged(folder, packet, why):
-    """Never a pass, but a reuse beside them is still a reuse."""
+    """They prevent a clean verdict, but a reuse in other packets is still a reuse."""
     fine = [frame(transport(2, 1, TEXT)), frame(transport(2, 2, TEXT))]
     result = folder.audit(a=pcap(fine + [packet, packet]))
     expect_inconclusive(result, f"{folder.path}/a: cannot judge 2 packets, the first is packet 3: "
@@ -806,13 +806,14 @@ def test_packets_that_cannot_be_judged(folder, packet, why):
 
 
 def test_snapshot_length(folder):
-    """Each shorter capture of a message is an error; of other traffic it is not once that shows."""
+    """A message that is cut short is an error. Other traffic is not, if enough is left to see that.
+    """
     whole = ethernet(ipv6(udp(transport(1, 1, TEXT)), extensions=[(60, bytes(7))]), [0x8100])
     fine = frame(transport(2, 1))
     for have in range(len(whole)):
         expect_inconclusive(folder.audit(a=pcap([fine, (whole[:have], len(whole))])), "cut short")
     expect_clean(folder.audit(a=pcap([fine, (whole, len(whole))])), 2)
-    # Padding that is missing takes nothing away.
+    # Missing padding does not matter.
     expect_clean(folder.audit(a=pcap([fine, (whole, len(whole) + 9)])), 2)
 
     tcp = ethernet(ipv4(bytes(100), protocol=6))
@@ -821,12 +822,12 @@ def test_snapshot_length(folder):
     dns = frame(b"\x12\x34\1\0" + bytes(60))
     expect_clean(folder.audit(a=pcap([fine, (dns[:46], len(dns))])), 1)
     expect_inconclusive(folder.audit(a=pcap([fine, (dns[:45], len(dns))])), "cut short")
-    # Not of the length that its type has: no message, whatever the rest is.
+    # Its length does not fit its type: no message, whatever the rest is.
     odd = frame(initiation(1, EPHEMERAL) + b"\0")
     expect_clean(folder.audit(a=pcap([fine, (odd[:46], len(odd))])), 1)
 
 
-# Files that are no captures, or not whole
+# Files that are no captures, or incomplete
 
 @pytest.mark.parametrize("content, why", [
     (b"", "empty file"),
@@ -880,7 +881,7 @@ REUSED = pcap([frame(transport(1, 1, TEXT)), frame(transport(1, 1, OTHER_TEXT))]
 
 
 def piped(content, *arguments, environment=None, **options):
-    """What comes of it on standard input."""
+    """The result with this content on standard input."""
     return subprocess.run([AUDIT, "--json", *arguments], input=content, capture_output=True,
                           timeout=60, check=False, env=environment and os.environ | environment,
                           **options)
@@ -895,7 +896,7 @@ def expect_reuse_in(done, name):
                                                      frame(transport(1, 1, OTHER_TEXT))]),
                                      gzip.compress(REUSED)], ids=shown)
 def test_pipes(tmp_path, content):
-    """They are read once, and the copies have no names."""
+    """Pipes are read once, and their copies have no names."""
     scratch = {"TMPDIR": str(tmp_path)}
     for name in "-", "/dev/stdin":
         expect_reuse_in(piped(content, name, environment=scratch), name)
@@ -938,7 +939,7 @@ def test_pipe_without_a_capture(content, why):
 
 
 def test_endless_pipe(tmp_path):
-    """What is no capture is not copied."""
+    """Input that is no capture is not copied."""
     with open("/dev/zero", "rb") as zero, \
             subprocess.Popen(["cat"], stdin=zero, stdout=subprocess.PIPE) as cat:
         done = subprocess.run([AUDIT, "-"], stdin=cat.stdout, capture_output=True, timeout=60,
@@ -958,7 +959,7 @@ def test_no_place_for_a_copy():
 
 
 def test_compressed(folder):
-    """By whatever there is a program for; what a broken file has is judged."""
+    """With every supported program. The readable part of a broken file is judged."""
     for name, compress in ("gz", gzip.compress), ("bz2", bz2.compress), ("xz", lzma.compress):
         path = folder.write_one(f"a.{name}", compress(REUSED))
         expect_reuse_in(run("--json", path), str(path))
@@ -992,7 +993,7 @@ def test_compressed_name_is_not_a_command(folder):
 # Filters
 
 def test_filter(folder):
-    """Only what matches is judged, whatever the rest is; packets keep their numbers."""
+    """Only packets that match are judged, whatever the others are. Packets keep their numbers."""
     fragment = ethernet(ipv4(transport(1, 1), fragment=1))
     game = [frame(transport(1, 1, text), ports=(9, 27015)) for text in (TEXT, OTHER_TEXT)]
     paths = folder.write(a=pcap([fragment, *game, frame(transport(1, 1, TEXT))]),
@@ -1055,7 +1056,7 @@ def test_unreadable_file(folder):
 
 
 def test_same_file_twice(folder):
-    """It would pass for two captures that agree."""
+    """It is refused, because it would look like two captures that agree."""
     path = folder.write_one("a", pcap([frame(transport(1, 1))]))
     link = folder.path / "b"
     link.symlink_to(path)
@@ -1082,7 +1083,7 @@ class Stopped:
         return None
 
     def stop_in(self, path, reading):
-        """Whether it could be stopped in this reading of the file, counted from 1."""
+        """Could it be stopped in this reading of the file, counted from 1?"""
         last = None
         while self.process.poll() is None:
             position = self.position(path)
@@ -1097,7 +1098,7 @@ class Stopped:
         return False
 
     def go_on(self):
-        """Lets it end and returns its status and its lines on stderr."""
+        """Lets it finish; returns its status and its lines on stderr."""
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGCONT)
         _, errors = self.process.communicate(timeout=60)
@@ -1106,7 +1107,7 @@ class Stopped:
 
 @pytest.mark.parametrize("name, reading, passes", [("b", 1, ["--memory", "1"]), ("a", 2, [])])
 def test_file_that_changes(folder, name, reading, passes):
-    """A file between two readings of it, and in the middle of the last."""
+    """A file changes between two readings, or in the middle of the last."""
     paths = folder.write(a=pcap([frame(transport(1, n)) for n in range(100000)]),
                          b=pcap([frame(transport(2, n)) for n in range(100000)]))
     for _ in range(50):
@@ -1141,7 +1142,7 @@ def crowd(messages, seed):
 
 
 def test_passes_change_nothing(folder):
-    """With a table too small for all, the files are read several times, to the same end."""
+    """With too small a table, the files are read several times, with the same result."""
     frames = crowd(60000, 1)
     middle = len(frames) // 3
     paths = folder.write(a=pcap(frames[:middle]), b=pcapng(frames[middle:]))
@@ -1154,7 +1155,7 @@ def test_passes_change_nothing(folder):
 
 
 def run_in(mebibytes, *arguments):
-    """What the exit status is with so much address space."""
+    """The exit status with that much address space."""
     return subprocess.run([AUDIT, *arguments], capture_output=True, timeout=60, check=False,
                           preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_AS,
                                                                 [mebibytes << 20] * 2)).returncode
@@ -1168,7 +1169,7 @@ def test_memory_is_bounded(folder):
 
 
 def test_one_nonce_very_often(folder):
-    """A sender whose counter stands still: each ciphertext a reuse, and no slower than others."""
+    """A sender whose counter does not change: each ciphertext is a reuse, and takes no longer."""
     frames = [frame(transport(1, 0, struct.pack("<QQ", n, n))) for n in range(70000)]
     path = folder.write_one("a", pcap(frames))
     done = run("--json", path, timeout=20)
@@ -1234,12 +1235,12 @@ def test_text_of_doubt(folder):
         "doubtful: 6 messages judged, 0 reuses, 1 doubtful, "
         "1 receiver index that was chosen twice"]
     assert run("-q", path, other).stdout == b"doubtful\n"
-    # A doubt is more than an error is.
+    # A doubt has precedence over an error.
     assert run("-q", path, other, folder.path / "missing").returncode == 3
 
 
 def test_long_lists(folder):
-    """Are cut short, unless asked for."""
+    """Long lists are cut short without --all."""
     frames = [frame(transport(n, 1, text)) for n in range(51) for text in (TEXT, OTHER_TEXT)]
     path = folder.write_one("a", pcap(frames))
     lines = run(path).stdout.decode().splitlines()
@@ -1253,7 +1254,7 @@ def test_long_lists(folder):
 
 
 def test_names_on_the_terminal(tmp_path):
-    """No control character gets there, and no byte that is no character."""
+    """Control characters and invalid bytes are not printed."""
     name = b"\x1b[31m\n\x7f\xc2\x85\xff e\xcc\x81.pcap"
     path = os.path.join(os.fsencode(tmp_path), name)
     Path(os.fsdecode(path)).write_bytes(REUSED[:-1])
@@ -1315,7 +1316,7 @@ LIFETIME, CHOICES = 240, 4
 
 
 class Fact:
-    """A message that was seen; @source and @target are addresses."""
+    """A message in a capture; @source and @target are addresses."""
 
     def __init__(self, kind, nonce, text, index, counter):
         self.kind, self.nonce, self.text, self.index, self.counter = \
@@ -1329,7 +1330,7 @@ class Fact:
 
 
 class Oracle:
-    """Judges by comparing every message with all before."""
+    """Judges by comparing every message with all earlier ones."""
 
     def __init__(self):
         self.facts = []
@@ -1340,7 +1341,7 @@ class Oracle:
         self.facts.append(fact)
 
     def files_of(self, *kinds):
-        """In which files each nonce of these kinds is."""
+        """The files in which each nonce of these kinds is."""
         files = collections.defaultdict(set)
         for fact in self.facts:
             if fact.kind in kinds:
@@ -1348,7 +1349,7 @@ class Oracle:
         return files
 
     def nonces(self):
-        """The messages of each nonce, those with the same text as one before left out."""
+        """The messages of each nonce, without those whose text is that of an earlier one."""
         nonces = collections.defaultdict(list)
         for fact in self.facts:
             texts = nonces[fact.kind, fact.nonce]
@@ -1357,7 +1358,7 @@ class Oracle:
         return nonces
 
     def judge(self):
-        """The reuses, the doubts, and the indices that sessions share that are known apart."""
+        """The reuses, the doubts, and the indices that distinct sessions have chosen."""
         reuses, doubts, shared = [], [], set()
         for (kind, _), texts in self.nonces().items():
             if len(texts) > 1 and kind == "transport" and self.several(texts[0].index):
@@ -1371,7 +1372,7 @@ class Oracle:
             found, key=lambda pair: pair[1].order)] for found in (reuses, doubts)] + [len(shared)]
 
     def of(self, index):
-        """The messages of a session, and those that choose its index, by file."""
+        """The messages with an index, and those that choose it, by file."""
         files = collections.defaultdict(list)
         for fact in self.facts:
             if fact.index == index and fact.kind != "cookie":
@@ -1379,13 +1380,13 @@ class Oracle:
         return files
 
     def several(self, index):
-        """Is the index chosen in two handshakes, or in use before it is chosen?"""
+        """Is an index chosen in two handshakes, or in use before it is chosen?"""
         facts = self.of(index).values()
         return len({fact.nonce for some in facts for fact in some if fact.chooses}) > 1 or any(
             not some[0].chooses and any(fact.chooses for fact in some) for some in facts)
 
     def study(self, index):
-        """To which session each message belongs."""
+        """Finds the session of each message."""
         files = self.of(index)
         lives = len(files) > 1
         for file, facts in files.items():
@@ -1423,7 +1424,7 @@ class Oracle:
         return ("handshake", newest.nonce), newest in young
 
     def settle(self, fact):
-        """What is known of a message is known of all with the same text."""
+        """The session of a message, by all messages with the same text."""
         same = [other for other in self.facts if (other.kind, other.nonce, other.text) ==
                 (fact.kind, fact.nonce, fact.text)]
         certain = [other for other in same if other.certain and other.session[0] == "handshake"]
@@ -1447,7 +1448,7 @@ class Oracle:
                 shared.add(fact.index)
 
     def expected_sessions(self):
-        """Those with messages, in the order of appearance of their indices."""
+        """The sessions with messages, in the order in which their indices appear."""
         nonces, sessions = self.nonces(), []
         for index in dict.fromkeys(fact.index for fact in self.facts if fact.kind != "cookie"):
             facts = [fact for some in self.of(index).values() for fact in some]
@@ -1465,7 +1466,7 @@ class Oracle:
 
 
 def random_message(rand):
-    """A message from so small a space that it will come again, and what is a fact of it."""
+    """A message from a small space, so that messages recur, and its Fact."""
     index, counter = rand.choice([0, 1, 2**31, 2**32 - 1]), rand.choice([0, 1, 2, 2**40])
     random_key = bytes([rand.randrange(12)]) * 32
     letter = bytes([rand.randrange(3)])
@@ -1483,7 +1484,7 @@ def random_message(rand):
 
 
 def random_packet(rand, payload, hosts=(0, 1)):
-    """From one of three hosts to another; they have addresses of both kinds."""
+    """A packet from one of three hosts to another; they have addresses of both families."""
     version = rand.choice([ipv4, ipv6])
     datagram = udp(payload, ports=[captures.PORTS[host & 1] for host in hosts])
     if version is ipv4:
@@ -1551,7 +1552,7 @@ def damage(rand, data):
 
 
 def test_damaged_captures(folder):
-    """10,000 of them, 500 in a process: no crash, a sane status, a whole report."""
+    """10,000 captures, 500 in a process: no crash, a valid status, a complete report."""
     rand = chance.generator("damage")
     whole = []
     for link, wrap in LINKS.values():

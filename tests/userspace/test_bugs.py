@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Bugs that others have had, each with what would show it here.
+"""Bugs of other implementations, each with a test that would detect it here.
 
-Where stock WireGuard is the other end, its own behaviour is the oracle: what is done to the one is
-done to the other, too. Names in quotes are subjects of commits to Linux, with the release that they
-came with. Bugs that are tested for elsewhere, and not again here:
+If stock WireGuard is the other end, its behavior is the oracle: both ends are treated in the same
+way. Names in quotes are subjects of commits to Linux, with the release that has them. Bugs that are
+tested elsewhere, and not here:
 
 "wireguard: noise: reject response consumption after intermediate initiation", 7.3
 	response_to_an_older_initiation_is_refused in tests/kunit/noise_test.c
@@ -11,16 +11,16 @@ came with. Bugs that are tested for elsewhere, and not again here:
 	low_order_keys_give_no_session in tests/kunit/noise_test.c, test_low_order_key_is_harmless
 "wireguard: noise: separate receive counter from send counter", 5.7: a window of 2^64
 	window_edges in tests/kunit/replay_test.c, nonce_never_wraps in tests/kunit/noise_test.c
-"wireguard: allowedips: expand maximum node depth", 6.5: prefixes of /0 to /128 in each other
+"wireguard: allowedips: expand maximum node depth", 6.5: nested prefixes of /0 to /128
 	prefixes_nest in tests/kunit/allowedips_test.c
 "wireguard: queueing: preserve flow hash across packet scrubbing", 5.8, and
 "wireguard: queueing: preserve tstamp_type when encapsulating packet", 7.3
 	scrubbed_packet_keeps_flow_and_time in tests/kunit/device_test.c
-"wireguard: send: append trailer after expanding head", 7.1: padded with what was in memory, and
+"wireguard: send: append trailer after expanding head", 7.1: padded with uninitialized memory, and
 "wireguard: send: account for mtu=0 devices", 5.6: divided by zero
 	padding_gives_nothing_away in tests/kunit/device_test.c
-"wireguard: device: check for metadata_dst with skb_valid_dst()", 5.18: took a tunnel's notes for a
-route, and read behind their end
+"wireguard: device: check for metadata_dst with skb_valid_dst()", 5.18: took tunnel metadata for a
+route, and read beyond its end
 	metadata_is_no_route in tests/kunit/device_test.c
 "wireguard: device: enable threaded NAPI", 6.16, reverted in stable kernels: a queue that was full, or
 polled by a thread, stopped for good
@@ -29,7 +29,7 @@ polled by a thread, stopped for good
 	protocol_is_what_the_packet_says in tests/kunit/device_test.c, and below
 "wireguard: device: reset peer src endpoint when netns exits", 5.16: a route outlived its namespace
 	test_route_goes_with_the_namespace_of_the_sockets in test_namespaces.py
-"wireguard: device: use icmp_ndo_send helper", 5.6: refusals went to a translated address
+"wireguard: device: use icmp_ndo_send helper", 5.6: ICMP errors went to a translated address
 	test_refusal_reaches_who_is_behind_nat in tests/e2e/test_life.py
 "wireguard: noise: take lock when removing handshake entry from table" and
 "wireguard: peerlookup: take lock before checking hash in replace operation", 5.9
@@ -41,15 +41,15 @@ polled by a thread, stopped for good
 	tests/debug/faults
 "wireguard: use DEV_STATS_INC()", 6.7, and other counters torn or lost between CPUs
 	tests/debug, KCSAN, and data-race.patch planted there
-Timestamps that tell how long a computation took, before WireGuard was in Linux
+Timestamps that reveal how long a computation took, before WireGuard was in Linux
 	timestamps_are_coarse in tests/kunit/noise_test.c
-Keys of sessions long over that stay in memory
+Keys of old sessions that stay in memory
 	old_sessions_are_wiped in tests/kunit/device_test.c
 Deadlocks of the rtnl with other locks
-	lockdep, in each kernel that tests run on user-mode Linux; reset_needs_no_lock in device_test.c
+	lockdep, in each kernel for tests in user-mode Linux; reset_needs_no_lock in device_test.c
 A peer with the key of the interface itself
 	test_peer_with_our_own_key_and_removal_of_a_stranger in test_fwg_kernel.py
-A dump that changed midway and did not say so
+A dump that does not report a change in the middle
 	test_dump_that_is_interrupted_is_repeated in test_fwg_kernel.py
 Peers removed, and namespaces deleted, under load
 	tests/e2e/test_life.py
@@ -63,11 +63,11 @@ from test_namespaces import ASK
 from uml import of
 
 SCRIPTS = {}
-OPTIONS = {"without IPv6": ("-a", "ipv6.disable=1")}  # of the kernel, for scripts of that name
+OPTIONS = {"without IPv6": ("-a", "ipv6.disable=1")}  # kernel options for scripts of that name
 
 
 def guest(name, text):
-    """A script in Python, that fills `out`; it may use guest.py."""
+    """A script in Python, which stores observations in `out`; it may use guest.py."""
     SCRIPTS[name] = text
 
 
@@ -78,7 +78,7 @@ def fixture_results(tmp_path_factory, request):
 
 @pytest.fixture(name="seen")
 def fixture_seen(results, request):
-    """What the script saw that a test is of."""
+    """The observations of a test's script."""
     return uml.seen(results[request.function.script])
 
 
@@ -201,7 +201,7 @@ for way, (sender, to, receiver) in WAYS.items():
         seen.append(bool(wire.carry(sender, to, receiver, seconds=15)))
     out["of sessions before, " + way] = seen
 
-# What is no message of anybody's.
+# Packets that are no messages.
 assert works()
 received, endpoint = show("transfer"), show("endpoints")
 last = data_messages(wire.heard["b"])[-1].payload
@@ -296,7 +296,7 @@ wire = of("wire")
 @pytest.mark.parametrize("version", ["IPv4", "IPv6"])
 def test_congestion_marks_follow_rfc_6040(seen, version):
     """"wireguard: receive: use tunnel helpers for decapsulating ECN markings", 5.7: ECT(1), which
-    L4S gives a meaning, was lost on the way."""
+    has a meaning in L4S, was lost."""
     marks = seen[f"ECN of {version} received by forkguard"]
     expected = {}
     for inner in range(4):
@@ -310,8 +310,8 @@ def test_congestion_marks_follow_rfc_6040(seen, version):
 @wire
 @pytest.mark.parametrize("underlay", ["IPv4", "IPv6"])
 def test_outer_checksums_are_right(seen, underlay):
-    """What the inner packet had left to an offload (checksum, segmentation) was taken to be about
-    the outer one, in several tunnels of Linux; the receiver dropped those packets."""
+    """Several tunnels of Linux took an offload of the inner packet (checksum, segmentation) for one
+    of the outer packet; the receiver dropped those packets."""
     assert seen["carried over " + underlay] == [True, True, [500] * 9 + [200], [500] * 9 + [200]]
     assert seen["checksums over " + underlay] == [True, True, True]
 
@@ -325,8 +325,8 @@ def test_message_is_taken_once_and_in_any_order(seen):
 
 @wire
 def test_messages_in_one_large_datagram(seen):
-    """"wireguard: socket: mark skbs as not on list when receiving via gro", 5.6: of packets in a
-    list, each was freed with all that followed."""
+    """"wireguard: socket: mark skbs as not on list when receiving via gro", 5.6: freeing a packet
+    of a list also freed all that followed."""
     assert seen["in one"] == list(range(5))
     assert seen["moved by it"]
     assert seen["and back"] == [True, "192.168.9.2:1000"]
@@ -334,7 +334,7 @@ def test_messages_in_one_large_datagram(seen):
 
 @wire
 def test_messages_of_sessions_before(seen):
-    """The session before is there for what was on its way when it ended, that before it is not."""
+    """The previous session is kept for packets in flight; the one before it is not."""
     for way in "received by forkguard", "received by wireguard":
         assert seen["of sessions before, " + way] == [True, True, True, True, False, True]
 
@@ -348,33 +348,33 @@ def test_garbage_changes_nothing(seen):
 
 @wire
 def test_packets_that_lie_about_their_length(seen):
-    """The length in an inner header was believed by receivers of tunnels, and memory behind the
-    packet delivered, or read."""
+    """Receivers of tunnels trusted the length in an inner header, and delivered or read memory
+    beyond the packet."""
     assert seen["lying packets"] == 7
     assert seen["after lies"] == [None, None, True]
 
 
 @wire
 def test_what_is_no_packet_is_refused(seen):
-    """"wireguard: queueing: account for skb->protocol==0", 5.6: what had no header passed, because
-    nobody had said that it has one."""
+    """"wireguard: queueing: account for skb->protocol==0", 5.6: packets without an IP header were
+    accepted if their protocol was not set."""
     accepted = 20 + 8 + len("direct")
     assert seen["written to forkguard"] == [accepted] + [-errno.EPROTONOSUPPORT] * 6
-    # To somebody else's address.
+    # The address belongs to another peer.
     assert seen["written to wireguard"] == [-errno.ENOKEY] + [-errno.EPROTONOSUPPORT] * 6
 
 
 @wire
 def test_packet_without_a_protocol_is_what_it_says(seen):
     """"wireguard: implement header_ops->parse_protocol for AF_PACKET", 5.8: programs that write
-    packets to an interface could not to this one."""
+    packets to interfaces failed with this one."""
     assert seen["without a protocol"] == [20 + 8 + len("direct"), True]
     assert seen["of an unknown source"] == [20 + 8 + len("foreign"), None]
 
 
 @wire
 def test_fragments_on_the_way(seen):
-    """A datagram that came in pieces is a list of skbs, which cryptography must see as one."""
+    """A fragmented datagram is a list of skbs, which must be decrypted as one message."""
     assert seen["fragments"]
     for way in "received by forkguard", "received by wireguard":
         assert seen["in fragments, " + way]
@@ -382,7 +382,7 @@ def test_fragments_on_the_way(seen):
 
 @wire
 def test_any_mtu(seen):
-    """Any is taken, and the tunnel works when it has had them all. What is padded by an MTU of zero:
+    """Any MTU is accepted, and the tunnel works afterwards. For padding with an MTU of zero, see
     padding_gives_nothing_away in tests/kunit/device_test.c."""
     assert all(seen[f"MTU {mtu}"] == "ok" for mtu in (0, 1, 67, 68, 1279, 1280, 65536, 2147483552))
     assert seen["after all MTUs"]
@@ -434,7 +434,7 @@ for name, first, other, bits in (("IPv4", "192.168.9.1", "192.168.9.5", 32),
 sh("ip netns exec b wg set wg0 peer $(fwg pubkey <ka) endpoint 192.168.9.1:1000")
 wire.carry(theirs, HERE, ours)
 
-# Where the peer is: told by the user, and by what is authentic.
+# The peer's endpoint: set by the user, and by authentic messages.
 sh("fwg set fwg0 peer $(fwg pubkey <kb) endpoint 192.168.9.66:6")
 out["as told"] = target()
 forged = data_messages(wire.heard["b"])[-1]
@@ -549,19 +549,19 @@ ends = of("ends")
 @ends
 @pytest.mark.parametrize("version", ["IPv4", "IPv6"])
 def test_source_address_that_goes_away(seen, version):
-    """Tunnels went on to send from an address that was not theirs any more, until a restart."""
+    """Tunnels continued to send from an address that they no longer had, until a restart."""
     first, other = {"IPv4": ("192.168.9.1", "192.168.9.5"), "IPv6": ("fd09::1", "fd09::5")}[version]
     assert seen["sticky " + version] == [other, other]
     assert seen["removed " + version] == first
     assert seen["again " + version] == other
     assert seen["gone " + version] == first
-    # On another interface it is ours still.
+    # On another interface, the address is still ours.
     assert seen["moved " + version] == other
 
 
 @ends
 def test_endpoint_is_what_was_told_last(seen):
-    """Neither a setting nor an authentic message is lost; a message that is not one moves nobody."""
+    """Settings and authentic messages set the endpoint; messages that are not authentic do not."""
     assert seen["first"] == "192.168.9.1"
     assert seen["as told"] == seen["not moved by a replay"] == "192.168.9.66"
     assert seen["moved by data"] == "192.168.9.2"
@@ -578,14 +578,14 @@ def test_another_port_of_ours(seen):
 
 @ends
 def test_fwmark_changes_the_way_at_once(seen):
-    """A route that was looked up with the old mark stayed in a cache."""
+    """The route for the old mark stayed in a cache."""
     assert seen["ways"] == [[True, False], [False, True], [True, False], [False, True],
                             [True, False]]
 
 
 @ends
 def test_route_that_changes_is_followed(seen):
-    """A cached route is one only until the kernel says that it is not."""
+    """A cached route must not be used after the kernel has invalidated it."""
     assert seen["routes"] == [[True, False], [False, True], [True, False]]
 
 
@@ -596,9 +596,9 @@ def test_reverse_path_filter_sees_the_interface(seen):
 
 @ends
 def test_refusals_reach_who_has_sent(seen):
-    """"wireguard: device: use icmp_ndo_send helper", 5.6: where addresses are translated, the answer
-    went to the translated one. For that see test_refusal_reaches_who_is_behind_nat in
-    tests/e2e/test_life.py: this kernel has no netfilter."""
+    """"wireguard: device: use icmp_ndo_send helper", 5.6: with NAT, the error went to the
+    translated address. That is tested by test_refusal_reaches_who_is_behind_nat in
+    tests/e2e/test_life.py, because this kernel has no netfilter."""
     assert seen["nobody's address"] == ["172.16.0.1", "172.16.0.9", 3, 1, True]
     assert seen["no endpoint"] == ["172.16.0.1", "172.16.0.9", 3, 1, True]
     assert seen["nobody's IPv6 address"] == ["fd16::1", "fd16::9", 1, 3, True]
@@ -650,7 +650,8 @@ out["port"] = sh("fwg set fwg0 listen-port 0; fwg show fwg0 listen-port")
 @of("without IPv6")
 def test_kernel_without_ipv6(seen):
     """"wireguard: socket: free skb in send6 when ipv6 is disabled" and "ignore v6 endpoints when ipv6
-    is disabled", 5.18. What waits for a session goes out once there is a way, what has one does not."""
+    is disabled", 5.18. Packets that wait for a session are sent once there is a route; others are
+    not."""
     assert seen["reached"] == [[], [0, 1], [], [], [4]]
     assert seen["left over"] == 0
     assert seen["port"] not in ("0", "1000")
@@ -753,12 +754,12 @@ loops = of("loops")
 
 @loops
 def test_tunnels_in_tunnels(seen):
-    """Interfaces whose packets nest deeper than the stack is made for: "tunnel xmit" functions of
-    Linux recursed until they were given a limit in 2026."""
+    """Interfaces whose packets nest deeper than the stack allows: "tunnel xmit" functions of Linux
+    recursed without a limit until 2026."""
     assert seen["nested"] == [True] * 3
     received, errors = seen["too deep"]
     assert received == "TimeoutError"
-    # It is the last one that refuses, the handshake already.
+    # The last interface refuses, even the handshake.
     assert errors[:3] == [0] * 3 and errors[3] >= 1
     assert seen["still"] is True
     assert seen["complaints"] == 0
@@ -766,8 +767,9 @@ def test_tunnels_in_tunnels(seen):
 
 @loops
 def test_tunnels_that_lead_into_each_other(seen):
-    """Stock WireGuard left the end of such packets to chance ("wireguard: selftests: actually test
-    for routing loops", 5.16); a synchronous sender would have run off its stack."""
+    """In stock WireGuard, it was a matter of chance whether such packets ended ("wireguard:
+    selftests: actually test for routing loops", 5.16); a synchronous sender would overflow its
+    stack."""
     assert seen["before the circle"] == seen["after the circle"] == [True, True]
     assert seen["circle"] == ["TimeoutError", "TimeoutError"]
     assert seen["circle's errors"] >= 2
@@ -777,14 +779,14 @@ def test_tunnels_that_lead_into_each_other(seen):
 
 @loops
 def test_peer_behind_another_peer(seen):
-    """"wireguard: socket: remove errant restriction on looping to self", 5.7: it is allowed to reach
-    a peer through another one of the same interface."""
+    """"wireguard: socket: remove errant restriction on looping to self", 5.7: a peer may be reached
+    through another one of the same interface."""
     assert seen["onion"] is True
 
 
 @loops
 def test_peer_behind_itself(seen):
-    """The classic: the default route leads into the tunnel, and so does the way to the peer."""
+    """The default route leads into the tunnel, and so does the route to the peer."""
     assert seen["mirror"] == "0"
     assert seen["mirror is told"] == [1, 1]
     assert seen["two mirrors"] == "TimeoutError"
@@ -930,8 +932,8 @@ talk = of("talk")
 @talk
 def test_peers_removed_while_a_dump_pauses(seen):
     """"wireguard: netlink: check for dangling peer via is_dead instead of empty list" and "access
-    device through ctx instead of peer", 6.9: the dump went on from a peer that was gone, or whose
-    device it asked for."""
+    device through ctx instead of peer", 6.9: the dump continued from a removed peer, or used that
+    peer's device."""
     for kind in "forkguard", "wireguard":
         for case in "all", "first", "cursor", "rest":
             paused, error, interrupted, _ = seen[kind][case]
@@ -940,7 +942,8 @@ def test_peers_removed_while_a_dump_pauses(seen):
 
 @talk
 def test_first_peer_dead_or_device_gone(seen):
-    """A dump whose first peer had died asked it for the device. One that pauses holds the device."""
+    """A dump got the device from its first peer, which was removed. A paused dump must hold the
+    device."""
     assert seen["forkguard"]["before"] == [True, 0, False, True]
     assert seen["forkguard"]["device"][1::3] == [0, 0]
 
@@ -952,15 +955,14 @@ def test_endpoint_of_any_length(seen):
     right = {"4 16": ["ok", "192.0.2.1:7"], "6 28": ["ok", "[fd00::]:7"]}
     assert {name: answer for name, answer in shown.items() if answer[0] == "ok"} == right
     assert all(answer[1] in (None, "(none)") for name, answer in shown.items() if name not in right)
-    # It does not say that it takes no notice of the others.
+    # It ignores the others without an error.
     theirs = seen["wireguard"]["endpoints"]
     assert {name: answer for name, answer in theirs.items() if answer[1] not in (None, "(none)")} == right
 
 
 @talk
 def test_allowed_ips_of_no_length(seen):
-    """An empty list, and one that holds something without an address, found a writer that expected
-    one."""
+    """Code expected an allowed IP in an empty list, and an address in an element without one."""
     assert seen["forkguard"]["allowed"] == seen["wireguard"]["allowed"]
     assert seen["forkguard"]["allowed"].count("ok") == 3
     assert seen["forkguard"]["allowed ips"] == ["0.0.0.0/32", "::/128"]
@@ -974,15 +976,15 @@ def test_private_key_that_makes_a_peer_ourselves(seen):
 
 @talk
 def test_low_order_key_is_harmless(seen):
-    """"wireguard: noise: error out precomputed DH during handshake rather than config", 5.6: such a
-    peer could be made, or not, depending on when the private key came."""
+    """"wireguard: noise: error out precomputed DH during handshake rather than config", 5.6:
+    whether such a peer was accepted depended on when the private key was set."""
     assert seen["forkguard"]["low order"] == seen["wireguard"]["low order"] == ["0"] * 3 + ["148"]
 
 
 @talk
 def test_prefixes_of_all_lengths(seen):
     """"wireguard: allowedips: expand maximum node depth", 6.5, and "don't corrupt stack when
-    detecting overflow", 6.0: 129 prefixes in each other were one more than the stack held."""
+    detecting overflow", 6.0: 129 nested prefixes were one more than the stack held."""
     assert seen["forkguard"]["prefixes"] == seen["wireguard"]["prefixes"] == 129 + 33
 
 
@@ -1035,7 +1037,7 @@ for here, there in ("psk", "psk"), ("/dev/null", "psk"), ("/dev/null", "/dev/nul
     out["psk"].append((wire.carry(ours, THERE, theirs, seconds=12) is not None,
                        show("preshared-keys") == "(none)"))
 
-# A flood of messages that somebody must look at: what waits is bounded, and data gets through.
+# A flood of messages that must be processed: the queue is bounded, and data gets through.
 import base64, hashlib
 def free():
     return int(sh("grep MemAvailable /proc/meminfo").split()[1])
@@ -1069,14 +1071,14 @@ begin = of("begin")
 @begin
 def test_packets_wait_for_the_first_private_key(seen):
     """"wireguard: netlink: send staged packets when setting initial private key", 6.5: they waited
-    for another packet to come after them."""
+    until another packet was sent."""
     assert seen["without a key"] == []
     assert seen["with a key"] == "early"
 
 
 @begin
 def test_keepalive_while_the_interface_is_down(seen):
-    """Nothing is sent, nor forgotten."""
+    """Nothing is sent, and the setting is kept."""
     assert seen["down"] == []
     assert seen["up"][0] == 1 and 4 in seen["up"]
     assert seen["down again"] == []
@@ -1085,29 +1087,29 @@ def test_keepalive_while_the_interface_is_down(seen):
 
 @begin
 def test_keepalive_is_set_while_the_interface_is_up(seen):
-    """The first is sent at once, not after an interval; none when there was one already."""
+    """The first keepalive is sent at once, not after an interval, unless there was an interval."""
     assert seen["running a"] == [[32], [], [], [32], []]
     assert seen["running a"] == seen["running b"]
 
 
 @begin
 def test_preshared_key_is_set_and_cleared(seen):
-    """"wireguard: noise: read preshared key while taking lock", 5.7. All zeros is no key."""
+    """"wireguard: noise: read preshared key while taking lock", 5.7. All zeros mean no key."""
     assert seen["psk"] == [[True, False], [False, True], [True, True], [True, False]]
 
 
 @begin
 def test_flood_of_handshakes(seen):
     """"wireguard: receive: use ring buffer for incoming handshakes" and "drop handshakes if queue
-    lock is contended", 5.16: the queue was what the flood hit hardest, and held 4096 of any size."""
+    lock is contended", 5.16: the queue was the bottleneck, and held 4096 messages of any size."""
     passed, kilobytes, dropped = seen["flood"]
     assert passed == 4
-    # Of 6000 at a time.
+    # In each burst of 6000.
     assert kilobytes < 16 << 10 and dropped >= 4 * (6000 - 4096)
     assert seen["after the flood"]
 
 
-# Namespaces come and go in any order; a veth in each tells when it is really gone.
+# Namespaces are created and deleted in any order; a veth in each shows when it is really gone.
 guest("namespaces_end", r'''
 out["said"] = sh(r"""
 gone() { for _ in $(seq 100); do ip link show "$1" >/dev/null 2>&1 || return 0; sleep 0.1; done; return 1; }
@@ -1150,8 +1152,8 @@ begin; populate x x; ip netns del x; gone vx; ip netns del y; gone vy; echo alon
 
 @of("namespaces_end")
 def test_namespaces_end_in_any_order(seen):
-    """"wireguard: device: avoid circular netns references", 5.8: a namespace in which an interface
-    had been made, and that held one made in the other, was never freed."""
+    """"wireguard: device: avoid circular netns references", 5.8: if two namespaces each had an
+    interface that was created in the other, neither was ever freed."""
     assert seen["said"] == [
         "birth went first", "NO-CARRIER", "sent", "no socket", "stays down", "both",
         "interface went first", "both", "each held the other", "alone"]

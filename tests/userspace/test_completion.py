@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0
 """Completion in an interactive bash on a terminal: the tests press keys and read the line.
 
-Others choose the names of files and interfaces. Completion quotes them and never runs them.
+Names of files and interfaces are not trusted: completion quotes them and never runs them.
 """
 
 import os
@@ -21,7 +21,7 @@ BOOBY_TRAPS = ["$(touch pwned)", "$(touch${IFS}pwned)", "`touch pwned`", ";touch
 INTERFACES = ["fwg0", "wg1", "$(touch>pwned)", "`touch>pwned`", "*", "a=b", "peer", "';touch>pwned"]
 KEYS = [KEY, "TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0="]
 
-# Takes the place of fwg.
+# Replaces fwg.
 STAND_IN = f"""\
 #!/bin/sh
 case "$*" in
@@ -84,7 +84,7 @@ class Bash:
         return sorted(words[before:])
 
     def end(self):
-        """Ends the shell. No name was run."""
+        """Ends the shell, and checks that no name was run."""
         self.process.kill()
         self.process.wait(LIMIT)
         os.close(self.pipe)
@@ -189,7 +189,7 @@ def test_settings(bash):
         assert bash.offered(f"fwg set fwg0 {setting} ") == ["off"]
     for setting in "listen-port", f"peer {KEY} endpoint", f"peer {KEY} allowed-ips":
         assert bash.offered(f"fwg set fwg0 {setting} ") == []
-    # The part of a value behind a : or = is not completed to a setting.
+    # The part of a value after : or = is not completed to a setting.
     for value in "host:p", "[::1]:p", "fd00::p", "p=p":
         assert bash.press(f"fwg set fwg0 peer {KEY} endpoint {value}{TAB}").endswith(f" {value}")
 

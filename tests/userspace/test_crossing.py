@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Two ends that are both forkguard, whose handshakes cross: no packet is lost, and they settle.
+"""Handshakes between two ends that both run forkguard cross: no packet is lost, and they settle.
 
-No other implementation lets both handshakes finish, so only forkguard against itself shows it. The
-wire delays each message by half a second, longer than recovery after a reset is spread. Both ends
-are reset at once, as two guests that are forked together are.
+No other implementation lets both handshakes finish, so this needs forkguard at both ends. The wire
+delays each message by half a second, more than the jitter of recovery. Both ends are reset at once,
+like two guests that are forked together.
 """
 
 import pytest
@@ -93,9 +93,9 @@ def test_handshakes_that_cross_lose_nothing(crossing):
 
 @of("crossing")
 def test_they_settle(crossing):
-    """One end begins each of the handshakes that follow, not both."""
+    """Only one end begins each later handshake, not both."""
     begun = seen(crossing["crossing"])["initiations"]
-    # Two rekeys may still cross; what comes later may not.
+    # Two rekeys may still cross, but no later handshakes.
     later = [time for time, _ in begun if time > 250]
     assert 2 <= len(later) <= 4, begun
     assert all(b - a > 100 for a, b in zip(later, later[1:])), begun

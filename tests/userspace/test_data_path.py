@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What forkguard puts on the wire and lets through, beside stock WireGuard, its other end.
+"""The packets that forkguard sends and accepts, with stock WireGuard as the other end.
 
-One script on user-mode Linux: forkguard here, wg0 in the namespace "b", a veth pair between them
-that is listened to. What it has seen comes back as JSON.
+One script in user-mode Linux: forkguard here, wg0 in the namespace "b", a veth pair between them
+that is captured. The script returns its observations as JSON.
 """
 
 import errno
@@ -36,7 +36,7 @@ END
 export KA KB
 """
 
-# Runs at either end; commands come by line, answers go by line.
+# Runs at either end; reads commands and writes answers, one a line.
 END = r"""
 import json, socket, sys
 sockets = {}

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""fwg without a kernel module: its grammar, its errors and its keys, `wg` being the oracle.
+"""fwg without a kernel module: its grammar, its errors and its keys, with `wg` as the oracle.
 
-Words that are understood lead to an error, for there is no such interface: so right and wrong
-words are told apart by the message.
+Valid words also lead to an error, because there is no such interface: so the message tells valid
+words from invalid ones.
 """
 
 import base64
@@ -90,7 +90,7 @@ def test_manual_names_every_word():
 
 @pytest.mark.parametrize("field", FIELDS)
 def test_fields_are_known(field):
-    """An unknown one is an error before there is no such interface."""
+    """An unknown field is reported before the missing interface."""
     assert "Invalid parameter" not in error("show", "fwgtest", field)
     assert "Invalid parameter" in error("show", "fwgtest", field + "s")
 
@@ -247,7 +247,7 @@ WRONG = [
     (["LISTEN-PORT", "1"], "LISTEN-PORT"),
 ]
 
-# What Debian's wg takes, though it can't mean it: it computes modulo 65536.
+# Words that Debian's wg accepts by mistake: it computes modulo 65536.
 LAX = [["listen-port", "65536"], ["peer", KEY, "endpoint", "192.0.2.1:65536"]]
 
 
@@ -264,7 +264,7 @@ def test_settings_that_are_wrong(words, wrong):
 
 
 def wg_understands(*words):
-    """It fails as well, for want of an interface, but then it has understood."""
+    """Does wg understand the words? If so, it fails only because there is no interface."""
     done = run(*words, tool="wg")
     assert (done.returncode, done.stdout) == (1, "")
     return re.match(r"Unable to \w+ (current )?(interface|configuration)",
@@ -272,7 +272,7 @@ def wg_understands(*words):
 
 
 def test_wg_is_of_the_same_mind_about_settings():
-    """Signs before allowed IPs are younger than Debian's wg."""
+    """Except for signs before allowed IPs, which Debian's wg does not know yet."""
     signed = [words for words in RIGHT if "allowed-ips" in words and words[-1][:1] in ("+", "-")]
     assert [words for words in RIGHT if not wg_understands("set", "fwgtest", *words)] == signed
     assert [words for words, _ in WRONG if wg_understands("set", "fwgtest", *words)] == LAX
@@ -319,7 +319,7 @@ AllowedIPs = 10.192.122.4/32, 192.168.0.0/16
 
 @pytest.fixture(name="conf")
 def fixture_conf(tmp_path):
-    """What setconf says of a text."""
+    """A function: the error of setconf for a text."""
     def conf(text):
         path = tmp_path / "fwg.conf"
         path.write_text(text, encoding="utf-8")
@@ -369,14 +369,14 @@ WRONG_FILES = [
     (EXAMPLE + "AllowedIPs=::1, 1", "FILE:14: Unable to parse IP address: `1'"),
     (EXAMPLE + "AllowedIPs=::1/129", "FILE:14: AllowedIP is not in the correct format: `::1/129'"),
     (EXAMPLE + "PublicKey=x", "FILE:14: Key is not the correct length or format: `x'"),
-    # Nearly secrets, which are not told.
+    # Words that may be secrets are not printed.
     ("[Interface]\nPrivateKey=x",
      "FILE:2: Key is not the correct length or format: the value of `PrivateKey'"),
     (EXAMPLE + "PresharedKey=x",
      "FILE:14: Key is not the correct length or format: the value of `PresharedKey'"),
     (f"[Interface]\n PrivateKey {KEY}", "FILE:2: Line unrecognized: `PrivateKey' in [Interface]"),
     (f"[Interface]\nKey = {KEY}", "FILE:2: Line unrecognized: `Key' in [Interface]"),
-    # A key file, taken for a configuration, and slips of the finger: no part of a key is told.
+    # A key file taken for a configuration, and typing errors: no part of a key is printed.
     *((text, f"FILE:{text.count(chr(10)) + 1}: Line unrecognized: its first word is too "
              "long") for text in (KEY, f"[{KEY}", f"[Interface]\nPrivateKey{KEY}",
                                         f"[Interface]\n{KEY} = PrivateKey")),
@@ -386,7 +386,7 @@ WRONG_FILES = [
     ("[Interface]\nPrivateKey=", "FILE:2: Line unrecognized: `PrivateKey' needs a value"),
     (EXAMPLE + "AllowedIPs=", "FILE:14: Line unrecognized: `AllowedIPs' needs a value"),
     (EXAMPLE + "AllowedIPs=+", "FILE:14: Unable to parse IP address: `+'"),
-    # What is for wg-quick.
+    # Settings of wg-quick.
     *(("[Interface]\n" + line, f"FILE:2: Line unrecognized: `{line.split('=')[0]}' in [Interface] "
        "(wg-quick's: use <(wg-quick strip FILE))")
       for line in ("Address=10.0.0.1/24", "DNS=192.0.2.53", "Table=off", "PreUp=true", "PostUp=true",
@@ -401,7 +401,7 @@ def test_files_that_are_wrong(conf, text, message):
 
 @pytest.mark.parametrize("command", ["setconf", "addconf", "syncconf"])
 def test_wg_is_of_the_same_mind_about_files(tmp_path, command):
-    """But for ports that are too large."""
+    """Except for ports that are too large."""
     def understood(text):
         path = tmp_path / "wg.conf"
         path.write_text(text, encoding="utf-8")
@@ -411,7 +411,7 @@ def test_wg_is_of_the_same_mind_about_files(tmp_path, command):
 
 
 def test_file_of_wg_quick_in_this_folder(tmp_path):
-    """wg-quick would take a name without a slash for an interface."""
+    """wg-quick takes a name without a slash for an interface."""
     (tmp_path / "wg0.conf").write_text("[Interface]\nAddress = 10.0.0.1/24\nListenPort = 1\n")
     message = error("setconf", "fwgtest", "wg0.conf", cwd=tmp_path)
     strip = re.search(r"use <\((wg-quick strip .*)\)\)$", message)[1]
@@ -500,7 +500,7 @@ GOOD = encoded(range(32))
     "", "\n", "x", GOOD[:-1], GOOD[:-1] + "\n", GOOD + "=", GOOD + "x", GOOD + "\nx",
     " " + GOOD, GOOD[:20] + "\n" + GOOD[20:], GOOD[:-2] + "==", GOOD[:-1] + "A",
     encoded(range(31)), encoded(range(33)), GOOD + GOOD,
-    # The same 32 bytes, spelt in another way: the unused bits are not zero.
+    # The same 32 bytes in another spelling: the unused bits are not zero.
     GOOD[:-2] + chr(ord(GOOD[-2]) + 1) + "=",
     # The alphabet of URLs.
     "-" + GOOD[1:], "_" + GOOD[1:],
@@ -523,7 +523,7 @@ def test_pubkey_takes_white_space_after_the_key(tail):
 
 
 def test_every_last_letter_is_judged_as_by_wg():
-    """Only 16 of the 64 letters leave no bits over, and the key is refused with the others."""
+    """Only 16 of the 64 letters have no unused bits set; a key with another one is refused."""
     alphabet = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
     taken = [letter for letter in alphabet
              if run("pubkey", input=GOOD[:-2] + letter + "=").returncode == 0]
@@ -549,7 +549,7 @@ def test_key_files(tmp_path, setting, content, good):
 
 
 def test_key_from_a_command_that_fails(tmp_path):
-    """Only a file is empty, or /dev/null, for a key to be removed."""
+    """Only an empty file or /dev/null removes a key, not an empty pipe."""
     script = f'exec "$0" set fwgtest private-key <(false) 2>{tmp_path}/{{}}'
     for tool in FWG, "wg":
         done = subprocess.run(["bash", "-c", script.format("err"), tool], check=False, timeout=60)

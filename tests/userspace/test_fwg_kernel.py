@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""fwg against the real module, and beside it `wg` against stock WireGuard as the oracle.
+"""fwg with the real module, and `wg` with stock WireGuard as the oracle.
 
-A test says by @script what is to run in the guest. All scripts but those that say otherwise run in
-one boot, each in a network namespace of its own; the test gets its script's Result.
+@script gives a test's script for user-mode Linux. All scripts, except those marked as alone, run in
+one boot, each in a network namespace of its own. The test gets its script's Result.
 """
 
 import base64
@@ -48,7 +48,7 @@ FIELDS = ("public-key private-key listen-port fwmark peers preshared-keys endpoi
 
 
 def script(text, setup=SETUP, alone=False):
-    """Has the test's script run before the first test, with all the others or alone."""
+    """Runs the test's script before the first test, with all others or alone."""
     def mark(test):
         SCRIPTS[test.__name__] = setup + text
         if alone:
@@ -77,13 +77,13 @@ def fixture_result(results, request):
 
 
 def parts(result):
-    """What a script printed between lines of --, after it ended well."""
+    """The parts of a script's output between lines of --; the script must have succeeded."""
     assert result.status == 0, result
     return result.out.split("--\n")
 
 
 def assert_same(result):
-    """The parts come in pairs, fwg's and wg's, which are equal but for the interface's name."""
+    """The parts are pairs, fwg's and wg's, which are equal except for the interface's name."""
     pieces = parts(result)
     assert len(pieces) % 2 == 0 and any(pieces)
     for ours, theirs in zip(pieces[::2], pieces[1::2]):
@@ -91,7 +91,7 @@ def assert_same(result):
     return pieces[::2]
 
 
-# What is shown is what wg shows.
+# The output is that of wg.
 
 @script("; echo --\n".join(f"fwg show fwg0 {field}; echo --; wg show wg0 {field}"
                            for field in FIELDS))
@@ -147,7 +147,7 @@ OURS = ("generation", "fork check", "forks seen", "last reset")
 
 
 def without_forks(text):
-    """As wg would print it."""
+    """The text without the lines that wg does not print."""
     lines = text.splitlines(keepends=True)
     return "".join(line for line in lines if not any(f"  {word}: " in line.replace(
         "\x1b[1m", "").replace("\x1b[0m", "") for word in OURS))
@@ -283,7 +283,7 @@ fwg show --json; echo --
 fwg show interfaces --json
 """, setup="")
 def test_json_of_a_name_that_is_no_text(result):
-    """Interfaces may be called by any bytes but a few, and JSON is text."""
+    """An interface's name may have almost any bytes, but JSON is text."""
     shown, interfaces = parts(result)
     assert json.loads(shown)[0]["interface"] == 'f\ufffdé\x1f"'
     assert json.loads(interfaces) == ['f\ufffdé\x1f"']
@@ -295,7 +295,7 @@ fwg --json showconf fwg0 | cmp - <(fwg showconf --json fwg0)
 fwg --json
 """)
 def test_json_of_the_configuration(result):
-    """What showconf prints, in the shape of show."""
+    """The configuration of showconf, in the form of show."""
     conf, dump, shown = map(json.loads, parts(result))
     everything, = dump
     for member in ("public_key", "generation", "resets", "last_reset", "drops"):
@@ -309,7 +309,7 @@ def test_json_of_the_configuration(result):
     assert shown[0]["private_key"] == "(hidden)"
 
 
-# What is set is what wg sets.
+# The settings are those of wg.
 
 def same_after(*commands, shown="dump"):
     """Both tools get the same words, with IF for the interface; then the dumps are compared."""
@@ -402,7 +402,7 @@ fwg addconf fwg0 conf
 fwg show fwg0 allowed-ips
 """)
 def test_allowed_ips_that_come_and_go(result):
-    """Of a peer's, a sign adds or takes one and leaves the rest; of another's, it takes none."""
+    """A sign adds or removes one allowed IP and keeps the rest; it removes none of another peer."""
     shown = [[sorted(line.split("\t")[1].split(" ")) for line in part.splitlines()]
              for part in parts(result)]
     assert shown == [
@@ -546,7 +546,7 @@ def test_addconf(result):
         f"{D}\t(none)\t(none)\t(none)\t0\t0\t0\toff"]
 
 
-# Debian's wg keeps a preshared key that the file does not have any more; later ones do not.
+# Debian's wg keeps a preshared key that the file no longer has; later versions do not.
 @script(FULL + CONF + "fwg syncconf fwg0 conf; fwg show fwg0 dump")
 def test_syncconf(result):
     assert parts(result)[0].splitlines() == [
@@ -586,10 +586,10 @@ def test_wrong_file_changes_nothing(result):
     assert result.errors == ["fwg: conf:14: Unable to find port of endpoint: `nowhere'"] * 3
 
 
-# Both at length.
+# Long sequences of commands.
 
 def walk(generator, steps):
-    """Commands of any kind for both, every few of them followed by a look at what came of them."""
+    """Random commands for both tools; after every few, the configuration is compared."""
     def of_peer():
         return generator.choice([
             "remove", "preshared-key psk", "preshared-key /dev/null", "endpoint 192.0.2.1:0",
@@ -635,7 +635,7 @@ POOL = ["0.0.0.0/0", "::/0", *(f"10.{a}.{b}.{c}/{length}" for a, b, c, length in
 echo --; fwg showconf fwg0; echo --; wg showconf wg0
 """)
 def test_a_walk_with_both(result):
-    """Whatever is done to either, in whatever order, they are alike."""
+    """After any sequence of commands, both configurations are the same."""
     differences, ours, theirs = parts(result)
     assert not differences
     assert ours == theirs and ours.count("[Peer]") > 1
@@ -687,7 +687,7 @@ cat q0.conf
 ip -br link show type forkguard
 """)
 def test_wg_quick(result):
-    """With fwg for wg, and interfaces of our kind, it does what it does with wg."""
+    """With fwg in place of wg, and interfaces of our kind, wg-quick does the same as with wg."""
     mark, up, down = parts(result)
     assert mark == "0xca6c\n"
     assert up.splitlines() == [
@@ -732,7 +732,7 @@ PublicKey = {D}
     assert all(line.startswith("[#] ") for line in result.errors)
 
 
-# What is wrong changes nothing.
+# Invalid input changes nothing.
 
 @script(FULL + """\
 fwg show fwg0 dump >before
@@ -808,7 +808,7 @@ def test_resolver_is_asked_again(result):
     assert end.endswith(": `nowhere.example.com:1'")
 
 
-# What only forkguard has.
+# Features that only forkguard has.
 
 @script(TUNNEL + """\
 fwg reset fwg0
@@ -841,7 +841,7 @@ fwg show fwg1 listen-port
 fwg show fwg1 fwmark
 """)
 def test_port_in_use(result):
-    """What the kernel refuses is named, and where it stands."""
+    """The error names the word that the kernel refuses, and its place."""
     message = ("Unable to modify interface fwg1: Address already in use "
                "(the port could not be opened): `1001'")
     assert result.status == 0, result
@@ -870,7 +870,7 @@ printf '[Peer]\\nPresharedKey = %s\\nPublicKey = %s\\n' $PSK $D >>conf
 fwg show fwg0 dump | cmp before -
 """)
 def test_word_that_the_kernel_refuses(result):
-    """Were the kernel of another mind than we, it would be said where."""
+    """If the kernel refuses a word that fwg accepts, the error has its place."""
     assert result.status == 0, result
     for line, word, where in zip(result.errors, ["10.66.66.66/32", D, "10.66.66.66/32", D],
                                  ["", "", "conf:4: ", "conf:9: "]):
@@ -885,13 +885,13 @@ LD_PRELOAD=$SCRIPTS/spoil.so fwg set fwg0 peer $A allowed-ips {",".join(IPS)},10
 fwg show fwg0 allowed-ips | tr ' ' '\\n' | wc -l
 """)
 def test_word_in_a_later_message(result):
-    """The messages before it were applied, and of this one nothing."""
+    """The messages before it are applied; nothing of this one is."""
     line, = result.errors
     assert line.endswith(": `10.66.66.66/32'")
     assert 0 < int(parts(result)[0]) < len(IPS)
 
 
-# The messages themselves, said to forkguard and to stock WireGuard.
+# The messages themselves, sent to forkguard and to stock WireGuard.
 
 def guest_program(mode):
     return script(f"python3 -B {uml.TOP}/tests/userspace/semantics.py {mode}")
@@ -904,10 +904,10 @@ def test_every_message_does_what_it_does_to_wireguard(result):
     different = {name: sides for name, sides in outcomes.items()
                  if name in semantics.SCENARIOS and sides["ours"] != sides["theirs"]}
     assert not different
-    # Of a message that is wrong, WireGuard applies what comes before.
+    # WireGuard applies an invalid message up to the error.
     for name in semantics.REFUSED:
         ours, theirs = outcomes[name]["ours"], outcomes[name]["theirs"]
-        # Of flags that it does not know, it has said so since Linux 6.16.
+        # It refuses unknown flags only since Linux 6.16.
         expected = theirs["errors"] if "flags of" not in name else [errno.EINVAL]
         assert ours["errors"] == expected != [0], name
         assert theirs["errors"] != [0], name
@@ -939,7 +939,7 @@ PADDING, KEY, ALLOWED_IPS = 0, 1, 9 | NESTED
 
 
 def empty_nests(attributes):
-    """The kinds of nests with nothing in them, as the path to each."""
+    """The paths to all empty nests."""
     for kind, value in attributes:
         if value == [] and kind & NESTED:
             yield (kind,)
@@ -948,9 +948,9 @@ def empty_nests(attributes):
 
 
 def merge(dump):
-    """What a dump tells, wherever its messages end: the headers, the attributes of the device in the
-    first message and in those that follow a whole peer, and the peers, each as [attributes, allowed
-    IPs]. Left out is what forkguard alone has, and padding, of which there is as much as it takes."""
+    """The contents of a dump, independent of message boundaries: the headers, the attributes of the
+    device in the first message and in those after a complete peer, and the peers, each as
+    [attributes, allowed IPs]. Omits forkguard's own attributes, and padding, which varies."""
     headers, first, later, told = set(), None, [], []
     for message in (message for datagram in dump for message in datagram):
         if message[0] == "done":
@@ -963,7 +963,7 @@ def merge(dump):
         elif len(told) > 1:
             later.append(ours)
         else:
-            # Nobody knows yet that the first peer is whole.
+            # The first peer may not be complete yet.
             assert ours in (first, [])
         for _, peer in next((value for kind, value in message[-1] if kind == PEERS), []):
             kinds = [kind for kind, _ in peer]
@@ -980,7 +980,7 @@ def merge(dump):
 
 @guest_program("shapes")
 def test_dumps_have_the_shape_of_wireguards(result):
-    """Attribute by attribute: order, sizes, values, padding, and what there is none of."""
+    """Attribute by attribute: order, sizes, values, padding, and absent attributes."""
     dumps = json.loads(parts(result)[0])
     assert set(dumps) == set(semantics.SHAPES)
     assert sum(len(dump["ours"]) > 2 for dump in dumps.values()) >= 4
@@ -988,7 +988,7 @@ def test_dumps_have_the_shape_of_wireguards(result):
         for message in (message for datagram in dump["ours"] for message in datagram):
             assert not list(empty_nests(message[-1] if message[0] == "device" else [])), name
         assert merge(dump["ours"]) == merge(dump["theirs"]), name
-        # The end comes with the last message where there is room.
+        # The end is in the datagram of the last message if there is room.
         assert dump["ours"][-1][0][0] == dump["theirs"][-1][0][0], name
 
 
@@ -1000,7 +1000,7 @@ def test_no_packet_is_without_a_peer_while_allowed_ips_are_replaced(result):
 
 @guest_program("dumps")
 def test_change_in_the_middle_of_a_dump(result):
-    """It is told of, and whatever comes after it is of what is there then."""
+    """The dump reports the change, and continues with the new state."""
     for name, dump in json.loads(parts(result)[0]).items():
         assert dump["interrupted"] == (name != "nothing"), name
         assert set(dump["after"]) <= set(dump["there"]), name
@@ -1010,7 +1010,7 @@ def test_change_in_the_middle_of_a_dump(result):
 
 @guest_program("pace")
 def test_dump_takes_time_by_the_number_of_peers(result):
-    """Half as long is usual. If each message began at the first peer, it would be twice as long."""
+    """Usually half of that. If each message began at the first peer, it would be twice that."""
     few, many = json.loads(parts(result)[0]).values()
     assert many < semantics.PACE * few, (few, many)
 
@@ -1114,7 +1114,7 @@ done
 fwg show fwg0 --json; echo --; ethtool -S fwg0
 """)
 def test_drops(result):
-    """JSON and ethtool show the same counters, by the names in the manual."""
+    """JSON and ethtool show the same counters, with the names in the manual."""
     as_json, ethtool = parts(result)
     counters = {name: int(count)
                 for name, count in re.findall(r"^ +(\w+): (\d+)$", ethtool, flags=re.M)}
@@ -1139,7 +1139,7 @@ def test_generation(result):
     generation = json.loads(as_json)
     assert list(values) == ["source", "check", "tag", "forks"]
     assert generation == json.loads(shown)[0]["generation"]
-    # User-mode Linux has no ACPI, so the loud form is what there is to see.
+    # User-mode Linux has no ACPI, so there is no ID, and the warning is shown.
     assert generation["source"] == "none" == values["source"]
     assert generation["tag"] is None and values["tag"] == "(none)"
     assert generation["check"] in ("notifier", "none")

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""forkguard in stock WireGuard's place, as the network around it sees it: its link, what is on the
-wire below it, and what becomes of packets that can't go.
+"""forkguard in place of stock WireGuard, as seen by the network around it: its link, its packets on
+the wire, and packets that it can't send.
 
-Scripts on user-mode Linux, where sleeping takes no time, each of which is played twice: with t0 of
-the kind under test, once forkguard and once stock WireGuard. The other end is always stock, wg0 in
-the namespace "b". What the second time was seen is what the first time has to be seen, and what it
-is said to be here.
+Each script runs twice in user-mode Linux, where sleeping takes no time: with t0 as a forkguard
+interface, and with t0 as a stock WireGuard interface. The other end is always stock, wg0 in the
+namespace "b". The observations of both runs must be the same, and as expected here.
 """
 
 import errno
@@ -64,13 +63,13 @@ def fixture_results(tmp_path_factory, request):
 
 @pytest.fixture(name="both")
 def fixture_both(results, request):
-    """What the scripts saw that a test is of: with forkguard, and with stock WireGuard."""
+    """The observations of a test's scripts: with forkguard, and with stock WireGuard."""
     return [uml.seen(results[f"{request.function.script} {kind}"]) for kind in KINDS]
 
 
 @pytest.fixture(name="same")
 def fixture_same(both):
-    """A function: a part of what was seen, which was the same both times."""
+    """A function: returns an observation, which must be the same in both runs."""
     def part(name):
         ours, theirs = (seen[name] for seen in both)
         assert ours == theirs, name
@@ -299,7 +298,7 @@ wire = of("wire")
 
 @wire
 def test_peer_moves_between_families(same):
-    """The endpoint is what was learnt, and what is sent goes there, from where we were reached."""
+    """Packets go to the endpoint that was learnt, from the address that the peer reached."""
     assert same("roaming") == [
         [True, "192.168.9.2:1001", [["192.168.9.1", 1000], ["192.168.9.2", 1001]]],
         [True, "192.168.9.3:1001", [["192.168.9.1", 1000], ["192.168.9.3", 1001]]],
@@ -321,7 +320,7 @@ def test_mark_is_on_every_message(same):
 def test_source_address(same, version):
     first, second, way = {"4": ("192.168.9.1", "192.168.9.5", "192.168.8.1"),
                           "6": ("fd09::1", "fd09::5", "fd08::1")}[version]
-    # Of IPv6, an address is as good on any interface.
+    # An IPv6 address may be used on any interface.
     moved = way if version == "4" else second
     assert same("sources")[version] == {
         "reached": [True, second], "address removed": first, "link down and up": second,
@@ -330,7 +329,7 @@ def test_source_address(same, version):
 
 @wire
 def test_outer_headers(same):
-    """Routers may fragment, whatever the inner packet says; and its TTL is its own."""
+    """Routers may fragment, whatever the inner packet says. Inner and outer TTL are independent."""
     headers = same("headers")
     assert headers["IPv4 0"] == headers["IPv4 2"] == [[0, 64, 0]]
     assert headers["IPv6 0"] == headers["IPv6 2"] == [[0, 64]]
@@ -338,7 +337,7 @@ def test_outer_headers(same):
 
 @wire
 def test_messages_in_pieces(same):
-    """They are cut to what the link below takes, or a router says that it takes."""
+    """Messages are fragmented for the MTU of the link below, or of the path."""
     whole4, whole6 = [[20 + 8 + 32 + 1328]], [[40 + 8 + 32 + 1328]]
     for whole, seen in (whole4, same("pieces over IPv4")), (whole6, same("pieces over IPv6")):
         assert seen[::2] == whole * 3
@@ -362,7 +361,7 @@ def test_mtu_of_a_running_tunnel(same):
 
 @wire
 def test_refusals(same):
-    """By ICMP of both versions to those who are routed, by errors to those who are here."""
+    """Forwarded packets are refused by ICMP of both versions, local ones by errors."""
     v4, v6 = ["172.16.0.1", "172.16.0.9"], ["fd16::1", "fd16::9"]
     assert same("refusals") == {
         "nobody": [*v4, 3, 1, 0, True], "nobody6": [*v6, 1, 3, 0, True],
@@ -375,8 +374,8 @@ def test_refusals(same):
 
 @wire
 def test_sleep(both, same):
-    """Keys do not outlive it, and packets make new ones; forkguard's are made before any comes."""
-    # Stock begins a handshake now, if the other end has not.
+    """Keys do not survive it. Packets cause new ones; forkguard makes them before any packet."""
+    # Stock begins a handshake now, unless the other end has.
     assert both[0]["types after sleep"][:1] == [4]
     assert both[1]["types after sleep"][:1] in ([1], [4])
     assert same("keys outlive sleep") is False
@@ -470,7 +469,7 @@ def test_features(same):
 @link
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 def test_port_of_somebody_else(same, address):
-    """Nothing is changed, and an interface that is down finds out when it comes up."""
+    """Nothing is changed. An interface that is down gets the error when it comes up."""
     (refused, port), _, _ = same(f"{address} is taken, up")
     assert refused and port == "1999"
     (accepted, port), (refused, _), (opened, _) = same(f"{address} is taken, down")
@@ -570,14 +569,14 @@ for names in "", "tx", "rx", "sg", "tso", "gso", "gro", "tx rx sg tso gso gro":
 
 @of("offloads")
 def test_offloads(both):
-    """With each of them off, of the tunnel or of the link below, what is sent is what arrives, in
+    """With each offload off, in the tunnel or in the link below, the data arrives unchanged, in
     packets with checksums, and is counted."""
     ours, stock = both
     assert ours == stock
     assert len(ours) == 15
     for name, (streams, lengths, wrong, enough, counted) in ours.items():
         assert streams == [True, True], name
-        # Without checksums there is no segmentation, and who wants it is told so.
+        # Without checksum offload there is no segmentation: requesting it is an error.
         assert lengths == (-errno.EIO if "tx" in name and "t0" in name else [500] * 9 + [200]), name
         assert (wrong, enough) == (0, True), name
         assert counted == [[True, True, [0] * 4]] * 2, name
@@ -661,8 +660,8 @@ out["not IP"] = told(lambda: answer(lambda: packets.sendto(b"\x50" + bytes(40), 
 
 @of("noise")
 def test_noise_of_strangers(both):
-    """The statistics of the interface count what stock's count: nothing of what anybody can send.
-    forkguard's own count it by reason."""
+    """As in stock, the interface statistics do not count messages that anybody can send.
+    forkguard's own counters count them by reason."""
     ours, stock = ({name: words[part] for name, words in seen.items()}
                    for part, seen in ((0, both[0]), (0, both[1])))
     assert ours == stock
@@ -783,7 +782,7 @@ wire.wait(0.5)
 
 @of("peers")
 def test_peers_come_and_go(both):
-    """Under load: a peer is sent to and heard while it is one, by the interface whose it is."""
+    """Under load: exactly while a peer belongs to an interface, that exchanges packets with it."""
     ours, stock = both
     assert ours == stock
     yes, heard = [True, False], [True]
@@ -794,7 +793,7 @@ def test_peers_come_and_go(both):
     assert ours["another peer is added"] == [[[1000, 1000]], all_of_them]
     only_c = [nobody, yes, [False], heard]
     assert ours["a peer is removed"] == [[], only_c]
-    # What the other one is sent it has to deliver, too: it is the same machine.
+    # The other peer is on the same machine, so it must also deliver what it receives.
     assert ours["an allowed IP moves"] == [[[1000, 2000]], [yes, yes, [False], heard]]
     for name in "none", "others":
         assert ours[f"allowed IPs are replaced by {name}"] == [[], only_c]
@@ -837,7 +836,7 @@ out["another port"] = arrives(ours, THERE, theirs), arrives(theirs, HERE, ours)
 
 @of("without IPv6")
 def test_kernel_without_ipv6(same):
-    """Endpoints may have it, and are where nothing goes."""
+    """IPv6 endpoints are accepted, but nothing can be sent to them."""
     assert same("to IPv6") == [[1, False], "[fd09::2]:1000"]
     assert same("its transfer") == "0"
     waited, there, back = same("to IPv4")

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Floods of handshake messages, with stock WireGuard at the other end: who is flooded answers with
-cookies only, and so does stock, in either direction; data goes on; and who has shown a cookie is
-answered, but not too often.
+"""Floods of handshake messages, with stock WireGuard at the other end. A flooded end, forkguard or
+stock, answers only with cookie replies; data continues. Messages with a valid cookie are answered,
+at a limited rate.
 
-Two scripts on user-mode Linux: forkguard here, wg0 in the namespace "b", a veth pair between them
-that is listened to. What has been seen comes back as JSON. That data goes on is seen in real time;
-for all else, sleeping takes no time, nor does computing, so that a burst waits as a whole.
+Two scripts in user-mode Linux: forkguard here, wg0 in the namespace "b", a veth pair between them
+that is captured. The observations are returned as JSON. Data during a flood is tested in real time;
+for all else, neither sleeping nor computing takes time, so that a whole burst waits at once.
 """
 
 import json
@@ -86,7 +86,7 @@ def cookie_of(reply, message, giver):
     return xunseal(key, reply[8:32], reply[32:64], message[-32:-16])
 """
 
-# Bursts of messages, so that there always was one in the last second, and what they were answered.
+# Bursts of messages, so that there always was one in the last second, and their answers.
 FLOOD = COMMON + r"""
 source, to, key, seconds, pause, count = sys.argv[1:]
 sock = udp(source)
@@ -274,7 +274,7 @@ def test_handshake_gets_through_a_flood_with_a_cookie(seen, who, what, ours):
     assert seen[who], seen[what]
     initiation, reply, again, response = seen[what][:4]
     assert [initiation, reply, again] == [[1, False, ours], [3, False, not ours], [1, True, ours]]
-    # Who has been given a cookie before shows it in responses, too.
+    # An end that has received a cookie before uses it in responses, too.
     assert response in ([2, False, not ours], [2, True, not ours])
 
 
@@ -282,7 +282,7 @@ def test_source_that_shows_a_cookie_is_answered_not_too_often(seen):
     answered = seen["answered"]
     # (responses, cookies) to 16 initiations.
     assert answered["without a cookie"] == [0, 16]
-    # Each source for itself, which is a network if IPv6.
+    # Each source has its own limit; for IPv6, a source is a network.
     for sources, limit in (("IPv4", 6), ("two of IPv4", 12), ("neighbours of IPv6", 6),
                            ("two networks of IPv6", 12)):
         assert answered[sources] == [limit, 0], sources

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Who may do what: users without privileges, and those who have some in a namespace of their own.
+"""Permissions of unprivileged users, and of users with privileges in a namespace of their own.
 
-One script on user-mode Linux. Root has fwg0 and wg0 in one network namespace; "nobody" tries, from
-where he is, what the tools ask the kernel for, and what they would never ask. Each attempt is made
-on stock WireGuard too, where that has the like, and root's own success is the control.
+One script in user-mode Linux. Root has fwg0 and wg0 in one network namespace. The user "nobody"
+sends the tools' requests to the kernel, and others. Each attempt is also made with stock WireGuard,
+if that has a similar request; root's success is the control.
 """
 
 import json
@@ -11,7 +11,7 @@ import json
 import pytest
 import uml
 
-# Speaks generic netlink without the tools' manners; prints what the kernel answers to each request.
+# Sends generic netlink requests without the tools' checks; prints the kernel's answers.
 ASK = r"""
 import errno, json, os, socket, struct, sys
 FORKGUARD, GET, SET, RESET, GENERATION = "forkguard", 0, 1, 64, 65
@@ -54,7 +54,7 @@ class Talk:
 talk = Talk()
 """
 
-# What anybody can try on root's interfaces; the index of one that he can't see is no secret.
+# Attempts on root's interfaces. The index of an interface in another namespace is no secret.
 ATTEMPTS = ASK + r"""
 done = {}
 fg, groups = talk.family("forkguard")
@@ -81,7 +81,7 @@ except OSError as error:
 print(json.dumps(done))
 """
 
-# Hears no event of another namespace, even if he asks to listen to all of them.
+# Gets no event of another namespace, even with a request to listen to all namespaces.
 LISTEN = ASK + r"""
 fg, groups = talk.family("forkguard")
 talk.socket.setsockopt(EVENTS_HOLD, 1, groups["events"])
@@ -189,7 +189,7 @@ cat heard-by-root; next
 /usr/bin/python3 attempts.py
 """ % (ATTEMPTS, LISTEN)
 
-# The namespace of the sockets goes, and with it what the route to a peer leads to.
+# The namespace of the sockets is deleted, and with it the device of the route to a peer.
 BIRTH = r"""
 unshare -n sleep 600 & birth=$!
 while [ /proc/$birth/ns/net -ef /proc/self/ns/net ]; do sleep 0.1; done
@@ -225,8 +225,8 @@ ip link del fwg0
 sleep 1
 """
 
-# Two namespaces of a machine with a generation ID, which is forked while it is idle. Comes last:
-# the machine keeps its ID.
+# Two namespaces of a machine with a generation ID, which is forked while it is idle. This comes
+# last, because the machine keeps its ID.
 TAGS = r"""
 unshare -n sleep 600 & theirs=$!
 while [ /proc/$theirs/ns/net -ef /proc/self/ns/net ]; do sleep 0.1; done
@@ -267,7 +267,7 @@ def fixture_parts(results):
 
 @pytest.fixture(name="attempts", params=["plain", "users", "netns"])
 def fixture_attempts(parts, request):
-    """What nobody's attempts came to: from root's namespaces, from a user namespace of his own,
+    """The results of the attempts of "nobody": from root's namespaces, from a new user namespace,
     and from one with a network namespace."""
     return request.param, json.loads(parts[{"users": "userns"}.get(request.param, request.param)])
 
@@ -289,7 +289,7 @@ def test_interfaces_of_others_are_out_of_reach(attempts):
 
 
 def test_nobody_resets_the_machine(parts, attempts):
-    """A reset is of an interface that one has: not even root resets all at once this way."""
+    """A reset needs an interface of one's own: not even root can reset all at once this way."""
     where, done = attempts
     refusal = "EBADR" if where == "netns" else "EPERM"
     assert done["reset of nothing"] == refusal
@@ -299,10 +299,10 @@ def test_nobody_resets_the_machine(parts, attempts):
 
 
 def test_generation_takes_a_namespace(attempts):
-    """Who may have an interface may know by what his keys are guarded, and no more."""
+    """A user who may have an interface may query the fork detection, and no more."""
     where, done = attempts
     assert done["generation"] == done["events"] == ("ok" if where == "netns" else "EPERM")
-    # Source, check and forks; here is no ID that a tag could be of.
+    # Source, check and forks; without an ID there is no tag.
     assert done["generation tells"] == ([1, 2, 4] if where == "netns" else [])
 
 
@@ -316,7 +316,7 @@ def test_own_interfaces_are_ones_own(parts):
 
 
 def test_sockets_stay_with_who_made_them(parts):
-    """An interface that was moved is its new owner's, but for the sockets in the old namespace."""
+    """A moved interface belongs to its new owner, except for the sockets in the old namespace."""
     assert parts["moved"].splitlines() == [
         "fwg listen-port 9: refused", "fwg fwmark 9: refused", "fwg private-key /dev/null: ok",
         "1001",
@@ -326,14 +326,14 @@ def test_sockets_stay_with_who_made_them(parts):
 
 
 def test_events_stay_in_their_namespace(parts):
-    """Asking for those of all namespaces is allowed, and of no use to him."""
+    """Listening to all namespaces is allowed, but gives no events of others."""
     assert json.loads(parts["heard"]) == {"all namespaces": "ok", "heard": ["mine"]}
     assert json.loads(parts["heard_by_root"]) == {"all namespaces": "ok", "heard": ["fwg0"]}
 
 
 def test_route_goes_with_the_namespace_of_the_sockets(results):
-    """An interface that has been moved outlives it. That nothing is used after it was freed is
-    for KASAN to say."""
+    """A moved interface outlives the namespace. KASAN checks that nothing is used after it was
+    freed."""
     result = results["birth"]
     assert result.status == 0, result
     assert result.out.split() == ["148", "[fd00::2]:9"]
@@ -341,7 +341,7 @@ def test_route_goes_with_the_namespace_of_the_sockets(results):
 
 @pytest.fixture(scope="module", name="generations")
 def fixture_generations(results):
-    """What the two namespaces were told in turn, and the interface in the first one."""
+    """The generations reported to the two namespaces in turn, and to the first one's interface."""
     result = results["tags"]
     assert result.status == 0, result
     *told, [interface] = map(json.loads, result.out.splitlines())

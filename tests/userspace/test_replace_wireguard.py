@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""The parameter replace_wireguard where it is refused: this kernel has WireGuard built in."""
+"""The parameter replace_wireguard is refused by a kernel that has WireGuard built in."""
 
 import pytest
 import uml
@@ -45,7 +45,7 @@ def fixture_parts(result):
 
 
 def test_refused_as_what_modprobe_takes_for_an_error(result):
-    """It takes EEXIST for a module that is loaded already, and is content."""
+    """modprobe takes EEXIST for a loaded module, and reports success."""
     refusals = [line for line in result.errors if "insmod" in line]
     assert len(refusals) == 3
     assert all(line.endswith("Device or resource busy") for line in refusals)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0
-"""To configure what is configured already begins nothing; what is new begins what it should.
+"""Repeating a configuration begins no handshake; a change begins the handshakes that it should.
 
-Scripts on user-mode Linux whose sleeping takes no time. The peer is absent, and the initiations
-that call it are counted on the wire.
+Scripts in user-mode Linux, where sleeping takes no time. The peer is absent, and the initiations to
+it are counted on the wire.
 """
 
 import pytest
@@ -69,7 +69,7 @@ def fixture_out(results, request):
 
 @uml.of("again")
 def test_the_same_configuration_does_not_call_an_absent_peer_for_ever(out):
-    """It is called for a minute and a half, for the packet that waits, and then no more."""
+    """Handshakes are tried for a minute and a half, for the waiting packet, and then no more."""
     assert 15 <= out["called"] <= 20
     assert out["quiet"] == 0
 

@@ -1,10 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0
-"""What a tunnel does by itself, minute after minute, beside what stock WireGuard does in the same
-place: the timers of the WireGuard whitepaper, section 6.
+"""What a tunnel does on its own over minutes, compared with stock WireGuard: the timers of the
+WireGuard whitepaper, section 6.
 
-One script on user-mode Linux whose sleeping takes no time. In each situation there are two tunnels,
-one that forkguard begins or ends and one of stock WireGuard alone; all are alive at once, and what
-goes over the wire is compared by kind, length and time. Their other ends are stock WireGuard's.
+One script in user-mode Linux, where sleeping takes no time. In each situation there are two
+tunnels, one with forkguard at one end and one with stock WireGuard only. All run at the same time,
+and their messages are compared by type, length and time. The other ends are stock WireGuard.
 """
 
 import dataclasses
@@ -14,18 +14,18 @@ import pytest
 import uml
 from messages import INITIATION, KEEPALIVE_LEN, RESPONSE, TRANSPORT
 
-JITTER = 1  # a third of a second, and what the kernel's timers are late when they are far ahead
+JITTER = 1  # a third of a second, and the delay of the kernel's timers that are set far ahead
 
 
 @dataclasses.dataclass(frozen=True)
 class Situation:
-    """When either end sends a packet, in seconds from the start."""
+    """The times at which each end sends packets, in seconds from the start."""
 
     ours: tuple = ()
     theirs: tuple = ()
     persistent: int = 0  # keepalive interval of ours
-    gone: float = 0  # when the other end goes down; negative for before the start
-    slack: float = JITTER  # by which two tunnels may differ
+    gone: float = 0  # when the other end goes down; negative: before the start
+    slack: float = JITTER  # seconds by which two tunnels may differ
 
 
 EACH_SECOND = tuple(range(1, 230))
@@ -36,7 +36,7 @@ SITUATIONS = {
     "the way is kept open": Situation(persistent=7),
     "initiator sends": Situation(ours=(0, *EACH_SECOND), theirs=EACH_SECOND),
     "responder sends": Situation(ours=EACH_SECOND, theirs=(0, *EACH_SECOND)),
-    # It begins a handshake with the first keepalive that is due after two minutes.
+    # It begins a handshake at the first keepalive that is due after two minutes.
     "initiator receives": Situation(ours=(0,), theirs=EACH_SECOND, slack=11),
     "session of ours is old": Situation(ours=(0, 185)),
     "session of theirs is old": Situation(ours=(185,), theirs=(0,)),
@@ -151,7 +151,7 @@ print(json.dumps([(t["kind"], t["name"], t["seen"]) for t in tunnels]))
 
 @pytest.fixture(scope="module", name="seen")
 def fixture_seen(tmp_path_factory):
-    """What went over the wire: {situation: {kind: [(time, from us, type, length)]}}."""
+    """The messages on the wire: {situation: {kind: [(time, from us, type, length)]}}."""
     situations = {name: dataclasses.asdict(what) for name, what in SITUATIONS.items()}
     script = f"""\
 umask 077
@@ -188,9 +188,9 @@ def test_forkguard_does_as_wireguard_does(seen, name):
     for from_us in True, False:
         for kind in INITIATION, RESPONSE, TRANSPORT:
             mine, others = times(ours, kind, from_us), times(stock, kind, from_us)
-            # At the end of the watch one may be a moment late.
+            # At the end, one may be a moment late.
             assert abs(len(mine) - len(others)) <= 1, (kind, mine, others)
-            # What is late makes late what follows.
+            # A delay also delays what follows, so compare intervals.
             mine, others = ([b - a for a, b in zip([0, *some], some)] for some in (mine, others))
             late = [(a, b) for a, b in zip(mine, others) if abs(a - b) > SITUATIONS[name].slack]
             assert not late, (kind, late)
@@ -202,20 +202,20 @@ def near(time, expected):
 
 @pytest.mark.parametrize("kind", ["forkguard", "wireguard"])
 class TestProtocol:
-    """What the whitepaper says; of stock too, which shows that it is really waited for."""
+    """The rules of the whitepaper; also for stock, to show that the tests wait long enough."""
 
     def test_initiation_is_repeated_for_90_seconds(self, seen, kind):
         begun = times(seen["nobody is there"][kind], INITIATION)
         gaps = [b - a for a, b in zip(begun, begun[1:])]
         assert all(near(gap, 5) for gap in gaps)
-        # Not in step with all others that have lost the same peer.
+        # There is jitter, so that not all that have lost the same peer act in step.
         assert len({round(gap, 1) for gap in gaps}) > 1
         assert 90 <= begun[-1] <= 90 + 10 + 20 * JITTER and len(begun) >= 17
 
     def test_who_was_told_something_says_that_he_is_there(self, seen, kind):
         events = seen["something was received"][kind]
         kept = times(events, TRANSPORT, length=KEEPALIVE_LEN)
-        # Once, ten seconds after the first packet, for all that came meanwhile.
+        # One, ten seconds after the first packet, for all packets until then.
         assert len(kept) == 1 and near(kept[0], 13)
 
     def test_who_hears_nothing_begins_a_handshake(self, seen, kind):
@@ -226,13 +226,13 @@ class TestProtocol:
         kept = times(seen["the way is kept open"][kind], TRANSPORT, length=KEEPALIVE_LEN)
         gaps = [b - a for a, b in zip(kept, kept[1:])]
         assert len(gaps) > 25 and max(gaps) <= 7 + JITTER
-        # One is shorter: the new session after two minutes is shown at once.
+        # One is shorter: the keepalive that confirms the new session after two minutes.
         assert sum(near(gap, 7) for gap in gaps) >= len(gaps) - 2
 
     def test_initiator_begins_anew_after_two_minutes(self, seen, kind):
         begun = times(seen["initiator sends"][kind], INITIATION)
         assert len(begun) == 2 and (near(begun[1], 120) or near(begun[1], 121))
-        # Nothing waited for it.
+        # No packet waited for the handshake.
         data = [at for at in times(seen["initiator sends"][kind], TRANSPORT) if at < EACH_SECOND[-1]]
         assert max(b - a for a, b in zip(data, data[1:])) < 1.5
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Runs what many tests need run on user-mode Linux, where the forkguard module is, in one boot."""
+"""Runs scripts of many tests in one boot of user-mode Linux, with the forkguard module."""
 
 import dataclasses
 import json
@@ -10,8 +10,8 @@ from pathlib import Path
 TOP = Path(__file__).parents[2]
 FWG = Path(os.environ.get("FWG") or TOP / "build" / "fwg")
 
-# Each script gets a network namespace of its own. Starting a program takes 0.1 s there, so as few
-# are started as can be.
+# Each script gets a network namespace of its own. Starting a program takes 0.1 s there, so scripts
+# start few.
 RUNNER = """\
 export SCRIPTS=$1
 cd /tmp
@@ -33,7 +33,7 @@ ips() {{ printf '%s\\n' "$@" | ip -batch -; }}
 
 @dataclasses.dataclass
 class Result:
-    """How a script ended; what is on stderr by line."""
+    """The result of a script; stderr is a list of lines."""
 
     status: int
     out: str
@@ -59,7 +59,7 @@ def run_scripts(scripts, folder, *options, seconds=600):
 
 
 def of(name):
-    """Marks a test as one of what a script saw."""
+    """Marks a test that evaluates a script."""
     def mark(test):
         test.script = name
         return test
@@ -67,15 +67,15 @@ def of(name):
 
 
 def wanted(request):
-    """The names of the scripts that the tests of a module that are to be run are of."""
+    """The names of the scripts that the selected tests of a module need."""
     return {item.function.script for item in request.session.items
             if item.module is request.module and hasattr(item.function, "script")}
 
 
 def see(scripts, options, tmp_path_factory):
-    """What came of {name: script in Python}: the Result of each. They may use guest.py, and fill `out`
-    with what they see. Sleeping takes no time; OPTIONS has what else some of them want of a kernel,
-    each kind of which is booted once."""
+    """The Results of {name: script in Python}. Scripts may use guest.py, and store observations in
+    `out`. Sleeping takes no time. OPTIONS has kernel options for some scripts; there is one boot
+    for each set of options."""
     boots, found = {}, {}
     for name, text in scripts.items():
         boots.setdefault(options.get(name, ()), {})[name] = f"""\
@@ -98,6 +98,6 @@ END_OF_SCRIPT
 
 
 def seen(result):
-    """What such a script saw."""
+    """The observations of such a script."""
     assert result.status == 0, result
     return json.loads(result.out)
