@@ -11,7 +11,7 @@
 #include "send.h"
 
 /**
- * struct answer_cb - what is kept of a handshake message while it waits
+ * struct answer_cb - data about a handshake message while it waits
  * @from: the endpoint that it came from
  */
 struct answer_cb {

@@ -14,7 +14,7 @@ struct sk_buff;
 struct sk_buff_head;
 
 /**
- * struct send_cb - what is kept of a packet while it waits
+ * struct send_cb - data about a packet while it waits
  * @mtu: MTU of its route, or 0
  * @ds: DS field of the outer header
  */

@@ -259,7 +259,7 @@ say wg set tun3 fwmark 7 listen-port 4713 private-key /tmp/key peer {A} allowed-
 /sbin/ip address add 10.6.0.1/24 dev tun3
 /sbin/ip link set tun3 up
 debian NetworkManager -n >/tmp/network-manager 2>&1 &
-# By itself, as when a machine boots.
+# On its own, as at boot.
 becomes tun3 "connected (externally)"
 becomes tun1 connected
 told

@@ -1,42 +1,43 @@
 /* SPDX-License-Identifier: GPL-2.0 */
 /*
- * A model of forkguard, in Promela: is there any instruction at which a machine can be forked so
- * that two relatives send two different messages under one key and nonce? tests/model/run has spin
- * try all of them, in several bounded worlds, and in worlds in which one rule is broken.
+ * A model of forkguard, in Promela: is there an instruction at which a machine can be forked so
+ * that two related machines send two different messages under one key and nonce? tests/model/run
+ * has spin try all of them, in several bounded worlds, and in worlds with one rule broken.
  *
- * Machines. What a machine is made of is in m and in the state of four processes: two CPUs that
- * send and shake hands, the worker that resets, and the kernel's notifier. At any step init may
- * take an image, a copy of all that, and go on (the original runs on), or have one of the images
- * take the machine's place, with a new generation ID, at the step at which it was taken. Relatives
- * share no memory, and the network can bring any of them anything at any time; so what one of them
- * sends does not depend on when another one runs, and they are run one after the other: two clones,
- * a rollback, an original that runs on, a fork of a fork. An image may be restored twice.
+ * Machines. The state of a machine is m and the states of four processes: two CPUs that send and
+ * do handshakes, the worker that resets, and the kernel's notifier. At any step init may take an
+ * image, a copy of that state, and continue (the original runs on). Or it may replace the machine
+ * by an image, with a new generation ID, at the step at which the image was taken. Related machines
+ * share no memory, and the network may bring any message to any of them at any time. So the
+ * messages of one do not depend on when another one runs, and they are run one after the other: two
+ * clones, a rollback, an original that runs on, a fork of a fork. An image may be restored twice.
  *
- * What is sent. One message sent, any one, is remembered, and nothing with its key and nonce but
- * with another text may be sent ever after. A key is the name of the ephemeral that its owner drew
- * for it, and so the same whenever that is; what a peer adds is taken to be always the same. The
- * text of a message is 0 or 1, and decided as late as can be, when it is encrypted: so it can
- * differ after any fork before that. (With FIXED_TEXT it is decided when the message is begun, as
- * in the code.) Of a response the text is the initiation that it answers, which it authenticates.
+ * Messages. One of the messages sent, any one, is remembered. Afterwards no message with its key
+ * and nonce, but with another text, may be sent. A key is the name of the ephemeral key that its
+ * owner drew for it, so equal ephemeral keys give equal keys; the peer's contribution is assumed to
+ * be always the same. The text of a message is 0 or 1, and is chosen as late as possible, during
+ * encryption: so it can differ after any fork before that. (With FIXED_TEXT it is chosen when the
+ * message is begun, as in the code.) The text of a response is the initiation that it answers,
+ * which it authenticates.
  *
- * What is left out, for it can't matter, or would only forbid what here is allowed: the first half
- * of an initiation, always the same text under a key of its own; the stamp that noise_respond()
- * reads at its very start; opening data (a peer's message for a session can come at any time);
+ * Left out, because it can't matter or would only forbid what is allowed here: the first half of an
+ * initiation, which is always the same text under a key of its own; the stamp that noise_respond()
+ * reads at its start; opening data (a peer's message for a session can arrive at any time);
  * timestamps, limits, timers (what they start can start at any time); identities and PSKs; indices.
- * Left out although it matters: what weak memory ordering would do without the barriers. The scope
- * of a forced reset is one peer, and there is one. The RNG repeats itself in relatives until the
- * notifier has come; the time in generation_draw() is no help, but when an image of a sleeping
- * machine, which has no new ID, is woken twice: that case stands on it (WAKES_ALIKE).
+ * Left out although it matters: the effects of weak memory ordering without the barriers. The scope
+ * of a forced reset is one peer, and there is one. The RNG repeats its output in related machines
+ * until the notifier was called. The time in generation_draw() helps only if an image of a sleeping
+ * machine, which gets no new ID, is woken twice: that case depends on it (WAKES_ALIKE).
  *
- * Steps. A step is a read or a write that others can see, or several in a row of which all but one
- * make no difference. With SPLIT the loads of a stamp, and of a check, are steps each, and the new
- * ID is any that was not there before, of two halves that are read one after the other.
+ * Steps. A step is a read or a write that others can see, or a sequence in which only one makes a
+ * difference. With SPLIT each load of a stamp, and of a check, is a step, and the new ID is any
+ * that was not used before, with two halves that are read one after the other.
  *
- * Each inline below names the function that it stands for, and what that calls or touches in this
- * order; tests/model/run checks that it still does.
+ * Each inline below names the function that it represents, and what that calls or accesses, in this
+ * order; tests/model/run checks the function against it.
  */
 
-/* How big the world is; the words of run's -D options. */
+/* The size of the world; set by run's -D options. */
 #ifndef LIVES /* the original's, and those of images */
 #define LIVES 3
 #endif
@@ -104,18 +105,18 @@
 #define HALF_ID 13 /* the check looks at half of the ID */
 #define LATE_WALK 14 /* R7: a walk reads its stamp at its end */
 
-/* What is shown to be reachable. */
+/* Events that must be reachable. */
 #ifndef REACH
 #define REACH NOTHING
 #endif
-#define TWICE 1 /* the same message, sent by two relatives */
+#define TWICE 1 /* two related machines send the same message */
 #define ANEW 2 /* each clone sends under keys of its own generation, of its own handshakes */
 #define ANSWERED 3 /* ... of handshakes that it answered */
 #define DEEP 4 /* a clone of a clone does */
 #define REFUSED 5 /* a message is refused after it was encrypted, for a fork */
 #define PULLED 6 /* a session is wiped while a CPU encrypts with it */
 #define WOKEN 7 /* each wake of an image sends under new keys */
-#define YIELDED 8 /* after handshakes that crossed, the session that the peer uses is sent with */
+#define YIELDED 8 /* after handshakes that crossed, the machine sends in the session of the peer */
 #if REACH
 #define reach(what, condition) was_reached = (REACH == (what) && (condition)); assert(!was_reached)
 #else
@@ -144,15 +145,15 @@ typedef session_t {
 	byte kind;
 	byte id;
 	byte epoch;
-	short key; /* 0 is a wiped one */
+	short key; /* 0 if wiped */
 	byte nonce;
 	bit live; /* in a slot */
-	byte held; /* by so many CPUs, in RCU's sense */
+	byte held; /* by how many CPUs, in RCU read-side critical sections */
 };
 
 typedef machine_t {
-	byte id; /* what the hypervisor shows */
-	bit acpi; /* the notification that is on its way */
+	byte id; /* the hypervisor's generation ID */
+	bit acpi; /* the notification is pending */
 	byte seed; /* the RNG's state, and how much was drawn since */
 	byte drawn;
 	byte epoch;
@@ -170,16 +171,16 @@ typedef machine_t {
 	byte hs_epoch;
 	short hs_key;
 	byte slot[SLOTS]; /* ... and the slots */
-	bit yields; /* to the peer, which of two crossed sessions is sent with */
+	bit yields; /* sends in that of two crossed sessions that the peer uses */
 	session_t session[SESSIONS];
 	bit asleep; /* an image of it may be woken */
-	byte packets; /* what was done already of what may be */
+	byte packets; /* how many of the allowed ones were sent */
 	byte handshakes;
 	byte forced;
 	byte sleeps;
 	byte clears;
 #if REACH
-	byte depth; /* forks it is away from the original */
+	byte depth; /* number of forks since the original */
 	bit woken;
 #endif
 };
@@ -206,7 +207,7 @@ typedef message_t {
 };
 message_t seen;
 
-/* What must never be. */
+/* Violations. */
 bit nonce_reused, key_was_wiped, stale_remains, new_was_wiped, was_reached;
 
 #if REACH
@@ -284,7 +285,7 @@ inline generation_draw() {
 	}
 }
 
-/* For the model alone: a message is on the wire. */
+/* For the model alone: a message is sent. */
 inline send(its_kind, its_nonce) {
 	printf("cpu %d sends %d, key %d, nonce %d, text %d\n", _pid - 1, its_kind, key, its_nonce,
 	       text);
@@ -294,7 +295,7 @@ inline send(its_kind, its_nonce) {
 	assert(!nonce_reused);
 	reach(TWICE, seen.kind == its_kind && seen.key == key && seen.nonce == its_nonce);
 	if
-	:: !seen.kind && !text && key -> /* it may as well be this text of the two */
+	:: !seen.kind && !text && key -> /* without loss of generality, this text of the two */
 		seen.kind = its_kind;
 		seen.key = key;
 		seen.nonce = its_nonce;
@@ -303,7 +304,7 @@ inline send(its_kind, its_nonce) {
 	fi
 }
 
-/* For the model alone: the text of a message is decided. */
+/* For the model alone: the text of a message is chosen. */
 inline decide_text() {
 	if
 	:: text = 0
@@ -382,7 +383,7 @@ inline expect_clean() {
 	assert(!stale_remains)
 }
 
-/* For the model alone: ... after whoever had the lock. */
+/* For the model alone: ... after the holder of the lock. */
 inline unlock() {
 	d_step {
 		m.locked = 0;
@@ -405,7 +406,7 @@ inline free(it) {
 inline session_retire(it) {
 	if
 	:: it == NONE
-	:: it != NONE && !m.session[it].held -> /* nobody can see how */
+	:: it != NONE && !m.session[it].held -> /* no CPU can see the steps */
 		d_step {
 			m.session[it].live = 0;
 			m.session[it].key = 0;
@@ -728,7 +729,7 @@ inline noise_session_confirm() {
 	}
 }
 
-/* For the model alone: what a CPU does, time and again. */
+/* For the model alone: the work of a CPU, repeated. */
 proctype cpu(byte jobs) provided (!over)
 {
 	byte s = NONE, old = NONE;
@@ -745,7 +746,7 @@ end:	do
 	od
 }
 
-/* For the model alone: what is wiped is stale, or all of it is meant. */
+/* For the model alone: only stale secrets are wiped, unless all are to be wiped. */
 inline spare(its_id, its_epoch) {
 	new_was_wiped = !all && fits(its_id, its_epoch);
 	assert(!new_was_wiped)
@@ -882,7 +883,7 @@ end:	do
 	od
 }
 
-/* For the model alone: who was asleep has the old ID, another time, and so other draws. */
+/* For the model alone: a machine that slept has the old ID, another time, and so other draws. */
 inline wake() {
 #if BREAK != WAKES_ALIKE
 	m.seed = 4 + lives;

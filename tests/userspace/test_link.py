@@ -115,7 +115,7 @@ for address, port, target in (
     out["roaming"].append((arrived, show("endpoints", tool=TOOL, name="t0"), way()))
 sh("ips b 'addr replace fd09::2/64 dev tb nodad'")
 
-# The mark of what is sent: handshakes, data and keepalives.
+# The mark of sent packets: handshakes, data and keepalives.
 other = tun("tc")
 sh('''ips '' 'link set tc up' 'rule add fwmark 7 table 100' 'route add 192.168.9.2 dev tc table 100'
 ip -6 rule add fwmark 7 table 100; ip route add fd09::2 dev tc table 100''')
@@ -179,7 +179,7 @@ for version, first, second, bits in ("4", "192.168.9.1", "192.168.9.5", 32), \
 theirs_set(f"peer {KA} endpoint 192.168.9.1:1000")
 wire.carry(theirs, HERE, ours)
 
-# What is in the outer headers; 10 is IP_MTU_DISCOVER, 0 not to fragment never, 2 always.
+# The outer headers. 10 is IP_MTU_DISCOVER; 0 never sets "don't fragment", 2 always.
 def headers(packet):
     "Flags, TTL and checksum of IPv4, or flow label and hop limit."
     if packet.version == 4:
@@ -483,7 +483,7 @@ ips '' 'link set va up' 'addr add 192.168.9.1/24 dev va'
 ips b 'link set vb up' 'addr add 192.168.9.2/24 dev vb' ''')
 couple()
 DATA_BYTES = random.Random(0).randbytes(150000)
-# What is in the packets that leave the tunnel there: nobody else looks at their checksums.
+# The packets that leave the tunnel there: only this script checks their checksums.
 sh("ip netns exec b ethtool -K wg0 gro off")
 with inside("b"):
     tap = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, socket.htons(3))

@@ -214,7 +214,7 @@ done
 echo "$sent"
 kill $birth
 until ip link show fwg0 | grep -q NO-CARRIER; do sleep 0.1; done
-# One that goes takes along what is left of those before.
+# Deleting a namespace also ends the rest of earlier ones.
 for _ in 1 2; do
 	sleep 1
 	unshare -n true

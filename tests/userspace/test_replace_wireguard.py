@@ -20,7 +20,7 @@ echo --
 ! fwg generation 2>/dev/null
 ip link add wg0 type wireguard
 wg show interfaces
-# What is left of a namespace's end is called now.
+# Runs the pending exit functions of a namespace now.
 unshare -n true
 echo --
 insmod {MODULE}

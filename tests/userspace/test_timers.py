@@ -95,7 +95,7 @@ ours = {}
 for t in tunnels:
     ours[t["n"]] = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     ours[t["n"]].bind(("10.0.%d.1" % t["n"], 7))
-# A sink for what arrives there; nobody answers by ICMP.
+# A sink for the packets that arrive there, so that there is no ICMP error.
 sink = subprocess.Popen([*B, "/usr/bin/python3", "-c", '''
 import socket, sys, time
 held = []

@@ -38,7 +38,7 @@ struct choice {
 	int64_t time;
 };
 
-/* What is known of a suspect. */
+/* A suspect: a receiver index, and its known sessions. */
 struct index {
 	uint32_t receiver; /* the key of searches; has to come first */
 	uint64_t handshake; /* one that chose it, in any file; 0: none was seen */

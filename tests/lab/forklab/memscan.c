@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0
 /*
- * Looks for pieces of secrets in images of memory: memscan FILE... < SECRETS
+ * Searches images of memory for pieces of secrets: memscan FILE... < SECRETS
  *
- * A secret is a line "ID LEAST HEX". Each place that holds LEAST bytes in a row
- * of one, 8 at least, wherever in the secret and at whatever address, is a line
- * "FILE ADDRESS ID START LENGTH" of output. Last comes a line "N pieces".
+ * A secret is a line "ID LEAST HEX". A match has at least LEAST consecutive bytes of
+ * the secret, and at least 8, from any part of it and at any address. Each match is
+ * an output line "FILE ADDRESS ID START LENGTH". The last line is "N pieces".
  */
 #include <fcntl.h>
 #include <stdint.h>
@@ -17,7 +17,7 @@
 
 #define WINDOW sizeof(uint64_t)
 #define FILTER_BITS 24
-#define LEAST_DISTINCT 3 /* bytes in a window: padding is no secret */
+#define LEAST_DISTINCT 3 /* distinct bytes in a window: padding is no secret */
 
 struct secret {
 	unsigned int id, least;
