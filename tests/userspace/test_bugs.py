@@ -434,7 +434,7 @@ for name, first, other, bits in (("IPv4", "192.168.9.1", "192.168.9.5", 32),
 sh("ip netns exec b wg set wg0 peer $(fwg pubkey <ka) endpoint 192.168.9.1:1000")
 wire.carry(theirs, HERE, ours)
 
-# The peer's endpoint: set by the user, and by authentic messages.
+# The endpoint of the peer: set by the user, and by authentic messages.
 sh("fwg set fwg0 peer $(fwg pubkey <kb) endpoint 192.168.9.66:6")
 out["as told"] = target()
 forged = data_messages(wire.heard["b"])[-1]

@@ -179,7 +179,7 @@ for version, first, second, bits in ("4", "192.168.9.1", "192.168.9.5", 32), \
 theirs_set(f"peer {KA} endpoint 192.168.9.1:1000")
 wire.carry(theirs, HERE, ours)
 
-# The outer headers. 10 is IP_MTU_DISCOVER; 0 never sets "don't fragment", 2 always.
+# The outer headers. 10 is IP_MTU_DISCOVER; 0 never sets the DF flag, 2 always.
 def headers(packet):
     "Flags, TTL and checksum of IPv4, or flow label and hop limit."
     if packet.version == 4:
