@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0
-/* device: the network interface, its link operations, and its reset. */
+/* device: the network interface and its link operations; resets of all interfaces. */
 
 #include "device.h"
 #include "answer.h"

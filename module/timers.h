@@ -61,7 +61,8 @@ struct fwg_timers_ops {
  *	for never
  * @handshake_attempts: initiations in a row without an answer
  * @hurry: the next initiation need not wait for the usual interval
- * @recovering: a reset wiped a session in use, and there is no other yet
+ * @recovering: a reset wiped a session in use, or a handshake was voided, and there
+ *	is no new session yet
  * @recovery_rounds: how often recovery has given up, to try again later
  */
 struct fwg_timers {

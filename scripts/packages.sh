@@ -12,7 +12,7 @@ packages=(
 	gcc make patch libc6-dev bc bison flex libelf-dev libssl-dev xz-utils cpio kmod
 	pkg-config libmnl-dev libpcap-dev libsodium-dev
 	# linting
-	perl sparse clang-format shellcheck pyflakes3 groff-base
+	perl sparse clang-format shellcheck pycodestyle pyflakes3 groff-base
 	# the lab and the tests
 	qemu-system-x86 seabios busybox-static iproute2 wireguard-tools wireguard-go tcpdump ethtool
 	python3 python3-pytest python3-pytest-rerunfailures python3-pytest-xdist util-linux git

@@ -267,7 +267,8 @@ enum forkguard_generation_attribute {
  * @FORKGUARD_DROP_A_TX_QUEUE_FULL: too many packets waited for a session
  * @FORKGUARD_DROP_A_TX_NO_SESSION: waited for a session until the handshake was
  *	given up, the interface went down or the peer was removed
- * @FORKGUARD_DROP_A_TX_FORKED: the machine was forked while it was encrypted
+ * @FORKGUARD_DROP_A_TX_FORKED: the machine was forked, or the session ended, while it
+ *	was encrypted
  * @FORKGUARD_DROP_A_TX_NO_MEMORY: no memory to encrypt it
  */
 enum forkguard_drop {
