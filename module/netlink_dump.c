@@ -243,7 +243,6 @@ static int fwg_put_device_state(struct sk_buff *skb, struct netlink_callback *cb
 static int fwg_put_peers(struct sk_buff *skb, struct dump_cursor *cursor)
 {
 	struct list_head *head = &cursor->device->peers;
-	struct list_head *first = cursor->peer;
 	struct nlattr *nest;
 
 	if (cursor->peer == head)
@@ -256,10 +255,7 @@ static int fwg_put_peers(struct sk_buff *skb, struct dump_cursor *cursor)
 			break;
 		cursor->peers++;
 	}
-	if (cursor->peer == first)
-		nla_nest_cancel(skb, nest);
-	else
-		nla_nest_end(skb, nest);
+	nla_nest_end(skb, nest);
 	return 0;
 }
 
