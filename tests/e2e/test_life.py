@@ -79,7 +79,8 @@ for module in veth sch_ingress cls_matchall crc32c_generic act_ct; do modprobe $
 {tunnel.IP} -n lan route add default via 172.16.0.1
 echo 1 >/proc/sys/net/ipv4/ip_forward
 /sbin/tc qdisc add dev lan clsact
-/sbin/tc filter add dev lan ingress protocol ip matchall action ct commit nat src addr 198.51.100.7 pipe
+/sbin/tc filter add dev lan ingress protocol ip matchall \
+    action ct commit nat src addr 198.51.100.7 pipe
 """)
     bench.ours.try_run(f"{tunnel.IP} netns exec lan ping -c 1 -W 2 {nobody}")
     assert "dst=198.51.100.7" in bench.ours.run("cat /proc/net/nf_conntrack")
@@ -212,12 +213,15 @@ def test_dynamic_debug(bench, tunnel_up):
 
         # The other end begins a handshake.
         bench.stock.run(stock.forget_sessions(ours) + f"; ping -c 1 -W 20 {ours.v4}")
-        log += told("initiation from 192.168.9.2:", "sending a response", "the new session is in use")
+        log += told("initiation from 192.168.9.2:", "sending a response",
+                    "the new session is in use")
         bench.ours.run(f"fwg set {ours.interface} {peer} persistent-keepalive 1")
-        bench.stock.run(f"wg set {stock.interface} peer {ours.identity.public} persistent-keepalive 1")
+        bench.stock.run(f"wg set {stock.interface} peer {ours.identity.public} "
+                        "persistent-keepalive 1")
         log += told("sending a keepalive", "): keepalive")
         bench.ours.run(f"fwg set {ours.interface} {peer} persistent-keepalive 0")
-        bench.stock.run(f"wg set {stock.interface} peer {ours.identity.public} persistent-keepalive 0")
+        bench.stock.run(f"wg set {stock.interface} peer {ours.identity.public} "
+                        "persistent-keepalive 0")
 
         nobody = ours.v4.rpartition(".")[0] + ".99"
         bench.ours.try_run(f"ping -c 1 -W 1 {nobody}")

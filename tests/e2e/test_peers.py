@@ -54,7 +54,8 @@ fwg set tun0 {other} remove
 killall traffic
 {ip} link del tun1""", timeout=150)
     bench.stock.run("killall traffic")
-    assert len({m.ephemeral for m in reader.messages() if m.sent and m.kind == pcap.INITIATION}) > 10
+    assert len({m.ephemeral for m in reader.messages()
+                if m.sent and m.kind == pcap.INITIATION}) > 10
     for guest, target in ((bench.ours, stock), (bench.stock, ours)):
         guest.run(f"ping -c 1 -W 20 {target.v4} && ping -c 1 -W 20 {target.v6}")
     assert ours.show(bench.ours, "peers") == key

@@ -9,7 +9,8 @@ import pytest
 
 TESTS = Path(__file__).resolve().parents[1]
 LIST = "noise  # the interface\nroom/types\nroom/seal room/open\npeer\n"
-FILES = {"noise.h": "", "room/types.h": '#include "noise.h"\n', "room/seal.h": "", "room/open.h": "",
+FILES = {"noise.h": "", "room/types.h": '#include "noise.h"\n',
+         "room/seal.h": "", "room/open.h": "",
          "room/seal.c": '#include "seal.h"\n#include "types.h"\n#include "noise.h"\n',
          "peer.h": '#include "noise.h"\n#include <linux/seal.h>\n',
          "peer.c": '#include "peer.h"\n#include "peer_test.c"\n'}
@@ -20,9 +21,12 @@ FILES = {"noise.h": "", "room/types.h": '#include "noise.h"\n', "room/seal.h": "
     ("room/open.c", '#include "seal.h"\n', None),
     ("noise.h", '#include "peer.h"\n', "noise.h: includes peer.h, which is in a layer above"),
     ("noise.h", ' # include "peer.h"', "noise.h: includes peer.h, which is in a layer above"),
-    ("room/types.h", '#include "seal.h"\n', "room/types.h: includes seal.h, which is in a layer above"),
-    ("room/seal.c", '#include "peer.h"\n', "room/seal.c: includes peer.h, which is in a layer above"),
-    ("peer.c", '#include "room/types.h"\n', "peer.c: includes room/types.h, which is private to its folder"),
+    ("room/types.h", '#include "seal.h"\n',
+     "room/types.h: includes seal.h, which is in a layer above"),
+    ("room/seal.c", '#include "peer.h"\n',
+     "room/seal.c: includes peer.h, which is in a layer above"),
+    ("peer.c", '#include "room/types.h"\n',
+     "peer.c: includes room/types.h, which is private to its folder"),
     ("other.c", "", "list: other is missing"),
 ))
 def test_complaints(tmp_path, name, text, complaint):
@@ -47,7 +51,8 @@ def test_planted_include(tmp_path):
     """In the module itself."""
     module = shutil.copytree(TESTS.parent / "module", tmp_path / "module")
     assert layers.check(TESTS / "layers", module) == []
-    for below, above in ("generation.h", "noise.h"), ("noise/seal.c", "handshake.c"), ("peer.h", "send.h"):
+    for below, above in (("generation.h", "noise.h"), ("noise/seal.c", "handshake.c"),
+                         ("peer.h", "send.h")):
         with open(module / below, "a", encoding="utf-8") as file:
             file.write(f'#include "{above}"\n')
     assert len(layers.check(TESTS / "layers", module)) == 3

@@ -244,7 +244,8 @@ def couple():
         """ + ADDRESSES)
 
 
-ADDRESSES = "ips '' 'addr add 10.0.0.1/24 dev fwg0' 'addr add fd00::1/64 dev fwg0' 'link set fwg0 up'\n"
+ADDRESSES = ("ips '' 'addr add 10.0.0.1/24 dev fwg0' 'addr add fd00::1/64 dev fwg0' "
+             "'link set fwg0 up'\n")
 
 
 def show(field, column=2, tool="fwg", name="fwg0"):

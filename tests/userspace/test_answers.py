@@ -23,7 +23,7 @@ GENERATION, RESETS, RESET_CAUSE, RESET_TIME, DROPS = 64, 66, 67, 68, 71
 G_SOURCE, G_CHECK, G_TAG, G_FORKS = 1, 2, 3, 4
 HEADER = (TOP / "include/uapi/linux/forkguard.h").read_text()
 REASONS = {name.lower(): int(number)
-           for name, number in re.findall(r"^\tFORKGUARD_DROP_A_(\w+) = (\d+),$", HEADER, flags=re.M)
+           for name, number in re.findall(r"^\tFORKGUARD_DROP_A_(\w+) = (\d+),$", HEADER, re.M)
            if name != "UNSPEC"}
 
 
@@ -40,7 +40,7 @@ def framed(message):
 
 def put(world, *attributes, name=INTERFACE):
     """Sets the kernel's answer about an interface."""
-    (world.folder / name).write_bytes(framed(b"".join([nl.attribute(nl.IFNAME, name), *attributes])))
+    (world.folder / name).write_bytes(framed(nl.attribute(nl.IFNAME, name) + b"".join(attributes)))
 
 
 @pytest.fixture(name="world")
@@ -161,7 +161,8 @@ def test_schema(world, seed):
     (world.folder / INTERFACE).write_bytes(device_messages(generator, INTERFACE, seed))
     if seed % 2:
         put(world, nl.attribute(RESET_CAUSE, ("=I", 3)), nl.attribute(RESET_TIME, ("=qq", NOW, 0)),
-            nl.attribute(DROPS, []), generation(2), nl.attribute(nl.PEERS, [nl.peer(bytes(32), "::/0")]))
+            nl.attribute(DROPS, []), generation(2),
+            nl.attribute(nl.PEERS, [nl.peer(bytes(32), "::/0")]))
     check_object("interface", show(world))
     check_object("interface", show(world, "dump"))
     for field in test_as_wg.FIELDS[:-1]:
@@ -169,7 +170,8 @@ def test_schema(world, seed):
         for peer in interface.pop("peers", []):
             check_object("peer", peer, subset=True)
         check_object("interface", interface, subset=True)
-    (world.folder / "generation").write_bytes(framed(generation(seed % 3, tag=bytes(8) if seed else b"")))
+    (world.folder / "generation").write_bytes(
+        framed(generation(seed % 3, tag=bytes(8) if seed else b"")))
     check_object("generation", json.loads(world.run("fwg", ["generation", "--json"])[1]))
     conf, = json.loads(world.run("fwg", ["showconf", INTERFACE, "--json"])[1])
     for peer in conf.pop("peers"):
@@ -233,7 +235,8 @@ def test_no_other_secret_remains(secretive):
     peer = ["peer", test_as_wg.A, "preshared-key", "psk"]
     for words, status in (
             (["show"], 0), (["show", "--json"], 0), (["show", INTERFACE, "dump"], 0),
-            (["show", INTERFACE, "private-key"], 0), (["show", "all", "preshared-keys", "--json"], 0),
+            (["show", INTERFACE, "private-key"], 0),
+            (["show", "all", "preshared-keys", "--json"], 0),
             (["showconf", INTERFACE], 0), (["showconf", INTERFACE, "--json"], 0),
             (["set", INTERFACE, "private-key", "private", *peer], 0),
             (["set", INTERFACE, "private-key", "private", *peer, "endpoint", "x"], 1)):

@@ -97,7 +97,8 @@ OTHERWISE = [
     (r"^Found trailing character in key file", "Trailing characters found after key in"),
     (r"^Unable to parse empty port", "Port is neither 0-65535 nor a service name: `'"),
     (r"^Unable to parse empty endpoint", "Unable to find port of endpoint: `'"),
-    (r"^Servname not supported", "(Port|Port of endpoint) is neither 0-65535 nor a service name: `"),
+    (r"^Servname not supported",
+     "(Port|Port of endpoint) is neither 0-65535 nor a service name: `"),
     # fwg itself parses the service's name, before it resolves the host.
     (r"^Name or service not known: `.*:[^0-9]",
      "(Port of endpoint is neither 0-65535 nor a service name|Name or service not known): `"),
@@ -175,16 +176,17 @@ def differences(answer, folder, cases):
 NUMBERS = ["0", "1", "00", "010", "0x0", "0x1", "0X1", "0x", "0xffffffff", "0xFFFFFFFF",
            "0x100000000", "51820", "65535", "65536", "70000", "4294967295", "4294967296",
            "9223372036854775808", "18446744073709551615", "18446744073709551616", "-1", "+1", "-0",
-           "1 ", "1x", "1.5", "1e3", "", " ", "off", "OFF", "oFf", "of", "offf", "on", "ff", "domain",
-           "DOMAIN", "nothing", "0x-1", "0x+1", "--", "٣"]
-KEYS = [A, B, A[:-1], A[:-1] + "A", A + "=", A[:-2] + "h=", A + " ", " " + A, A + "\n", A[:-2] + "==",
-        "", "x", "A" * 44, "A" * 43 + "=", "/" * 42 + "8=", "-" + A[1:], "_" + A[1:],
-        A[:20] + " " + A[21:], A.lower(), A + A, "peer", "remove", "é" * 22]
+           "1 ", "1x", "1.5", "1e3", "", " ", "off", "OFF", "oFf", "of", "offf", "on", "ff",
+           "domain", "DOMAIN", "nothing", "0x-1", "0x+1", "--", "٣"]
+KEYS = [A, B, A[:-1], A[:-1] + "A", A + "=", A[:-2] + "h=", A + " ", " " + A, A + "\n",
+        A[:-2] + "==", "", "x", "A" * 44, "A" * 43 + "=", "/" * 42 + "8=", "-" + A[1:],
+        "_" + A[1:], A[:20] + " " + A[21:], A.lower(), A + A, "peer", "remove", "é" * 22]
 FILES = {"good": A.encode(), "newline": A.encode() + b"\n", "dos": A.encode() + b"\r\n",
          "blank": A.encode() + b" \t\n\n\v\f", "empty": b"", "only-newline": b"\n",
-         "short": A[:-1].encode(), "short-newline": A[:-1].encode() + b"\n", "long": A.encode() + b"x",
-         "two-lines": A.encode() + b"\nx\n", "space-before": b" " + A.encode(),
-         "bad": A[:-2].encode() + b"h=", "url": b"-" + A[1:].encode(), "zero": b"A" * 43 + b"=\n",
+         "short": A[:-1].encode(), "short-newline": A[:-1].encode() + b"\n",
+         "long": A.encode() + b"x", "two-lines": A.encode() + b"\nx\n",
+         "space-before": b" " + A.encode(), "bad": A[:-2].encode() + b"h=",
+         "url": b"-" + A[1:].encode(), "zero": b"A" * 43 + b"=\n",
          "binary": bytes(range(44)), "name with space": A.encode(), "-": A.encode()}
 KEY_FILES = [*FILES, "missing", "/dev/null", "/", "", "/dev/stdin", "./good", "good/x"]
 ENDPOINTS = [
@@ -278,9 +280,9 @@ def test_commands(answer, tmp_path):
     cases = [([command, *tail], conf) for command in COMMANDS[3:] for tail in tails]
     cases += [(words, conf) for words in (
         ["showconf"], ["showconf", "x"], ["showconf", INTERFACE], ["showconf", ""],
-        ["showconf", "x", "y"], ["show", "x"], ["show", "x", "dump"], ["show", "interfaces", "dump"],
-        ["show", "interfaces"], ["set"], ["set", INTERFACE], ["set", "x", "y"], ["setconf", "x", "conf"],
-        ["frob"], ["SHOW"], ["-x"], [""])]
+        ["showconf", "x", "y"], ["show", "x"], ["show", "x", "dump"],
+        ["show", "interfaces", "dump"], ["show", "interfaces"], ["set"], ["set", INTERFACE],
+        ["set", "x", "y"], ["setconf", "x", "conf"], ["frob"], ["SHOW"], ["-x"], [""])]
     found = differences(answer, tmp_path, cases)
     # New keys are random, so they differ.
     assert [case[0] for case, _, _ in found] == [["genkey"], ["genpsk"]]
@@ -288,8 +290,8 @@ def test_commands(answer, tmp_path):
         assert ours[0] == theirs[0] == 0 and len(ours[1]) == len(theirs[1]) and not ours[2]
 
 
-@pytest.mark.parametrize("error", ["EPERM", "EADDRINUSE", "ENODEV", "EOPNOTSUPP", "EINVAL", "ENOMEM",
-                                   "EAFNOSUPPORT", "EADDRNOTAVAIL", "ENOSPC"])
+@pytest.mark.parametrize("error", ["EPERM", "EADDRINUSE", "ENODEV", "EOPNOTSUPP", "EINVAL",
+                                   "ENOMEM", "EAFNOSUPPORT", "EADDRNOTAVAIL", "ENOSPC"])
 def test_errors_of_the_kernel(answer, tmp_path, error):
     """Errors of the kernel are reported in the C library's words."""
     number = getattr(errno, error)
@@ -298,8 +300,8 @@ def test_errors_of_the_kernel(answer, tmp_path, error):
         assert not differences(answer, tmp_path, [(words, files)])
 
 
-@pytest.mark.parametrize("retries", [None, "", "0", "1", "39", "40", "infinity", " 3", "+2", "INFINITY",
-                                     "many", "1x", "-1", "2147483647", "2147483648"])
+@pytest.mark.parametrize("retries", [None, "", "0", "1", "39", "40", "infinity", " 3", "+2",
+                                     "INFINITY", "many", "1x", "-1", "2147483647", "2147483648"])
 def test_resolver_that_fails_for_now(answer, tmp_path, retries):
     """fwg retries as often, after the same time, and with the same messages."""
     world = World(answer, tmp_path)
@@ -326,11 +328,12 @@ def lines_of_files():
 
 
 SPELLINGS = [
-    "{}", "{}\n", "{}\r\n", "  {}", "\t{}\t\n", "{} # comment", "{}#comment\n", "#{}", "# {}\n", "\n\n{}",
-    "{}\n\n\n", ";{}", "{};", "// {}", "{}\0x\n", "\0{}", "{}\v\n", "\ufeff{}", "{0}\n{0}", "{0} {0}",
-    "{}\n=\n", "{}\n==\n", "{}\nx\n", "{}\n[Peer]\n", "{}\n[Interface]\n", "{}\n[]\n", "{}\n[Peer\n",
-    "{}\n[peer ]\n", "{}\n[ P e e r ]\n", "{}\n[Peer]x\n", "{}\n[Peers]\n", "{}\n[PEER]\nPublicKey=" + B,
-    "{}\nAllowedIPs\n", "{}\n[Interface]\nFwMark=1", "{}\nEndpoint=", "{}\nPublicKey=" + B]
+    "{}", "{}\n", "{}\r\n", "  {}", "\t{}\t\n", "{} # comment", "{}#comment\n", "#{}", "# {}\n",
+    "\n\n{}", "{}\n\n\n", ";{}", "{};", "// {}", "{}\0x\n", "\0{}", "{}\v\n", "\ufeff{}",
+    "{0}\n{0}", "{0} {0}", "{}\n=\n", "{}\n==\n", "{}\nx\n", "{}\n[Peer]\n", "{}\n[Interface]\n",
+    "{}\n[]\n", "{}\n[Peer\n", "{}\n[peer ]\n", "{}\n[ P e e r ]\n", "{}\n[Peer]x\n",
+    "{}\n[Peers]\n", "{}\n[PEER]\nPublicKey=" + B, "{}\nAllowedIPs\n",
+    "{}\n[Interface]\nFwMark=1", "{}\nEndpoint=", "{}\nPublicKey=" + B]
 
 
 def spelt():
@@ -345,14 +348,16 @@ def spelt():
                     text.replace(" = ", "\t  =\t "), text.upper().replace(A.upper(), A),
                     text.lower().replace(A.lower(), A), text.replace("=", " = ", 1),
                     text.replace("\n", "\n\n"), text.replace(" = ", ": "), text.replace("\n", "\r"),
-                    "\n" + text, text + text, text.replace("Key", "K e y"), text.replace("=", "", 1))
+                    "\n" + text, text + text, text.replace("Key", "K e y"),
+                    text.replace("=", "", 1))
     for key in ("Address = 10.0.0.1/24", "DNS = 192.0.2.1", "MTU = 1420", "Table = off",
                 "PostUp = true", "SaveConfig = true", "PublicKey = " + A, "Endpoint = ::1:1"):
         yield f"[Interface]\n{key}\n"
         yield f"{key}\n[Interface]\n"
         yield f"{peer}\n{key}\n"
-    yield from ("", "\n", "#", "[Peer]", "[Interface]", "[Peer]\n[Peer]", "[Peer]\nAllowedIPs = ::/0",
-                f"[Peer]\nAllowedIPs = ::/0\nPublicKey = {A}", "[Interface]\n" * 3)
+    yield from ("", "\n", "#", "[Peer]", "[Interface]", "[Peer]\n[Peer]",
+                "[Peer]\nAllowedIPs = ::/0", f"[Peer]\nAllowedIPs = ::/0\nPublicKey = {A}",
+                "[Interface]\n" * 3)
 
 
 def files_at_random(generator, count):
@@ -384,7 +389,8 @@ def test_files(answer, tmp_path):
     texts += [f"[Peer]\nPublicKey = {A}\n{line}\n" for line in peer]
     texts += [*spelt(), *files_at_random(random.Random(2), 150)]
     cases = [([command, INTERFACE, "conf"], {"conf": text.encode()})
-             for number, text in enumerate(texts) for command in ("setconf", "addconf")[number % 2:][:1]]
+             for number, text in enumerate(texts)
+             for command in ("setconf", "addconf")[number % 2:][:1]]
     assert len(cases) > 600
     assert not differences(answer, tmp_path, cases)
 
@@ -404,7 +410,8 @@ def test_standard_input(answer, tmp_path, content, is_file):
     """A file or a pipe, which differ only if they are empty."""
     world = World(answer, tmp_path)
     (tmp_path / "input").write_bytes(content)
-    for words in (["setconf", INTERFACE, "/dev/stdin"], ["set", INTERFACE, "private-key", "/dev/stdin"],
+    for words in (["setconf", INTERFACE, "/dev/stdin"],
+                  ["set", INTERFACE, "private-key", "/dev/stdin"],
                   ["set", INTERFACE, "peer", A, "preshared-key", "/dev/stdin"], ["pubkey"]):
         ends = []
         for tool in "fwg", "wg":
@@ -426,7 +433,7 @@ def endpoint(generator):
     if generator.random() < .5:
         return [nl.attribute(nl.P_ENDPOINT, struct.pack("=H", socket.AF_INET) + struct.pack(
             ">H", port) + generator.randbytes(4) + bytes(8))]
-    address = generator.choice(["::1", "2001:db8::1", "fe80::1", "::ffff:1.2.3.4", "::", "1::2:3:4"])
+    address = generator.choice("::1 2001:db8::1 fe80::1 ::ffff:1.2.3.4 :: 1::2:3:4".split())
     scope = generator.choice([0, 1, 4711]) if address == "fe80::1" else 0
     return [nl.attribute(nl.P_ENDPOINT, struct.pack("=H", socket.AF_INET6) + struct.pack(
         ">HI", port, 0) + socket.inet_pton(socket.AF_INET6, address) + struct.pack("=I", scope))]
@@ -499,10 +506,12 @@ def device_messages(generator, name, count):
 
 FIELDS = ("public-key private-key listen-port fwmark peers preshared-keys endpoints allowed-ips "
           "latest-handshakes transfer persistent-keepalive dump").split()
-OURS = re.compile(r"^  (\x1b\[1m)?(generation|fork check|forks seen|last reset)(\x1b\[0m)?: .*\n", re.M)
+OURS = re.compile(r"^  (\x1b\[1m)?(generation|fork check|forks seen|last reset)(\x1b\[0m)?: .*\n",
+                  re.M)
 
 
-@pytest.mark.parametrize("seed, count", [(0, 0), *((seed, 1 + seed) for seed in range(1, 9)), (9, 300)])
+@pytest.mark.parametrize("seed, count", [
+    (0, 0), *((seed, 1 + seed) for seed in range(1, 9)), (9, 300)])
 def test_what_is_shown(answer, tmp_path, seed, count):
     """fwg shows all dumps byte for byte as wg does."""
     generator = random.Random(seed)
@@ -547,7 +556,8 @@ def test_json_tells_what_dump_tells(answer, tmp_path, seed):
     """JSON output agrees with the dump, member by member."""
     world = World(answer, tmp_path)
     (tmp_path / INTERFACE).write_bytes(device_messages(random.Random(seed), INTERFACE, 3 * seed))
-    lines = [line.split("\t") for line in world.run("wg", ["show", INTERFACE, "dump"])[1].splitlines()]
+    lines = [line.split("\t")
+             for line in world.run("wg", ["show", INTERFACE, "dump"])[1].splitlines()]
     shown, = json.loads(world.run("fwg", ["show", INTERFACE, "dump", "--json"])[1])
 
     def text(value):
@@ -557,7 +567,8 @@ def test_json_tells_what_dump_tells(answer, tmp_path, seed):
             f"{shown['fwmark']:#x}" if shown["fwmark"] else "off"] == lines[0]
     assert [[peer["public_key"], text(peer["preshared_key"]), text(peer["endpoint"]),
              ",".join(peer["allowed_ips"]) or "(none)", str(peer["latest_handshake"] or 0),
-             str(peer["rx_bytes"]), str(peer["tx_bytes"]), str(peer["persistent_keepalive"] or "off")]
+             str(peer["rx_bytes"]), str(peer["tx_bytes"]),
+             str(peer["persistent_keepalive"] or "off")]
             for peer in shown["peers"]] == lines[1:]
 
 

@@ -247,7 +247,8 @@ INDEX = 0xabcdef01
 
 def choice(ephemeral, peer=HOUSE, index=INDEX):
     """A peer's response, which chooses the receiver index of later data to it."""
-    return frame(response(index, 7, bytes([ephemeral]) * 32), back=True, hosts=(captures.V4[0], peer))
+    return frame(response(index, 7, bytes([ephemeral]) * 32), back=True,
+                 hosts=(captures.V4[0], peer))
 
 
 def data(text, counter=0, peer=HOUSE, index=INDEX):
@@ -451,7 +452,8 @@ def counted_sessions(count, late=0):
     frames = []
     for number in range(count):
         second, index = 120 * number, 0xabcdef00 | number % 256
-        frames.append(At(second, frame(response(index, 7, struct.pack(">I28x", number)), back=True)))
+        frames.append(At(second, frame(response(index, 7, struct.pack(">I28x", number)),
+                                       back=True)))
         frames += [At(second + counter, frame(transport(index, counter, struct.pack(">II8x", number,
                                                                                     counter))))
                    for counter in range(4)]
@@ -496,13 +498,15 @@ def test_suspects_beyond_the_bound(folder):
     assert report["chosen_twice"] == 65536
     assert b"\nand 3 more doubtful cases\ndoubtful: " in run(folder.path / "a").stdout
 
+
 # Packets that are no messages
 
 @pytest.mark.parametrize("payload", [
     b"", b"\4", b"\4\0\0", bytes(64), transport(1, 1)[:31], b"\5\0\0\0" + bytes(60),
     # A DNS question whose identifier looks like a type.
     b"\4\xd2\1\0\0\1\0\0\0\0\0\0\3www\7example\3com\0\0\1\0\1",
-    b"\4\0\0\1" + bytes(9) + b"\1" + bytes(50), initiation(1, EPHEMERAL)[:-1], initiation(1, EPHEMERAL) + b"\0",
+    b"\4\0\0\1" + bytes(9) + b"\1" + bytes(50),
+    initiation(1, EPHEMERAL)[:-1], initiation(1, EPHEMERAL) + b"\0",
     response(1, 1, EPHEMERAL)[:-1], response(1, 1, EPHEMERAL) + b"\0",
     cookie(1, bytes(24))[:-1], cookie(1, bytes(24)) + b"\0",
 ], ids=shown)
@@ -535,7 +539,8 @@ def reserved(message, value=b"\xaa\xbb\xcc"):
 
 
 @pytest.mark.parametrize("make, count", [
-    (lambda text: transport(1, 7, text * 32), 1), (lambda text: initiation(1, EPHEMERAL, text * 76), 1),
+    (lambda text: transport(1, 7, text * 32), 1),
+    (lambda text: initiation(1, EPHEMERAL, text * 76), 1),
     (lambda text: response(1, 2, EPHEMERAL, text * 16), 1),
     (lambda text: cookie(1, bytes(24), text * 32), 1),
     # In one datagram, before segmentation.
@@ -686,7 +691,8 @@ def test_file_format(folder, write, options):
 
 def test_interfaces_of_one_kind(folder):
     result = folder.audit(a=section() + interface() + interface() + b"".join(
-        enhanced(frame(transport(1, 1, text)), of=of) for of, text in enumerate((TEXT, OTHER_TEXT))))
+        enhanced(frame(transport(1, 1, text)), of=of)
+        for of, text in enumerate((TEXT, OTHER_TEXT))))
     expect_reuse(result, ("transport", ("a", 1), ("a", 2)))
 
 
@@ -733,12 +739,14 @@ def test_clock_of_an_interface(folder, resolution, units):
     (section() + enhanced(b"x"), "not described"),
     (section() + interface() + enhanced(b"x", of=1), "not described"),
     (section() + captures.simple_block(b"x"), "not described"),
-    (section() + interface(resolution=20), "clock"), (section() + interface(resolution=0xc0), "clock"),
+    (section() + interface(resolution=20), "clock"),
+    (section() + interface(resolution=0xc0), "clock"),
     (section() + captures.block(1, bytes(4)), "too short"),
     (section() + interface() + captures.block(6, bytes(16)), "too short"),
     (section() + interface() + captures.block(3, b""), "too short"),
     (section() + interface() + captures.block(3, b"\5\0\0\0"), "longer than its block"),
-    (section() + interface() + captures.block(6, bytes(12) + b"\1\0\0\0" * 2), "longer than its block"),
+    (section() + interface() + captures.block(6, bytes(12) + b"\1\0\0\0" * 2),
+     "longer than its block"),
     (section() + struct.pack("<III", 9, 8, 8), "impossible length"),
     (section() + struct.pack("<IIII", 9, 14, 0, 14), "impossible length"),
     (section() + struct.pack("<III", 9, 2**31, 8), "impossible length"),
@@ -907,7 +915,8 @@ def test_pipes(tmp_path, content):
         with fifo.open("wb") as file:
             file.write(content)
         output, errors = process.communicate(timeout=60)
-    expect_reuse_in(subprocess.CompletedProcess(None, process.returncode, output, errors), str(fifo))
+    expect_reuse_in(subprocess.CompletedProcess(None, process.returncode, output, errors),
+                    str(fifo))
     assert list(tmp_path.iterdir()) == [fifo]
 
 
@@ -921,7 +930,8 @@ def test_regular_file_on_standard_input(folder):
     with path.open("rb") as file:
         done = subprocess.run([AUDIT, path, "-"], stdin=file, capture_output=True, timeout=60,
                               check=False)
-    assert (done.returncode, done.stderr.decode()) == (1, f"fwg-audit: -: the same file as {path}\n")
+    assert (done.returncode, done.stderr.decode()) == (
+        1, f"fwg-audit: -: the same file as {path}\n")
     assert b"fwg-audit: -: the same file as -\n" in piped(REUSED, "-", "-").stderr
 
 
@@ -930,7 +940,8 @@ def test_regular_file_on_standard_input(folder):
     (gzip.compress(gzip.compress(REUSED)), "neither pcap nor pcapng"),
     (gzip.compress(bytes(1 << 20)), "neither pcap nor pcapng"),
     (gzip.compress(b"hello"), "neither pcap nor pcapng"),
-    (gzip.compress(b""), "empty file"), (b"\x1f\x8b" + bytes(30), "gzip cannot decompress any of it"),
+    (gzip.compress(b""), "empty file"),
+    (b"\x1f\x8b" + bytes(30), "gzip cannot decompress any of it"),
 ], ids=shown)
 def test_pipe_without_a_capture(content, why):
     done = piped(content, "-")

@@ -22,8 +22,8 @@ tested elsewhere, and not here:
 "wireguard: device: check for metadata_dst with skb_valid_dst()", 5.18: took tunnel metadata for a
 route, and read beyond its end
 	metadata_is_no_route in tests/kunit/device_test.c
-"wireguard: device: enable threaded NAPI", 6.16, reverted in stable kernels: a queue that was full, or
-polled by a thread, stopped for good
+"wireguard: device: enable threaded NAPI", 6.16, reverted in stable kernels: a queue that was full,
+or polled by a thread, stopped for good
 	packets_are_bounded_and_in_order in tests/kunit/inbound_test.c, tests/e2e/test_threaded.py
 "wireguard: queueing: account for skb->protocol==0", 5.6
 	protocol_is_what_the_packet_says in tests/kunit/device_test.c, and below
@@ -90,7 +90,8 @@ HERE, THERE = ("10.0.0.1", 77), ("10.0.0.2", 77)
 HERE6, THERE6 = ("fd00::1", 77), ("fd00::2", 77)
 ours, theirs = udp("10.0.0.1"), udp("10.0.0.2", "b")
 ours6, theirs6 = udp("fd00::1"), udp("fd00::2", "b")
-WAYS = {"received by forkguard": (theirs, HERE, ours), "received by wireguard": (ours, THERE, theirs)}
+WAYS = {"received by forkguard": (theirs, HERE, ours),
+        "received by wireguard": (ours, THERE, theirs)}
 WAYS6 = {"received by forkguard": (theirs6, HERE6, ours6),
          "received by wireguard": (ours6, THERE6, theirs6)}
 out["first"] = wire.carry(ours, THERE, theirs) is not None
@@ -191,7 +192,8 @@ out["and back"] = wire.carry(theirs, HERE, ours) is not None, show("endpoints")
 # What was on its way when the session changed, and changed twice.
 AGAIN = {"received by forkguard": "ips b 'link set wg0 down' 'link set wg0 up' "
                                   "'addr replace fd00::2/64 dev wg0'",
-         "received by wireguard": "ips '' 'link set fwg0 down'; " + ADDRESSES.replace(" add", " replace")}
+         "received by wireguard": "ips '' 'link set fwg0 down'; " +
+                                  ADDRESSES.replace(" add", " replace")}
 for way, (sender, to, receiver) in WAYS.items():
     seen = []
     for data in wire.hold_back(sender, to, 3)[:3]:
@@ -212,7 +214,8 @@ garbage += [bytes([kind]) + noise.randbytes(length - 1) for kind, length in
             ((1, 148), (2, 92), (3, 64), (4, 32), (4, 48)) for _ in range(20)]
 garbage += [last[:8] + counter.to_bytes(8, "little") + noise.randbytes(32) for counter in
             (0, 1, 2**32, 2**63 - 1, 2**63, 2**64 - 2**13 - 1, 2**64 - 2**13, 2**64 - 1)]
-garbage += [last[:place] + bytes([last[place] ^ 1]) + last[place + 1:] for place in range(len(last))]
+garbage += [last[:place] + bytes([last[place] ^ 1]) + last[place + 1:]
+            for place in range(len(last))]
 garbage += [last[:length] for length in range(len(last))] + [last + b"x", last]
 for payload in garbage:
     os.write(wire.ends["a"], build(("192.168.9.77", 7), ("192.168.9.1", 1000), payload))
@@ -255,8 +258,9 @@ wire.wait(0.1)
 while receive(theirs):
     pass
 out["without a protocol"] = raw(None, "fwg0", packet, 0), bool(wire.pump(lambda: receive(theirs)))
-out["of an unknown source"] = raw(None, "fwg0", build(("10.9.9.9", 7), THERE, b"foreign"), 0x0800), \
-    wire.pump(lambda: receive(theirs), 0.3)
+out["of an unknown source"] = (
+    raw(None, "fwg0", build(("10.9.9.9", 7), THERE, b"foreign"), 0x0800),
+    wire.pump(lambda: receive(theirs), 0.3))
 
 # Fragments, on their way.
 sh("ip link set ta mtu 576; ip -n b link set tb mtu 576")
@@ -620,9 +624,10 @@ def test_interface_goes_to_another_namespace(seen):
 
 guest("without IPv6", r"""
 sh('''umask 077; fwg genkey >ka; fwg genkey >kb
-ips '' 'link set lo up' 'link add va type veth peer name vb netns b' 'addr add 192.168.9.1/24 dev va' \
-    'link set va up' 'link add fwg0 type forkguard'
-ips b 'link set lo up' 'addr add 192.168.9.2/24 dev vb' 'link set vb up' 'link add wg0 type wireguard'
+ips '' 'link set lo up' 'link add va type veth peer name vb netns b' \
+    'addr add 192.168.9.1/24 dev va' 'link set va up' 'link add fwg0 type forkguard'
+ips b 'link set lo up' 'addr add 192.168.9.2/24 dev vb' 'link set vb up' \
+    'link add wg0 type wireguard'
 fwg set fwg0 private-key ka listen-port 1000 peer $(fwg pubkey <kb) endpoint [fd09::2]:1000 \
     allowed-ips 10.0.0.2/32,fd00::2/128
 ip netns exec b wg set wg0 private-key kb listen-port 1000 peer $(fwg pubkey <ka) \
@@ -649,9 +654,9 @@ out["port"] = sh("fwg set fwg0 listen-port 0; fwg show fwg0 listen-port")
 
 @of("without IPv6")
 def test_kernel_without_ipv6(seen):
-    """"wireguard: socket: free skb in send6 when ipv6 is disabled" and "ignore v6 endpoints when ipv6
-    is disabled", 5.18. Packets that wait for a session are sent once there is a route; others are
-    not."""
+    """"wireguard: socket: free skb in send6 when ipv6 is disabled" and "ignore v6 endpoints when
+    ipv6 is disabled", 5.18. Packets that wait for a session are sent once there is a route; others
+    are not."""
     assert seen["reached"] == [[], [0, 1], [], [], [4]]
     assert seen["left over"] == 0
     assert seen["port"] not in ("0", "1000")
@@ -659,8 +664,8 @@ def test_kernel_without_ipv6(seen):
 
 guest("loops", r"""
 sh('''umask 077
-ips '' 'link set lo up' 'link add va type veth peer name vb netns b' 'addr add 192.168.9.1/24 dev va' \
-    'link set va up'
+ips '' 'link set lo up' 'link add va type veth peer name vb netns b' \
+    'addr add 192.168.9.1/24 dev va' 'link set va up'
 ips b 'link set lo up' 'addr add 192.168.9.2/24 dev vb' 'link set vb up' ''')
 # Tunnels in each other: fwg0 in fwg1 and so on, the last of them on the wire.
 DEPTH = 4
@@ -876,19 +881,21 @@ for tool, name, kind in ("fwg", "fwg0", "forkguard"), ("wg", "wg0", "wireguard")
     lengths = 0, 1, 2, 15, 16, 17, 24, 27, 28, 29, 128
     cases = [(f"{title} {length}", (address + bytes(128))[:length]) for title, address in
              (("4", address4), ("6", address6)) for length in lengths]
-    answers = {name: set_peer(attr(4, data), of=b"%032d" % n) for n, (name, data) in enumerate(cases)}
+    answers = {name: set_peer(attr(4, data), of=b"%032d" % n)
+               for n, (name, data) in enumerate(cases)}
     shown = dict(line.split("\t") for line in sh(f"{tool} show {name} endpoints").splitlines())
-    seen["endpoints"] = {name: (answers[name], shown.get(KEYS[n])) for n, (name, _) in enumerate(cases)}
+    seen["endpoints"] = {name: (answers[name], shown.get(KEYS[n]))
+                         for n, (name, _) in enumerate(cases)}
     sh(f"{tool} setconf {name} /dev/null")
     def ip(family, address, bits):
         return attr(0x8000, (attr(1, struct.pack("=H", family)) if family is not None else b"") +
                     (attr(2, address) if address is not None else b"") +
                     (attr(3, bytes([bits])) if bits is not None else b""))
     seen["allowed"] = [set_peer(attr(0x8009, data)) for data in (
-        b"", attr(0x8000, b""), b"\4\0\0\0" * 3, ip(2, bytes(4), 32), ip(2, bytes(4), 33), ip(2, b"", 0),
-        ip(2, bytes(3), 8), ip(2, bytes(16), 8), ip(10, bytes(4), 8), ip(10, bytes(16), 129),
-        ip(10, bytes(16), 128), ip(0, bytes(4), 8), ip(2, bytes(4), None), ip(2, None, 8),
-        ip(None, bytes(4), 8), ip(2, bytes(4), 0) + ip(2, bytes(4), 99))]
+        b"", attr(0x8000, b""), b"\4\0\0\0" * 3, ip(2, bytes(4), 32), ip(2, bytes(4), 33),
+        ip(2, b"", 0), ip(2, bytes(3), 8), ip(2, bytes(16), 8), ip(10, bytes(4), 8),
+        ip(10, bytes(16), 129), ip(10, bytes(16), 128), ip(0, bytes(4), 8), ip(2, bytes(4), None),
+        ip(2, None, 8), ip(None, bytes(4), 8), ip(2, bytes(4), 0) + ip(2, bytes(4), 99))]
     seen["allowed ips"] = sorted(sh(f"{tool} show {name} allowed-ips").split("\t")[1].split())
     sh(f"ip link del {name}")
 
@@ -920,8 +927,9 @@ for tool, name, kind in ("fwg", "fwg0", "forkguard"), ("wg", "wg0", "wireguard")
         turns[bits % 2] += f",::/{bits}" + (f",0.0.0.0/{bits}" if bits <= 32 else "")
     sh(f"{tool} set {name} peer {other} allowed-ips {turns[0][1:]} peer {KEYS[0]} "
        f"allowed-ips {turns[1][1:]}")
-    seen["prefixes"] = sum(len(line.split("\t")[1].split()) for line in
-                           sh(f"{tool} show {name} allowed-ips").splitlines() if line[:44] not in low)
+    seen["prefixes"] = sum(len(line.split("\t")[1].split())
+                           for line in sh(f"{tool} show {name} allowed-ips").splitlines()
+                           if line[:44] not in low)
     sh(f"{tool} set {name} peer {other} remove; {tool} set {name} peer {KEYS[0]} allowed-ips ''")
     sh(f"{tool} set {name} peer {KEYS[0]} allowed-ips {turns[0][1:]}{turns[1]}; ip link del {name}")
 """)
@@ -957,7 +965,8 @@ def test_endpoint_of_any_length(seen):
     assert all(answer[1] in (None, "(none)") for name, answer in shown.items() if name not in right)
     # It ignores the others without an error.
     theirs = seen["wireguard"]["endpoints"]
-    assert {name: answer for name, answer in theirs.items() if answer[1] not in (None, "(none)")} == right
+    assert {name: answer for name, answer in theirs.items()
+            if answer[1] not in (None, "(none)")} == right
 
 
 @talk
@@ -1012,7 +1021,8 @@ out["up"] = types(2.5)
 sh("ip link set fwg0 down")
 wire.wait(0.2)
 out["down again"] = types(2)
-sh("fwg set fwg0 peer $(fwg pubkey <kb) persistent-keepalive 0; " + ADDRESSES.replace(" add", " replace"))
+sh("fwg set fwg0 peer $(fwg pubkey <kb) persistent-keepalive 0; " +
+   ADDRESSES.replace(" add", " replace"))
 out["works"] = wire.carry(ours, THERE, theirs) is not None
 
 # Keepalives of one that is up.
@@ -1112,7 +1122,10 @@ def test_flood_of_handshakes(seen):
 # Namespaces are created and deleted in any order; a veth in each shows when it is really gone.
 guest("namespaces_end", r'''
 out["said"] = sh(r"""
-gone() { for _ in $(seq 100); do ip link show "$1" >/dev/null 2>&1 || return 0; sleep 0.1; done; return 1; }
+gone() {
+	for _ in $(seq 100); do ip link show "$1" >/dev/null 2>&1 || return 0; sleep 0.1; done
+	return 1
+}
 (umask 077; fwg genkey >key)
 begin() {
 	ip netns add x

@@ -16,8 +16,8 @@ from uml import FWG, TOP
 
 TAB, ALL, LOOK = "\t", "\x1b*", "\x18\x0c"  # ALL inserts every completion
 LIMIT = 60
-BOOBY_TRAPS = ["$(touch pwned)", "$(touch${IFS}pwned)", "`touch pwned`", ";touch pwned", "&touch pwned",
-               "it's", '"', "*", "~", "-x", "a=b"]
+BOOBY_TRAPS = ["$(touch pwned)", "$(touch${IFS}pwned)", "`touch pwned`", ";touch pwned",
+               "&touch pwned", "it's", '"', "*", "~", "-x", "a=b"]
 INTERFACES = ["fwg0", "wg1", "$(touch>pwned)", "`touch>pwned`", "*", "a=b", "peer", "';touch>pwned"]
 KEYS = [KEY, "TrMvSoP4jYQlY6RIzBgbssQqY3vxI2Pi+y71lOWWXX0="]
 
@@ -55,8 +55,9 @@ class Bash:
         self.process = subprocess.Popen(
             ["bash", "--norc", "--noprofile", "-i"], cwd=folder / "home", pass_fds=[pipe],
             stdin=inside, stdout=inside, stderr=inside, start_new_session=True,
-            env={"PATH": f"{folder}/bin:{FWG.parent}:{os.environ['PATH']}", "HOME": str(folder / "home"),
-                 "TERM": "dumb", "LC_ALL": "C.UTF-8", "INPUTRC": "/dev/null", "HISTFILE": ""})
+            env={"PATH": f"{folder}/bin:{FWG.parent}:{os.environ['PATH']}",
+                 "HOME": str(folder / "home"), "TERM": "dumb",
+                 "LC_ALL": "C.UTF-8", "INPUTRC": "/dev/null", "HISTFILE": ""})
         os.close(inside)
         os.close(pipe)
         setup = SETUP.format(fd=pipe, completion=TOP / "userspace" / "completion")
@@ -134,7 +135,8 @@ def test_files_with_names_that_are_code(bash, line):
     bash.press(f"{line} {TAB}{TAB}")
     assert bash.press(rf"{line} \$\(touch\ pwned\)d{TAB}{TAB}") == (
         rf"{line} \$\(touch\ pwned\)d/\$\(touch\ pwned\) ")
-    for typed in "$(touch pwned)", "$(touch pwned)d/", "`touch pwned`", "'$(touch pwned)", '"$(touch pwned)':
+    for typed in ("$(touch pwned)", "$(touch pwned)d/", "`touch pwned`", "'$(touch pwned)",
+                  '"$(touch pwned)'):
         bash.press(f"{line} {typed}{TAB}")
 
 
@@ -195,7 +197,8 @@ def test_settings(bash):
 
 
 def test_commands(bash):
-    assert bash.offered("fwg ") == sorted([*COMMANDS, "help", "version", "--json", "--help", "--version"])
+    assert bash.offered("fwg ") == sorted(
+        [*COMMANDS, "help", "version", "--json", "--help", "--version"])
     assert bash.offered("fwg sh") == bash.offered("fwg --json sh") == ["show", "showconf"]
     assert bash.press(f"true; fwg mon{TAB}") == "true; fwg monitor "
     assert bash.offered("fwg help ") == sorted(["--help", *COMMANDS])

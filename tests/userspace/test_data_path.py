@@ -15,7 +15,8 @@ SETUP = """\
 umask 077
 ip netns add b
 ip link add va type veth peer name vb netns b
-ips 'link set lo up' 'addr add 192.168.9.1/24 dev va' 'link set va up' 'link add fwg0 type forkguard'
+ips 'link set lo up' 'addr add 192.168.9.1/24 dev va' 'link set va up' \
+    'link add fwg0 type forkguard'
 ip -n b -batch - <<END
 addr add 192.168.9.2/24 dev vb
 link set vb up
@@ -101,7 +102,8 @@ for name, sender, receiver, source, to in (("ours", ours, theirs, A, B),
     seen = []
     for size in [*range(0, 40), 700, 1380, 1391, 1392, 1393, 1500, 3000]:
         sent = ask(sender, "send", source, to, size, 0)
-        seen.append((size, sent, ask(receiver, "receive", to, 5), [m[1:] for m in heard() if m[1] == 4]))
+        seen.append((size, sent, ask(receiver, "receive", to, 5),
+                     [m[1:] for m in heard() if m[1] == 4]))
     out["sizes of " + name] = seen
     seen = []
     for tos in (0, 1, 2, 0xb8, 0xb9, 0x2a, 0xff):
@@ -109,7 +111,8 @@ for name, sender, receiver, source, to in (("ours", ours, theirs, A, B),
         ask(receiver, "receive", to, 5)
         seen.append((tos, [m[2] for m in heard() if m[1] == 4]))
     out["tos of " + name] = seen
-    out["errors of " + name] = [ask(sender, "send", source, "10.0.0." + host, 1, 0) for host in "34"]
+    out["errors of " + name] = [ask(sender, "send", source, "10.0.0." + host, 1, 0)
+                               for host in "34"]
 ask(theirs, "send", "10.0.0.99", A, 1, 0)
 out["foreign source"] = ask(ours, "receive", A, 1)
 out["after it"] = ask(theirs, "send", B, A, 1, 0), ask(ours, "receive", A, 5)

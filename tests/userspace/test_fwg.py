@@ -352,7 +352,8 @@ def test_files_that_are_understood(conf, text):
 
 WRONG_FILES = [
     ("ListenPort=1", "FILE:1: Line unrecognized: `ListenPort' before any section"),
-    ("\n[Interfaces]", "FILE:2: Line unrecognized: `[Interfaces]' is neither [Interface] nor [Peer]"),
+    ("\n[Interfaces]",
+     "FILE:2: Line unrecognized: `[Interfaces]' is neither [Interface] nor [Peer]"),
     ("[Peer", "FILE:1: Line unrecognized: `[Peer' is neither [Interface] nor [Peer]"),
     ("[Interface]\nMTUs = 1420", "FILE:2: Line unrecognized: `MTUs' in [Interface]"),
     ("[Interface]\nEndpoint=::1:1", "FILE:2: Line unrecognized: `Endpoint' in [Interface]"),
@@ -377,20 +378,23 @@ WRONG_FILES = [
     (f"[Interface]\n PrivateKey {KEY}", "FILE:2: Line unrecognized: `PrivateKey' in [Interface]"),
     (f"[Interface]\nKey = {KEY}", "FILE:2: Line unrecognized: `Key' in [Interface]"),
     # A key file taken for a configuration, and typing errors: no part of a key is printed.
-    *((text, f"FILE:{text.count(chr(10)) + 1}: Line unrecognized: its first word is too "
-             "long") for text in (KEY, f"[{KEY}", f"[Interface]\nPrivateKey{KEY}",
-                                        f"[Interface]\n{KEY} = PrivateKey")),
-    ("[Peer]\n[Interface]", "FILE:2: A peer is missing a public key: [Peer] without `PublicKey' ends here"),
-    (EXAMPLE + "[Peer]\n\n", "FILE:15: A peer is missing a public key: [Peer] without `PublicKey' ends here"),
+    *((text, f"FILE:{text.count(chr(10)) + 1}: Line unrecognized: its first word is too long")
+      for text in (KEY, f"[{KEY}", f"[Interface]\nPrivateKey{KEY}",
+                   f"[Interface]\n{KEY} = PrivateKey")),
+    ("[Peer]\n[Interface]",
+     "FILE:2: A peer is missing a public key: [Peer] without `PublicKey' ends here"),
+    (EXAMPLE + "[Peer]\n\n",
+     "FILE:15: A peer is missing a public key: [Peer] without `PublicKey' ends here"),
     (EXAMPLE + "; Endpoint", "FILE:14: Line unrecognized: `;' in [Peer]"),
     ("[Interface]\nPrivateKey=", "FILE:2: Line unrecognized: `PrivateKey' needs a value"),
     (EXAMPLE + "AllowedIPs=", "FILE:14: Line unrecognized: `AllowedIPs' needs a value"),
     (EXAMPLE + "AllowedIPs=+", "FILE:14: Unable to parse IP address: `+'"),
     # Settings of wg-quick.
-    *(("[Interface]\n" + line, f"FILE:2: Line unrecognized: `{line.split('=')[0]}' in [Interface] "
+    *(("[Interface]\n" + line,
+       f"FILE:2: Line unrecognized: `{line.split('=')[0]}' in [Interface] "
        "(wg-quick's: use <(wg-quick strip FILE))")
-      for line in ("Address=10.0.0.1/24", "DNS=192.0.2.53", "Table=off", "PreUp=true", "PostUp=true",
-                   "PreDown=true", "PostDown=true", "SaveConfig=true")),
+      for line in ("Address=10.0.0.1/24", "DNS=192.0.2.53", "Table=off", "PreUp=true",
+                   "PostUp=true", "PreDown=true", "PostDown=true", "SaveConfig=true")),
 ]
 
 

@@ -756,22 +756,26 @@ def assert_fails(result, message):
 
 @failing("show lo")
 def test_show_other_interface(result):
-    assert_fails(result, "Unable to access interface lo: Operation not supported (not a forkguard interface)")
+    assert_fails(result, "Unable to access interface lo: Operation not supported "
+                         "(not a forkguard interface)")
 
 
 @failing("show wg0 dump")
 def test_show_wireguard_interface(result):
-    assert_fails(result, "Unable to access interface wg0: Operation not supported (not a forkguard interface)")
+    assert_fails(result, "Unable to access interface wg0: Operation not supported "
+                         "(not a forkguard interface)")
 
 
 @failing("set lo fwmark 1")
 def test_set_other_interface(result):
-    assert_fails(result, "Unable to modify interface lo: Operation not supported (not a forkguard interface)")
+    assert_fails(result, "Unable to modify interface lo: Operation not supported "
+                         "(not a forkguard interface)")
 
 
 @failing("reset lo")
 def test_reset_other_interface(result):
-    assert_fails(result, "Unable to reset interface lo: Operation not supported (not a forkguard interface)")
+    assert_fails(result, "Unable to reset interface lo: Operation not supported "
+                         "(not a forkguard interface)")
 
 
 @failing("show fwg7")
@@ -828,7 +832,8 @@ def test_reset(result):
 
 @failing("reset fwg0 peer $A")
 def test_reset_of_unknown_peer(result):
-    assert_fails(result, f"Unable to reset interface fwg0: No such file or directory (no such peer): `{A}'")
+    assert_fails(result, "Unable to reset interface fwg0: No such file or directory "
+                         f"(no such peer): `{A}'")
 
 
 @script("""\

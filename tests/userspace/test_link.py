@@ -637,7 +637,8 @@ out["wrong lengths"] = told(lambda: [
     raw(inner[:2] + length.to_bytes(2, "big") + inner[4:], 0x800) for length in (19, 65535)] + [
     raw(inner6[:4] + b"\xff\xff" + inner6[6:], 0x86dd)])
 held = wire.hold_back(theirs, HERE, 5)
-sh("fwg reset t0" if KIND == "forkguard" else "ip link set t0 down; ip link set t0 up; " + ADDRESSES)
+sh("fwg reset t0" if KIND == "forkguard" else
+   "ip link set t0 down; ip link set t0 up; " + ADDRESSES)
 wire.change = lambda side, packet: []
 out["after a fork"] = told(lambda: [os.write(wire.ends["a"], data) for data in held])
 # Packets that wait for a session in vain.

@@ -127,7 +127,8 @@ def exchange():
             data, address = wire.recvfrom(65536)
         except BlockingIOError:
             return found
-        if address[1] == 0x0800 and data[9] == 17 and data[20:24] == b"\x03\xe8\x03\xe8" and data[28] < 4:
+        if (address[1] == 0x0800 and data[9] == 17 and data[20:24] == b"\x03\xe8\x03\xe8" and
+                data[28] < 4):
             found.append((data[28], data[28] < 3 and any(data[-16:]), address[2] == 4))
 def handshake_of(show, peer):
     return int(run(*show, "latest-handshakes").split()[1])
@@ -185,7 +186,8 @@ time.sleep(1)
 exchange()
 began = handshake_of(("fwg", "show", "fwg0"), "KB")
 run("fwg", "reset", "fwg0")
-out["forkguard came through"] = until(lambda: handshake_of(("fwg", "show", "fwg0"), "KB") > began, 7)
+out["forkguard came through"] = until(
+    lambda: handshake_of(("fwg", "show", "fwg0"), "KB") > began, 7)
 out["answers of stock"] = json.loads(attack.communicate()[0])
 out["with stock"] = exchange()
 

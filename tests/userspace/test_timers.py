@@ -118,7 +118,8 @@ if any(t["persistent"] for t in tunnels):
         if t["persistent"]:
             tool = "fwg" if t["kind"] == "forkguard" else "wg"
             key = run(tool, "show", "t%d" % t["n"], "peers").strip()
-            run(tool, "set", "t%d" % t["n"], "peer", key, "persistent-keepalive", str(t["persistent"]))
+            run(tool, "set", "t%d" % t["n"], "peer", key, "persistent-keepalive",
+                str(t["persistent"]))
 last = 0
 for at, who, n in plan:
     while True:
@@ -233,7 +234,8 @@ class TestProtocol:
         begun = times(seen["initiator sends"][kind], INITIATION)
         assert len(begun) == 2 and (near(begun[1], 120) or near(begun[1], 121))
         # No packet waited for the handshake.
-        data = [at for at in times(seen["initiator sends"][kind], TRANSPORT) if at < EACH_SECOND[-1]]
+        data = [at for at in times(seen["initiator sends"][kind], TRANSPORT)
+                if at < EACH_SECOND[-1]]
         assert max(b - a for a, b in zip(data, data[1:])) < 1.5
 
     def test_responder_does_not(self, seen, kind):

@@ -438,7 +438,7 @@ def all_stopped(folder):
     for guest in guests(folder):
         guest.stop()
     settle([c.path for guest in guests(folder) for c in guest.captures
-             if os.path.exists(c.path)])
+            if os.path.exists(c.path)])
     try:
         yield
     finally:

@@ -307,7 +307,7 @@ class Peer(threading.Thread):
             sealed = seal(session.keys[0], nonce, data)
             self._secrets.keep(session.messages[0], nonce, sealed)
             self.transmit(struct.pack("<I", TRANSPORT) + session.remote_index
-                       + struct.pack("<Q", nonce) + sealed)
+                          + struct.pack("<Q", nonce) + sealed)
 
     def wait(self, what, timeout, condition):
         """Waits until condition() is true of this peer."""

@@ -141,7 +141,8 @@ WIREGUARD = _points("data", (
     ("begins", "wg_noise_handshake_create_initiation <some>"),
     ("asking the RNG", "wg_noise_handshake_create_initiation get_random_bytes <many>"),
     ("Diffie-Hellman", "wg_noise_handshake_create_initiation curve25519_arch <many>"),
-    ("encrypting", f"wg_noise_handshake_create_initiation {_ENCRYPT}|chacha20poly1305_encrypt <many>"),
+    ("encrypting",
+     f"wg_noise_handshake_create_initiation {_ENCRYPT}|chacha20poly1305_encrypt <many>"),
     ("done", "wg_noise_handshake_create_initiation <return> <some>"),
 )) + _points("responding", (
     ("begins", "wg_noise_handshake_consume_initiation <some>"),
