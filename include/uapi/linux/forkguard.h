@@ -3,9 +3,9 @@
  * What the forkguard kernel module and its userspace agree on: the generic
  * netlink family, its commands, attributes and flags. Nothing else.
  *
- * Commands, attributes and flags that WireGuard also has bear the numbers and
- * the meaning they have in <linux/wireguard.h>; forkguard's own begin at 64.
- * Nests that WireGuard does not have (generation) number theirs from 1.
+ * Commands, attributes and flags that WireGuard also has keep their numbers and
+ * meaning from <linux/wireguard.h>; forkguard's own begin at 64. Attributes of
+ * nests that WireGuard does not have are numbered from 1.
  *
  * FORKGUARD_CMD_GET_DEVICE
  *	Dump (NLM_F_REQUEST | NLM_F_DUMP) of one device, named by either
@@ -80,7 +80,7 @@ enum forkguard_device_flag {
  *	event, or in a dump of the last reset of this device
  * @FORKGUARD_DEVICE_A_RESET_TIME: struct __kernel_timespec, CLOCK_REALTIME of
  *	the last reset of this device, 0 when there was none
- * @FORKGUARD_DEVICE_A_RESET_PEERS: u32, how many peers the reset wiped secrets of
+ * @FORKGUARD_DEVICE_A_RESET_PEERS: u32, number of peers whose secrets were wiped
  * @FORKGUARD_DEVICE_A_PAD: alignment of 64-bit attributes
  * @FORKGUARD_DEVICE_A_DROPS: nested &enum forkguard_drop, dump only
  */
@@ -155,8 +155,8 @@ enum forkguard_allowedip_flag {
  * @FORKGUARD_ALLOWEDIP_A_FAMILY: u16, AF_INET or AF_INET6
  * @FORKGUARD_ALLOWEDIP_A_IPADDR: struct in_addr or struct in6_addr
  * @FORKGUARD_ALLOWEDIP_A_CIDR_MASK: u8
- * @FORKGUARD_ALLOWEDIP_A_FLAGS: u32, &enum forkguard_allowedip_flag, set only.
- *	One that is to be removed and is not this peer's is left alone
+ * @FORKGUARD_ALLOWEDIP_A_FLAGS: u32, &enum forkguard_allowedip_flag, set only;
+ *	removing what belongs to another peer has no effect
  */
 enum forkguard_allowedip_attribute {
 	FORKGUARD_ALLOWEDIP_A_UNSPEC = 0,
