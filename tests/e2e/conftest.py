@@ -170,7 +170,7 @@ class UserMode:
         module = _output("scripts/module.sh", "um").strip()
         return json.loads(_output(
             "nice", "tests/kunit/uml", "-a", self._clock,
-            "-m", module, "-t", "800",
+            "-m", module, "-t", "2400",
             "/usr/bin/python3", matrix.__file__, self._system, module))
 
 

@@ -10,7 +10,7 @@ import time
 
 import pytest
 from forklab import EmulatorError, LabError, audit, kit, report, scenes
-from forklab.guest import OURS, Guest, Machine
+from forklab.guest import OURS, Guest, Machine, lost_flags
 from forklab.session import session
 from forklab.timeline import Timeline
 
@@ -136,6 +136,14 @@ def test_every_fault_is_found(fault):
     (" ? fwg_xmit+0x26/0x800 [forkguard]", False), (" tcp_v4_rcv+0x16/0x80", False)))
 def test_what_a_part_in_a_panic_is(line, ours):
     assert bool(OURS.search(f"[    7.783377] x\n[    7.783397] {line}\n")) == ours
+
+
+@pytest.mark.parametrize("flags, lost", (
+    ("00010246", False), ("00000202", False), ("00210a87", False), ("42b8f602", True),
+    ("00010244", True), ("0001024a", True)))
+def test_flags_that_no_cpu_has(flags, lost):
+    """42b8f602 was seen where a NULL pointer had just been compared with NULL."""
+    assert lost_flags(f"[    8.147615] RSP: 0018:ff7a6653004631d8 EFLAGS: {flags}\n") == lost
 
 
 @pytest.mark.parametrize("last_command, kind", (

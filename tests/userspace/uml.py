@@ -48,9 +48,9 @@ def run_scripts(scripts, folder, *options, seconds=600):
     runner = folder / "runner"
     runner.write_text(RUNNER)
     done = subprocess.run(
-        [TOP / "tests" / "kunit" / "uml", "-t", "1700", *options, "bash", runner, folder,
+        [TOP / "tests" / "kunit" / "uml", "-t", "3400", *options, "bash", runner, folder,
          str(seconds)],
-        capture_output=True, text=True, timeout=1800, check=False)
+        capture_output=True, text=True, timeout=3500, check=False)
     assert done.returncode == 0, done.stderr + done.stdout
 
     fields = done.stdout.split("\0")
@@ -93,7 +93,7 @@ END_OF_SCRIPT
     for more, boot in boots.items():
         folder = tmp_path_factory.mktemp("boot")
         (folder / "guest.py").write_text(Path(__file__).with_name("guest.py").read_text())
-        found |= run_scripts(boot, folder, "-a", "time-travel=inf-cpu", *more, seconds=1000)
+        found |= run_scripts(boot, folder, "-a", "time-travel=inf-cpu", *more, seconds=2000)
     return found
 
 

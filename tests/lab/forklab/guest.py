@@ -44,7 +44,7 @@ KNOWN_RACE = re.compile(
     "data-race in (ktime_get_seconds / timekeeping_advance"
     r"|(virtqueue|vring)_\w+ / (virtqueue|vring)_\w+$"
     "|(__mod_timer|enqueue_timer|detach_if_pending) / lock_timer_base$"
-    r"|detach_if_pending / timers_(data_sent|data_received|recovering) "
+    r"|detach_if_pending / fwg_(timers_data_sent|timers_data_received|on_retransmit_handshake) "
     r"\[forkguard\]$"
     "|__hrtimer_run_queues / hrtimer_active"
     "|fib_table_lookup / update_suffix)")
@@ -56,7 +56,15 @@ RULER = "=" * 40        # the last line of KCSAN's report
 # Code of modules, also of an unloaded one. A ? marks unreliable entries of a backtrace.
 OURS = re.compile(r"^(?!\[ *[0-9.]+\]\s+\? ).*(\[forkguard\]|0xffffffff[ac-f][0-9a-f]{7}\b)",
                   re.M)
+FLAGS = re.compile(r"EFLAGS: ([0-9a-f]{8})")
+ALWAYS, NEVER = 0x2, 0xffc08028    # bits of EFLAGS that are set, or clear, on any x86
 _libc = ctypes.CDLL(None)
+
+
+def lost_flags(console):
+    """Do registers that a kernel has printed show flags that no CPU can have? Then its emulator has
+    lost them, and took some branch that the code did not take."""
+    return any(int(flags, 16) & (ALWAYS | NEVER) != ALWAYS for flags in FLAGS.findall(console))
 
 
 def acceleration():
@@ -293,13 +301,14 @@ class Guest:
         """The exception to raise if QEMU has ended. It quotes the guest's last output, and says
         whether forkguard was involved there or in a complaint of another guest. QEMU 7.2 sometimes
         loses flags or an address, or hits a breakpoint that the kernel has just replaced with code;
-        then any kernel may panic anywhere. The console is kept for inspection."""
+        then any kernel may panic anywhere, within forkguard only if its flags are impossible. The
+        console is kept for inspection."""
         try:
             status = self._process.wait(5)
         except subprocess.TimeoutExpired:
             status = None
-        ours = any(OURS.search(_tail(path, -1)) for path in glob.glob(
-            os.path.join(self.folder, "*.console")))
+        consoles = [_tail(path, -1) for path in glob.glob(os.path.join(self.folder, "*.console"))]
+        ours = any(OURS.search(text) and not lost_flags(text) for text in consoles)
         kind = LabError if status is None or ours else EmulatorError
         crashes = os.path.join(REPO, "build", "crashes")
         os.makedirs(crashes, exist_ok=True)
