@@ -384,6 +384,8 @@ static void new_handshake_notices_a_fork(struct kunit *test)
 
 	reset_test_id[0]++;
 	begin_handshake(test, first_peer(device));
+	/* At once: the look that comes once a second would notice, too. */
+	KUNIT_EXPECT_EQ(test, fwg_generation_forks(), forks + 1);
 	while (!fwg_reset_last(device).count && time_before(jiffies, end))
 		msleep(20);
 	KUNIT_EXPECT_EQ(test, fwg_reset_last(device).count, 1ULL);
