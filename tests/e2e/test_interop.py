@@ -10,8 +10,8 @@ from forklab.kit import KERNELS
 from matrix import (ALL, CELLS, HARD_PINGS, NETEM, NO_ENDPOINT, NUMBERS,
                     PATIENCE, REKEY_AFTER, SIDES, TALK)
 
-# Seconds until an answer comes. A side takes 15 s to find out that a session is dead; most clocks here
-# are real, and the machine may be busy.
+# Seconds until an answer comes. A side takes 15 s to find out that a session is dead. Most clocks
+# here are real, and the machine may be busy.
 SOON, LATE = 14, 60
 
 
