@@ -2,9 +2,11 @@
 """The life of the module in a guest: resets, unloading, no generation ID."""
 
 import base64
+import json
+import time
 
 from conftest import ends
-from forklab import audit, kit, pcap, tunnel
+from forklab import audit, fork, kit, pcap, tunnel
 from forklab.guest import Guest, Machine, all_stopped, splats
 from forklab.session import session
 from forklab.timeline import sessions
@@ -162,6 +164,28 @@ def test_without_generation_id(kernel):
             assert "source: none" in guest.run("fwg generation")
             guest.run(f"{tunnel.IP} link del {ours.interface}")
         assert len(warnings(guest)) == 1, warnings(guest)
+        assert splats(folder) == []
+
+
+def test_idle_machine_looks_by_itself(kernel):
+    """R10: a clone whose CPUs are all idle, and which the hypervisor's notice does not reach, looks
+    at its ID by itself."""
+    with session() as folder:
+        template = Guest("template", Machine(kit.load(kernel, "forkguard"), cpus=2), [], folder)
+        template.wait_ready()
+        ours, stock = ends()
+        template.run(f"{tunnel.IP} link set lo up; echo disable >/sys/firmware/acpi/interrupts/gpe05")
+        template.run(ours.bring_up(stock, "127.0.0.1:9"))
+        [snapshot] = fork.snapshot([template])
+        [clone] = fork.restore(snapshot, template.machine, {"clone": []}, folder)
+        template.kill()
+        clone.cont()
+        # To ask wakes a CPU, so it must have looked long before.
+        time.sleep(20)
+        now = int(clone.run("date +%s"))
+        told = json.loads(clone.run(f"fwg show {ours.interface} --json"))
+        reset, = (interface["last_reset"] for interface in told)
+        assert reset["cause"] == "packet" and reset["time"] <= now - 5
         assert splats(folder) == []
 
 
