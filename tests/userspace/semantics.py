@@ -10,6 +10,7 @@ configuration changes meanwhile; `gaps`, which packets find no peer while allowe
 import json
 import os
 import socket
+import statistics
 import struct
 import sys
 import time
@@ -321,10 +322,14 @@ class Dump(nl.Netlink):
         super().__init__(nl.GENERIC)
         self.number = number
 
-    def messages(self, name):
-        """For each message except the last: whether it reports a change, and its peers."""
+    def begin(self, name):
+        """Asks for a dump."""
         self.send(self.number, nl.DUMP | nl.ACK,
                   bytes((nl.GET_DEVICE, 1, 0, 0)) + nl.attribute(nl.IFNAME, name))
+
+    def messages(self, name):
+        """For each message except the last: whether it reports a change, and its peers."""
+        self.begin(name)
         while True:
             data = self.socket.recv(4096)
             while data:
@@ -383,9 +388,6 @@ def dumps():
     family = nl.Family("forkguard")
     dump = Dump(family.number)
     return {name: dump_and_change(family, dump, 50, change) for name, change in CHANGES.items()}
-
-
-PACE = 20  # the factor between few and many peers, and so between the times
 
 
 def replacements():
@@ -452,24 +454,25 @@ def gaps():
 
 
 def pace():
-    """The shortest times of dumps of few and of many peers, in seconds. On a busy machine some take
-    longer, so they are repeated up to 30 times."""
+    """The usual time in which the kernel makes one of the first and one of the last messages of a long
+    dump, in seconds."""
     family = nl.Family("forkguard")
     dump = Dump(family.number)
-    devices = {"fwg0": 500, "fwg1": 500 * PACE}
-    nl.Route().add_link("fwg1")
-    for name, count in devices.items():
-        fill(family, name, count)
-    best = dict.fromkeys(devices, float("inf"))
-    for number in range(30):
-        for name, count in devices.items():
-            start = time.monotonic()
-            told = [peer[nl.P_PUBLIC_KEY] for _, some in dump.messages(name) for peer in some]
-            best[name] = min(best[name], time.monotonic() - start)
-            assert told == keys(count)
-        if number >= 5 and best["fwg1"] < PACE * best["fwg0"]:
-            break
-    return best
+    fill(family, "fwg0", 10000)
+    first, last = [], []
+    for _ in range(5):
+        times, kind = [], None
+        dump.begin("fwg0")
+        while kind != nl.DONE:
+            before = time.monotonic()
+            data = dump.socket.recv(4096)
+            times.append(time.monotonic() - before)
+            kind, = struct.unpack_from("=4xH", data)
+        some = len(times) // 10
+        # The kernel makes the first message when it is asked, and each other while one is received.
+        first += times[1:some]
+        last += times[-some:-3]
+    return {"first": statistics.median(first), "last": statistics.median(last)}
 
 
 if __name__ == "__main__":
