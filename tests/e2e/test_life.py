@@ -174,7 +174,8 @@ def test_idle_machine_looks_by_itself(kernel):
         template = Guest("template", Machine(kit.load(kernel, "forkguard"), cpus=2), [], folder)
         template.wait_ready()
         ours, stock = ends()
-        template.run(f"{tunnel.IP} link set lo up; echo disable >/sys/firmware/acpi/interrupts/gpe05")
+        template.run(f"{tunnel.IP} link set lo up\n"
+                     "echo disable >/sys/firmware/acpi/interrupts/gpe05")
         template.run(ours.bring_up(stock, "127.0.0.1:9"))
         [snapshot] = fork.snapshot([template])
         [clone] = fork.restore(snapshot, template.machine, {"clone": []}, folder)

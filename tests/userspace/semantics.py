@@ -321,17 +321,16 @@ class Dump(nl.Netlink):
         # A new socket: the kernel sends larger messages to one that has had a larger buffer.
         super().__init__(nl.GENERIC)
         self.number = number
-
-    def begin(self, name):
-        """Asks for a dump."""
-        self.send(self.number, nl.DUMP | nl.ACK,
-                  bytes((nl.GET_DEVICE, 1, 0, 0)) + nl.attribute(nl.IFNAME, name))
+        self.times = []  # that the kernel took for each message, in seconds
 
     def messages(self, name):
         """For each message except the last: whether it reports a change, and its peers."""
-        self.begin(name)
+        self.send(self.number, nl.DUMP | nl.ACK,
+                  bytes((nl.GET_DEVICE, 1, 0, 0)) + nl.attribute(nl.IFNAME, name))
         while True:
+            before = time.monotonic()
             data = self.socket.recv(4096)
+            self.times.append(time.monotonic() - before)
             while data:
                 size, kind, flag, _, _ = struct.unpack_from("=IHHII", data)
                 payload, data = data[20:size], data[(size + 3) & ~3:]
@@ -454,24 +453,21 @@ def gaps():
 
 
 def pace():
-    """The usual time in which the kernel makes one of the first and one of the last messages of a long
-    dump, in seconds."""
+    """The usual time that the kernel takes for one of the first and one of the last messages of a
+    long dump, in seconds."""
     family = nl.Family("forkguard")
     dump = Dump(family.number)
-    fill(family, "fwg0", 10000)
+    count = 40000
+    fill(family, "fwg0", count)
     first, last = [], []
     for _ in range(5):
-        times, kind = [], None
-        dump.begin("fwg0")
-        while kind != nl.DONE:
-            before = time.monotonic()
-            data = dump.socket.recv(4096)
-            times.append(time.monotonic() - before)
-            kind, = struct.unpack_from("=4xH", data)
-        some = len(times) // 10
+        dump.times.clear()
+        told = [peer[nl.P_PUBLIC_KEY] for _, some in dump.messages("fwg0") for peer in some]
+        assert told == keys(count)
+        tenth = len(dump.times) // 10
         # The kernel makes the first message when it is asked, and each other while one is received.
-        first += times[1:some]
-        last += times[-some:-3]
+        first += dump.times[1:tenth]
+        last += dump.times[-tenth:-3]
     return {"first": statistics.median(first), "last": statistics.median(last)}
 
 

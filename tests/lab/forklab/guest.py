@@ -44,7 +44,7 @@ KNOWN_RACE = re.compile(
     "data-race in (ktime_get_seconds / timekeeping_advance"
     r"|(virtqueue|vring)_\w+ / (virtqueue|vring)_\w+$"
     "|(__mod_timer|enqueue_timer|detach_if_pending) / lock_timer_base$"
-    r"|detach_if_pending / fwg_(timers_data_sent|timers_data_received|on_retransmit_handshake) "
+    r"|detach_if_pending / fwg_timers_data_(sent|received) "
     r"\[forkguard\]$"
     "|__hrtimer_run_queues / hrtimer_active"
     "|fib_table_lookup / update_suffix)")
