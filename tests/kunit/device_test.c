@@ -821,6 +821,52 @@ static void authentic_mistakes_are_errors(struct kunit *test)
 	tunnel_destroy(&t);
 }
 
+/* Packets for which the stack has no room are dropped, and do not count as received. */
+static void packets_without_room_are_not_received(struct kunit *test)
+{
+	static const u8 inner[PACKET_LEN] = { 0x45, [3] = PACKET_LEN, [12] = 10, [15] = 2 };
+	const unsigned int surplus = 10;
+	struct rtnl_link_stats64 before, after;
+	struct tunnel t;
+	unsigned int i;
+	u64 bytes;
+
+	tunnel_create(test, &t);
+	tunnel_listen(test, &t);
+	tunnel_connect(test, &t);
+	tunnel_confirm(test, &t);
+	bytes = atomic64_read(&t.peer->rx_bytes);
+	dev_get_stats(t.device->dev, &before);
+	rtnl_lock();
+	fwg_inbound_close(&t.device->inbound);
+	rtnl_unlock();
+	migrate_disable(); /* one CPU's queue */
+	for (i = 0; i < MAX_INBOUND_PACKETS + surplus; i++)
+		tunnel_deliver(test, &t, inner, sizeof(inner));
+	migrate_enable();
+	dev_get_stats(t.device->dev, &after);
+	KUNIT_EXPECT_EQ(test, after.rx_packets, before.rx_packets + MAX_INBOUND_PACKETS);
+	KUNIT_EXPECT_EQ(test, after.rx_dropped, before.rx_dropped + surplus);
+	KUNIT_EXPECT_EQ(test, after.rx_errors, before.rx_errors);
+	KUNIT_EXPECT_EQ(test, fwg_drops_read(t.device, FORKGUARD_DROP_A_RX_QUEUE_FULL),
+			(u64)surplus);
+	KUNIT_EXPECT_EQ(test, atomic64_read(&t.peer->rx_bytes) - bytes,
+			MAX_INBOUND_PACKETS *
+				(sizeof(struct message_data) + sizeof(inner) + NOISE_TAG_LEN));
+
+	/* The queue is emptied as soon as it may be, and takes packets again. */
+	rtnl_lock();
+	fwg_inbound_open(&t.device->inbound);
+	rtnl_unlock();
+	for (i = 0; i < 100 && after.rx_packets == before.rx_packets + MAX_INBOUND_PACKETS; i++) {
+		tunnel_deliver(test, &t, inner, sizeof(inner));
+		msleep(20);
+		dev_get_stats(t.device->dev, &after);
+	}
+	KUNIT_EXPECT_GT(test, after.rx_packets, before.rx_packets + MAX_INBOUND_PACKETS);
+	tunnel_destroy(&t);
+}
+
 /* A packet that can't be sent is counted by reason. */
 static void packets_without_way_are_counted(struct kunit *test)
 {
@@ -909,6 +955,7 @@ static struct kunit_case device_cases[] = {
 	KUNIT_CASE(interface_that_is_down_holds_no_route),
 	KUNIT_CASE(strangers_are_no_errors),
 	KUNIT_CASE(authentic_mistakes_are_errors),
+	KUNIT_CASE(packets_without_room_are_not_received),
 	KUNIT_CASE(packets_without_way_are_counted),
 	{},
 };
