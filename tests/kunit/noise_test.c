@@ -351,8 +351,11 @@ struct crossing {
 	u8 *from_a, *from_b; /* data in flight */
 };
 
-static void crossing_create(struct kunit *test, struct crossing *crossing)
+/* Makes a world whose sides are connected. */
+static void crossing_create(struct kunit *test, struct world *world, struct crossing *crossing)
 {
+	world_create(test, world);
+	connect(test, world);
 	crossing->initiation = kunit_kzalloc(test, sizeof(*crossing->initiation), GFP_KERNEL);
 	crossing->response = kunit_kzalloc(test, sizeof(*crossing->response), GFP_KERNEL);
 	crossing->from_a = kunit_kzalloc(test, DATA_LEN, GFP_KERNEL);
@@ -786,9 +789,7 @@ static void reset_wipes_everything(struct kunit *test)
 	struct world world;
 	enum slot i;
 
-	world_create(test, &world);
-	crossing_create(test, &crossing);
-	connect(test, &world);
+	crossing_create(test, &world, &crossing);
 	cross(test, &world, &crossing);
 	peer = world.b.peer;
 	/* Two sessions of the crossing, the one before, an unconfirmed one, and a handshake. */
@@ -1636,9 +1637,7 @@ static void crossing_handshakes_settle(struct kunit *test)
 	unsigned int round, won = 0;
 	struct world world;
 
-	world_create(test, &world);
-	crossing_create(test, &crossing);
-	connect(test, &world);
+	crossing_create(test, &world, &crossing);
 	for (round = 0; round < 16; round++) {
 		cross(test, &world, &crossing);
 		won += session_of(&world.a, SLOT_CURRENT)->initiator;
@@ -1663,9 +1662,7 @@ static void crossing_settles_if_data_comes_first(struct kunit *test)
 	struct world world;
 	unsigned int round;
 
-	world_create(test, &world);
-	crossing_create(test, &crossing);
-	connect(test, &world);
+	crossing_create(test, &world, &crossing);
 	for (round = 0; round < 16; round++) {
 		both_begin(test, &world, &crossing);
 		KUNIT_ASSERT_EQ(test, finish(&world), 0);
@@ -1687,9 +1684,7 @@ static void session_stays_with_peer_that_gives_up(struct kunit *test)
 	struct world world;
 	unsigned int round;
 
-	world_create(test, &world);
-	crossing_create(test, &crossing);
-	connect(test, &world);
+	crossing_create(test, &world, &crossing);
 	for (round = 0; round < 16; round++) {
 		both_begin(test, &world, &crossing);
 		KUNIT_ASSERT_EQ(test, finish(&world), 0);
@@ -1713,9 +1708,7 @@ static void machines_forked_together_settle(struct kunit *test)
 	struct world world;
 	u64 id;
 
-	world_create(test, &world);
-	crossing_create(test, &crossing);
-	connect(test, &world);
+	crossing_create(test, &world, &crossing);
 	for (id = 2; id < 10; id++) {
 		set_id(id);
 		/* In every other generation, the reset is late. */
