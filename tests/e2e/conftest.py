@@ -14,6 +14,7 @@ from forklab import EmulatorError, kit, pcap, tunnel
 from forklab.guest import Cable, Guest, Machine, splats
 from forklab.session import session
 
+MATRIX_SECONDS = 2400   # for one in user-mode Linux on a busy machine
 PATIENCE = 25       # seconds for a rekey on a busy machine
 # Go's runtime makes no progress if computing takes no time by the clock.
 UML = {"uml-wireguard": ("wireguard", "time-travel=inf-cpu"),
@@ -170,16 +171,17 @@ class UserMode:
         module = _output("scripts/module.sh", "um").strip()
         return json.loads(_output(
             "nice", "tests/kunit/uml", "-a", self._clock,
-            "-m", module, "-t", "2400",
-            "/usr/bin/python3", matrix.__file__, self._system, module))
+            "-m", module, "-t", str(MATRIX_SECONDS),
+            "/usr/bin/python3", matrix.__file__, self._system, module,
+            seconds=MATRIX_SECONDS + 100))
 
 
-def _output(*words):
+def _output(*words, seconds=1000):
     path = f"{kit.REPO}/build:{os.environ['PATH']}:/usr/sbin:/sbin"
     done = subprocess.run(words, cwd=kit.REPO, stdin=subprocess.DEVNULL,
                           env={**os.environ, "PATH": path,
                                "PYTHONPATH": kit.LAB},
-                          capture_output=True, text=True, timeout=1000)
+                          capture_output=True, text=True, timeout=seconds)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
