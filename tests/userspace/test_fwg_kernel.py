@@ -899,7 +899,7 @@ def test_word_in_a_later_message(result):
 # The messages themselves, sent to forkguard and to stock WireGuard.
 
 def guest_program(mode):
-    return script(f"python3 -B {uml.TOP}/tests/userspace/semantics.py {mode}")
+    return script(f"/usr/bin/python3 -B {uml.TOP}/tests/userspace/semantics.py {mode}")
 
 
 @guest_program("both")

@@ -2,6 +2,7 @@
 """Runs scripts of many tests in one boot of user-mode Linux, with the forkguard module."""
 
 import dataclasses
+import functools
 import json
 import os
 import subprocess
@@ -40,6 +41,13 @@ class Result:
     errors: list
 
 
+@functools.cache
+def module():
+    """The forkguard.ko for user-mode Linux; make needs some seconds to see that it is there."""
+    return subprocess.run([TOP / "scripts/module.sh", "um"], check=True, stdout=subprocess.PIPE,
+                          text=True).stdout.strip()
+
+
 def run_scripts(scripts, folder, *options, seconds=600):
     """{name: Result} of {name: script}, each of which may take SECONDS; OPTIONS are those of
     tests/kunit/uml."""
@@ -48,8 +56,8 @@ def run_scripts(scripts, folder, *options, seconds=600):
     runner = folder / "runner"
     runner.write_text(RUNNER)
     done = subprocess.run(
-        [TOP / "tests" / "kunit" / "uml", "-t", "3400", *options, "bash", runner, folder,
-         str(seconds)],
+        [TOP / "tests" / "kunit" / "uml", "-m", module(), "-t", "3400", *options,
+         "bash", runner, folder, str(seconds)],
         capture_output=True, text=True, timeout=3500, check=False)
     assert done.returncode == 0, done.stderr + done.stdout
 
