@@ -15,7 +15,7 @@ packages=(
 	perl sparse clang-format shellcheck pycodestyle pyflakes3 groff-base
 	# the lab and the tests
 	qemu-system-x86 seabios busybox-static iproute2 wireguard-tools wireguard-go tcpdump ethtool
-	python3 python3-pytest python3-pytest-rerunfailures python3-pytest-xdist util-linux git
+	python3 python3-pytest python3-pytest-rerunfailures util-linux git
 	# the model and the fuzzers
 	spin clang-14 libclang-rt-14-dev libjansson-dev
 )

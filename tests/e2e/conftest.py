@@ -8,9 +8,10 @@ import os
 import subprocess
 import time
 
+import chance
 import matrix
 import pytest
-from forklab import EmulatorError, kit, pcap, tunnel
+from forklab import EmulatorError, kit, pcap, scenes, tunnel
 from forklab.guest import Cable, Guest, Machine, splats
 from forklab.session import session
 
@@ -193,7 +194,8 @@ def matrices(request):
     wanted = {item.callspec.params["peer"] for item in request.session.items
               if "peer" in getattr(item, "fixturenames", ())}
     with contextlib.ExitStack() as end, \
-            concurrent.futures.ThreadPoolExecutor() as pool:
+            concurrent.futures.ThreadPoolExecutor() as pool, \
+            concurrent.futures.ThreadPoolExecutor(1) as one_by_one:
         found, played = {}, {}
 
         def begin(peer):
@@ -215,9 +217,8 @@ def matrices(request):
 
         for peer in sorted(wanted):
             begin(peer)
-        # Beside other tests, which often leave a CPU idle.
-        for peer in wanted & set(UML):
-            played[peer] = pool.submit(found[peer].play)
+        for peer in sorted(wanted & set(UML)):
+            played[peer] = one_by_one.submit(found[peer].play)
         yield tell
 
 
@@ -226,8 +227,31 @@ def facts(peer, matrices):
     return matrices(peer)[0]
 
 
-def pytest_collection_modifyitems(items):
-    """Runs the tests of a matrix last."""
+def pytest_addoption(parser):
+    parser.addoption("--sample", action="store_true", help="choose by the commit: one kernel for "
+                     "the control of each scene, one guest and one user-mode Linux for matrices")
+
+
+def is_in_sample(item, number):
+    """Is a test among those that --sample leaves? NUMBER is the commit's."""
+    params = item.callspec.params if hasattr(item, "callspec") else {}
+    if "peer" in params:
+        if params["peer"] in UML:
+            return params["peer"] == list(UML)[number // len(kit.KERNELS) % len(UML)]
+        return params["peer"] == kit.KERNELS[number % len(kit.KERNELS)]
+    if item.originalname == "test_control":
+        number += list(scenes.SCENES).index(params["scene"])
+        return params["kernel"] == kit.KERNELS[number % len(kit.KERNELS)]
+    return True
+
+
+def pytest_collection_modifyitems(config, items):
+    """Makes a sample if one is wanted; runs the tests of a matrix last."""
+    if config.getoption("sample"):
+        number = chance.number("e2e")
+        config.hook.pytest_deselected(
+            items=[item for item in items if not is_in_sample(item, number)])
+        items[:] = [item for item in items if is_in_sample(item, number)]
     items.sort(key=lambda item: "peer" in item.fixturenames)
 
 

@@ -1,14 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0
 """Every scene of the lab, with forkguard and with its control.
 
-The control shows that the scene can detect reuse: stock WireGuard must reuse a nonce in it. Each
-scene has its control on one of the kernels, chosen by the commit; on all of them with
-FORKGUARD_CONTROLS=all, which `make check-all` sets.
+The control shows that the scene can detect reuse: stock WireGuard must reuse a nonce in it.
 """
 
-import os
-
-import chance
 import pytest
 from forklab import kit, report, scenes
 from forklab.session import progress, session
@@ -19,16 +14,6 @@ LIMIT = 240
 LEAST_JUDGED = 1000     # messages a round
 RETRY = 5               # seconds until a handshake that failed is retried
 RATE = {"forked-pair": 2000}
-
-
-def controls():
-    """The pairs of a kernel and a scene that have a control."""
-    pairs = [(kernel, scene) for scene in scenes.SCENES for kernel in kit.KERNELS]
-    if os.environ.get("FORKGUARD_CONTROLS") == "all":
-        return pairs
-    first = chance.number("controls")
-    return [pairs[len(kit.KERNELS) * number + (first + number) % len(kit.KERNELS)]
-            for number in range(len(scenes.SCENES))]
 
 
 def play(scene, kernel, system, rounds):
@@ -55,7 +40,7 @@ def test_scene(kernel, scene):
         assert max(ours.recovered) < RETRY, "the lagging wall clock was used"
 
 
-@pytest.mark.parametrize("kernel, scene", controls(), indirect=["kernel"], scope="session")
+@pytest.mark.parametrize("scene", scenes.SCENES)
 def test_control(kernel, scene):
     control = play(scene, kernel, "wireguard", CONTROL_FORKS)
     print(report.table((None, control)))
