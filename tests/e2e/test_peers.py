@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0
-"""Peers are added, removed and moved on two CPUs under traffic. tests/userspace/test_link.py tests
-the resulting configuration."""
+"""Peers are added, removed and moved on two CPUs under traffic, and charged to cgroups.
+tests/userspace/test_link.py tests the resulting configuration."""
 
 from forklab import audit, pcap, tunnel
 from forklab.guest import all_stopped
 
 RATE = 1000
 ROUNDS = 5
+CHARGED = 100           # peers
+LEAST_CHARGE = 1024     # bytes for a peer and its allowed IP
 
 
 def test_peers_change_under_load(bench, tunnel_up):
@@ -63,3 +65,35 @@ killall traffic
     with all_stopped(bench.folder):
         verdict = audit.judge([bench.ours.captures[0]])
     assert verdict.reused == 0 and verdict.judged > rate
+
+
+def charge(guest, system, tool):
+    """The bytes of kernel memory that a cgroup is charged when a process in it adds peers."""
+    peers = "".join(f"[Peer]\nPublicKey = {tunnel.random_key()}\nAllowedIPs = 10.0.{n}.0/24\n"
+                    for n in range(CHARGED))
+    told = guest.run(f"""set -e
+cgroups=/sys/fs/cgroup
+mount -t cgroup2 cgroup $cgroups
+echo +memory >$cgroups/cgroup.subtree_control
+mkdir $cgroups/admin
+modprobe {system}
+{tunnel.IP} link add many type {system}
+cat >/tmp/many <<END
+{peers}END
+sh -c 'echo $$ >$0/admin/cgroup.procs; exec {tool} setconf many /tmp/many' $cgroups
+{tool} show many peers | wc -l
+sed -n 's/^slab //p' $cgroups/admin/memory.stat
+{tunnel.IP} link del many
+rm /tmp/many
+rmdir $cgroups/admin
+umount $cgroups""", timeout=120)
+    added, size = map(int, told.split())
+    assert added == CHARGED
+    return size
+
+
+def test_peers_are_charged(bench):
+    """The memory of peers and allowed IPs is charged to the cgroup of who adds them. The control is
+    stock WireGuard, which charges nothing."""
+    assert charge(bench.ours, "forkguard", "fwg") > CHARGED * LEAST_CHARGE
+    assert charge(bench.stock, "wireguard", "wg") < CHARGED * LEAST_CHARGE / 4
