@@ -5,13 +5,14 @@ import concurrent.futures
 import contextlib
 import json
 import os
+import random
 import subprocess
 import time
 
 import chance
 import matrix
 import pytest
-from forklab import EmulatorError, kit, pcap, scenes, tunnel
+from forklab import EmulatorError, kit, pcap, tunnel
 from forklab.guest import Cable, Guest, Machine, splats
 from forklab.session import session
 
@@ -228,20 +229,26 @@ def facts(peer, matrices):
 
 
 def pytest_addoption(parser):
-    parser.addoption("--sample", action="store_true", help="choose by the commit: one kernel for "
-                     "the control of each scene, one guest and one user-mode Linux for matrices")
+    parser.addoption("--sample", action="store_true", help="play matrices with one guest's kernel "
+                     "and one peer in user-mode Linux, and tests marked one_kernel on one kernel")
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "one_kernel: --sample chooses a kernel for it")
 
 
 def is_in_sample(item, number):
     """Is a test among those that --sample leaves? NUMBER is the commit's."""
+    def choose(options, purpose):
+        return random.Random(f"{number} {purpose}").choice(options)
+
     params = item.callspec.params if hasattr(item, "callspec") else {}
     if "peer" in params:
-        if params["peer"] in UML:
-            return params["peer"] == list(UML)[number // len(kit.KERNELS) % len(UML)]
-        return params["peer"] == kit.KERNELS[number % len(kit.KERNELS)]
-    if item.originalname == "test_control":
-        number += list(scenes.SCENES).index(params["scene"])
-        return params["kernel"] == kit.KERNELS[number % len(kit.KERNELS)]
+        alike = list(UML) if params["peer"] in UML else kit.KERNELS
+        return params["peer"] == choose(alike, alike)
+    if item.get_closest_marker("one_kernel"):
+        purpose = item.originalname, params.get("scene")
+        return params["kernel"] == choose(kit.KERNELS, purpose)
     return True
 
 

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0
 """No secret from before a fork is in the memory of a clone: some scenes of
-tests/lab/forensics, on one kernel, chosen by the commit. Also tests that the search
-finds secrets, and that it can fail."""
+tests/lab/forensics. Also tests that the search finds secrets, and that it can fail."""
 
 import hashlib
 import hmac
@@ -9,13 +8,13 @@ import os
 
 import chance
 import pytest
-from forklab import forensics, kit, peer, primitives
+from forklab import forensics, peer, primitives
 from forklab.session import progress, session
 
 SCENES = ("pending", "traffic", "responding")
 
 
-@pytest.mark.parametrize("kernel", [chance.generator("forensics").choice(kit.KERNELS)])
+@pytest.mark.one_kernel
 def test_nothing_of_before_the_fork_is_in_a_clone(kernel):
     with session(400) as folder:
         cases = [forensics.Case(kernel, system, folder, progress())

@@ -5,7 +5,7 @@ The control shows that the scene can detect reuse: stock WireGuard must reuse a 
 """
 
 import pytest
-from forklab import kit, report, scenes
+from forklab import report, scenes
 from forklab.session import progress, session
 
 FORKS = 2
@@ -40,6 +40,7 @@ def test_scene(kernel, scene):
         assert max(ours.recovered) < RETRY, "the lagging wall clock was used"
 
 
+@pytest.mark.one_kernel
 @pytest.mark.parametrize("scene", scenes.SCENES)
 def test_control(kernel, scene):
     control = play(scene, kernel, "wireguard", CONTROL_FORKS)

@@ -5,6 +5,7 @@ import base64
 import json
 import time
 
+import pytest
 from conftest import ends
 from forklab import audit, fork, kit, pcap, tunnel
 from forklab.guest import Guest, Machine, all_stopped, splats
@@ -167,6 +168,7 @@ def test_without_generation_id(kernel):
         assert splats(folder) == []
 
 
+@pytest.mark.one_kernel
 def test_idle_machine_looks_by_itself(kernel):
     """R10: a clone whose CPUs are all idle, and which the hypervisor's notice does not reach, looks
     at its ID by itself."""

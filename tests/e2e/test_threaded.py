@@ -63,6 +63,7 @@ def deaf(guest, ends):
     return guest.run(script, timeout=250).splitlines()
 
 
+@pytest.mark.one_kernel
 def test_reception_goes_on(pair):
     """Each CPU's queue works: threaded or not, switched under load, after down and up."""
     guest, ends = pair
