@@ -12,15 +12,14 @@
  * messages of one do not depend on when another one runs, and they are run one after the other: two
  * clones, a rollback, an original that runs on, a fork of a fork. An image may be restored twice.
  *
- * Messages. One of the messages sent, any one, is remembered. Afterwards no message with its key
- * and nonce, but with another text, may be sent. A key is the name of the ephemeral key that its
- * owner drew for it, so equal ephemeral keys give equal keys; the peer's contribution is assumed to
- * be always the same. The text of a message is 0 or 1, and is chosen as late as possible, during
- * encryption: so it can differ after any fork before that. (With FIXED_TEXT it is chosen when the
- * message is begun, as in the code.) The text of a response is the initiation that it answers,
- * which it authenticates.
+ * Messages. Any one of the messages sent is remembered. From then on it is an error to send another
+ * text under its key and nonce. A key is named by the ephemeral key that its owner drew for it, so
+ * equal ephemeral keys give equal keys; the peer's contribution is assumed to be always the same.
+ * The text of a message is 0 or 1, and is chosen as late as possible, during encryption, so it can
+ * differ after any earlier fork. (With FIXED_TEXT it is chosen when the message is begun, as in the
+ * code.) The text of a response is the initiation that it answers, which it authenticates.
  *
- * Left out, because it can't matter or would only forbid what is allowed here: the first half of an
+ * Left out, because it makes no difference or would only reduce what can happen: the first half of an
  * initiation, which is always the same text under a key of its own; the stamp that noise_respond()
  * reads at its start; opening data (a peer's message for a session can arrive at any time);
  * timestamps, limits, timers (what they start can start at any time); identities and PSKs; indices.
@@ -38,7 +37,7 @@
  */
 
 /* The size of the world; set by run's -D options. */
-#ifndef LIVES /* the original's, and those of images */
+#ifndef LIVES /* of the original, and of restored images */
 #define LIVES 3
 #endif
 #ifndef IMAGES
@@ -50,13 +49,13 @@
 #ifndef HANDSHAKES /* begun or answered, in a life */
 #define HANDSHAKES 1
 #endif
-#ifndef FORCED /* resets by hand since the start; as many times ... */
+#ifndef FORCED /* at most so many resets by hand */
 #define FORCED 0
 #endif
-#ifndef SLEEPS /* ... the machine sleeps ... */
+#ifndef SLEEPS /* at most so many times the machine sleeps */
 #define SLEEPS 0
 #endif
-#ifndef CLEARS /* ... or all sessions end (the interface goes down, a timer runs out) */
+#ifndef CLEARS /* at most so many times all sessions end (interface down, timer) */
 #define CLEARS 0
 #endif
 #ifndef JOBS0 /* what each CPU does */
@@ -70,22 +69,22 @@
 #define RESPONDS 4
 
 /*
- * With SIBLINGS a life ends with the message that is remembered, and there is no life that could
- * not add to the case: so only messages of two relatives of which none is the other's past can
- * contradict each other. Without it, within one life and its past, too.
+ * With SIBLINGS, messages are compared only between two machines of which neither is the past of
+ * the other: a life ends with the message that is remembered, and lives that could add nothing are
+ * left out. Without SIBLINGS, the messages of one life and its past are compared, too.
  */
 #ifndef SIBLINGS
 #define SIBLINGS 0
 #endif
 
-/* With STAMPED, a reset is skipped if a walk has been done for its stamp. Else it finds nothing. */
+/* With STAMPED, a reset is skipped if its stamp had a walk already. Without, its walk finds nothing. */
 #ifdef SPLIT
 #define AT_ONCE
 #else
 #define AT_ONCE atomic
 #endif
 
-/* What is broken. */
+/* The rule that is broken. */
 #ifndef BREAK
 #define BREAK NOTHING
 #endif
@@ -166,11 +165,11 @@ typedef machine_t {
 	byte walk_epoch;
 #endif
 	bit locked; /* noise_peer.lock */
-	bit pending; /* ... guards a handshake of its own ... */
+	bit pending; /* it guards a handshake that the machine has begun, */
 	byte hs_id;
 	byte hs_epoch;
 	short hs_key;
-	byte slot[SLOTS]; /* ... and the slots */
+	byte slot[SLOTS]; /* and the slots */
 	bit yields; /* sends in that of two crossed sessions that the peer uses */
 	session_t session[SESSIONS];
 	bit asleep; /* an image of it may be woken */
@@ -192,12 +191,12 @@ machine_t m;
 machine_t image[IMAGES];
 byte frames[IMAGES * FRAMES];
 byte images;
-byte lives; /* that have ended */
-byte used = 1; /* IDs, one a bit */
+byte lives; /* how many have ended */
+byte used = 1; /* the IDs that were used, a bit for each */
 bit fresh; /* an image was taken in this life */
-bit over; /* this life */
-bit last; /* life */
-bit gone; /* are the images: none will be restored */
+bit over; /* this life ends now */
+bit last; /* this life is the last */
+bit gone; /* no image will be restored any more */
 
 /* The message that is remembered. */
 typedef message_t {
@@ -211,7 +210,7 @@ message_t seen;
 bit nonce_reused, key_was_wiped, stale_remains, new_was_wiped, was_reached;
 
 #if REACH
-byte sent; /* anew, by its lives, one a bit */
+byte sent; /* the lives that have sent anew, a bit for each */
 #endif
 
 /* For the model alone: is a stamp current, all at once? Is nothing stale left after a reset? */
@@ -383,7 +382,7 @@ inline expect_clean() {
 	assert(!stale_remains)
 }
 
-/* For the model alone: ... after the holder of the lock. */
+/* For the model alone: releases noise_peer.lock. */
 inline unlock() {
 	d_step {
 		m.locked = 0;
