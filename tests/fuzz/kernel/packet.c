@@ -148,13 +148,17 @@ static void send_initiation_of(struct fuzz_input *in, u8 peer, bool many)
 static bool call(u8 peer)
 {
 	struct fwg_peer *ours = world->ends[peer].ours;
+	struct fuzz_noise_state state;
 
 	world->has_initiation = false;
 	WRITE_ONCE(ours->timers.hurry, true);
 	atomic64_set(&ours->timers.last_handshake_sent, 0);
 	fwg_send_queue_initiation(ours, false);
 	deliver_settle();
-	return world->has_initiation;
+	/* A timer may have begun a handshake with another peer meanwhile. */
+	fuzz_noise_state(ours->noise, &state);
+	return world->has_initiation &&
+	       state.pending == (__force u32)world->initiation.sender_index;
 }
 
 static void send_response_of(struct fuzz_input *in, u8 peer, bool many)
