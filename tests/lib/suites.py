@@ -38,7 +38,7 @@ def names(tree):
 
 def run(tree, module):
     """Loads MODULE, built from TREE, with its tests enabled, and unloads it again. Sleeping takes
-    no time, so the results do not depend on the load of this machine."""
+    no time. Computing does, because some tests wait to be interrupted."""
     with tempfile.NamedTemporaryFile("r", errors="replace") as log:
         options = ["-a", "kunit.enable=1", "-a", "time-travel", "-l", log.name,
                    "-m", module, "-t", str(SECONDS)]
